@@ -1,0 +1,91 @@
+"""A family is a folder, a component is one file in it, chosen in params.yaml by its `name`.
+
+A component's file holds `class Params(Component)`, which are its keys in params.yaml, and the
+functions its family calls. To add a component, add a file: it is found here, checked in
+params.yaml, and covered by its family's tests, without being listed anywhere.
+
+`Params` is read from the source of the file, and the rest of the file is not run: a stage that
+needs no torch can then check a network's parameters without waiting 1.5 s for torch.
+"""
+
+import ast
+import typing
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any, Literal, Union
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+FAMILIES = {
+    "source": "pipeline.preprocessing.sources",
+    "policy": "pipeline.augmentation.policies",
+    "task": "pipeline.tasks",
+    "model": "pipeline.models",
+    "loss": "pipeline.losses",
+    "method": "pipeline.ensembling",
+}
+
+
+class Strict(BaseModel):
+    """Frozen; refuses unknown keys and never converts a value from one type to another."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Component(Strict):
+    """Base of every component's `Params`. `name` is the file's name without `.py`."""
+
+    name: str
+
+
+def names(family: str) -> list[str]:
+    """The components of a family, sorted: its files, without those that begin with `_`."""
+    return sorted(p.stem for p in _folder(family).glob("*.py") if not p.stem.startswith("_"))
+
+
+def load(family: str, component: Component) -> ModuleType:
+    """Import the file that `component` names."""
+    return import_module(f"{FAMILIES[family]}.{component.name}")
+
+
+@cache
+def schema(family: str, name: str) -> type[Component]:
+    """The typed parameters of one component, with `name` fixed to it.
+
+    The class body may use what `pydantic` and `typing` export, and nothing else of its file.
+
+    Raises:
+        TypeError: the file has no `class Params(Component)`.
+    """
+    path = _folder(family) / f"{name}.py"
+    classes = [n for n in ast.parse(path.read_text()).body if isinstance(n, ast.ClassDef)]
+    found = [n for n in classes if n.name == "Params"]
+    if not found:
+        raise TypeError(f"{path}: a component needs `class Params(Component)`")
+    namespace: dict[str, Any] = {"__name__": f"{FAMILIES[family]}.{name}", "Component": Component}
+    namespace |= {k: getattr(typing, k) for k in typing.__all__}
+    namespace |= {k: getattr(pydantic, k) for k in ("Field", "field_validator", "model_validator")}
+    exec(compile(ast.Module(found, []), str(path), "exec"), namespace)
+    return create_model(
+        f"{family}:{name}", __base__=namespace["Params"], name=(Literal[name], Field())
+    )
+
+
+def choice(family: str) -> Any:
+    """The type of a key in params.yaml that names one component of `family`."""
+    schemas = tuple(schema(family, name) for name in names(family))
+    return Annotated[Union[schemas], Field(discriminator="name")]  # noqa: UP007
+
+
+def retuple(tree: Any) -> Any:
+    """Lists to tuples: YAML and JSON have the one, the frozen parameters the other."""
+    if isinstance(tree, dict):
+        return {key: retuple(value) for key, value in tree.items()}
+    return tuple(map(retuple, tree)) if isinstance(tree, list | tuple) else tree
+
+
+def _folder(family: str) -> Path:
+    return Path(__file__).parent.parent.joinpath(*FAMILIES[family].split("."))

@@ -1,0 +1,21 @@
+"""What a user is told when something they gave cannot work."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UserError(Exception):
+    """A mistake in what was given: shown as one line, without a traceback, exit status 1.
+
+    The message says what was given, what is allowed and what to do about it.
+    """
+
+    def __str__(self) -> str:
+        return " ".join(super().__str__().split())
+
+
+def nearest(given: object, allowed: Iterable[str]) -> str:
+    """`allowed a, b, c; nearest b`: the closing half of a message about a wrong name."""
+    allowed = sorted(allowed)
+    close = get_close_matches(str(given), allowed, n=1, cutoff=0.5)
+    return f"allowed {', '.join(allowed)}" + (f"; nearest {close[0]}" if close else "")

@@ -1,0 +1,1 @@
+"""Metrics with intervals, comparisons and pictures, from predictions alone."""

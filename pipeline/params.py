@@ -1,0 +1,331 @@
+"""The whole of params.yaml as one typed, frozen tree.
+
+Every field holds its own default, unit and range. `load` refuses a wrong file before any work
+starts, in one line: what was given, what is allowed, and the nearest name.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.component import Component, Strict, choice, retuple
+from pipeline.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    Source: TypeAlias = Component
+    Policy: TypeAlias = Component
+    Task: TypeAlias = Component
+    Model: TypeAlias = Component
+    Loss: TypeAlias = Component
+    Method: TypeAlias = Component
+else:
+    Source, Policy, Task = choice("source"), choice("policy"), choice("task")
+    Model, Loss, Method = choice("model"), choice("loss"), choice("method")
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # becomes a folder and a stage's name
+Positive = Annotated[int, Field(gt=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Value: TypeAlias = bool | int | float | str
+
+
+class Data(Strict):
+    """Where the labelled images come from and how they are split."""
+
+    source: Source
+    path: str = "data/raw"
+    """The folder the source reads; DVC hashes it, so a changed file repeats the work."""
+    val_fraction: Fraction = 0.2
+    test_fraction: Fraction | None = None
+    """null where the source brings its own test split."""
+    seed: Seed = 0
+
+
+class Augmentation(Strict):
+    """What training sees in place of the stored image."""
+
+    policy: Policy
+    preview_draws: Annotated[int, Field(ge=1, le=16)] = 5
+
+
+class Hardware(Strict):
+    """What training and prediction run on. Threads and precision change the last bits."""
+
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    devices: Positive = 1
+    threads: Positive = 1
+    """CPU threads of one training process."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    memory_format: Literal["contiguous", "channels_last"] = "channels_last"
+    loader_workers: Annotated[int, Field(ge=0)] = 0
+
+
+class Training(Strict):
+    """One fit: AdamW, linear warm-up, then cosine decay to zero."""
+
+    epochs: Positive
+    batch_size: Positive
+    """Images in one optimiser step, over all devices together."""
+    lr: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
+    patience: Positive | None = None
+    """Stop after this many epochs without a better val/loss; null never stops early."""
+
+
+class Range(Strict):
+    """A numeric axis of a search."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Range":
+        if not self.low < self.high:
+            raise PydanticCustomError("range", f"low {self.low} must be below high {self.high}")
+        if self.log and self.low <= 0:
+            raise PydanticCustomError("range", f"a log range starts above 0, not at {self.low}")
+        return self
+
+
+class Choices(Strict):
+    """A categorical axis of a search."""
+
+    choices: Annotated[tuple[Value, ...], Field(min_length=1)]
+
+
+class Search(Strict):
+    """An Optuna study over one recipe, minimising val/loss."""
+
+    num_trials: Positive
+    epochs: Positive
+    """Epochs of one trial."""
+    space: Annotated[dict[str, Range | Choices], Field(min_length=1)]
+    """Dotted keys of the recipe, such as `training.lr`."""
+    parallel: Positive = 2
+    """Trials that run at once, each a process with one thread."""
+    seed: Seed = 0
+
+
+class Recipe(Strict):
+    """How one kind of network is made and trained."""
+
+    model: Model
+    loss: Loss
+    training: Training
+    search: Search | None = None
+
+
+class Member(Strict):
+    """One network of the ensemble: a recipe trained from a seed."""
+
+    recipe: str
+    seed: Seed = 0
+
+
+class Evaluation(Strict):
+    """How sure the report is to be."""
+
+    num_bootstrap: Annotated[int, Field(ge=100)] = 1000
+    confidence: Fraction = 0.95
+    num_bins: Positive = 15
+    """Bins of the calibration error."""
+    seed: Seed = 0
+
+
+class Tracking(Strict):
+    """What the runs are called in MLflow. Where they go is MLFLOW_TRACKING_URI."""
+
+    experiment: str = "convoy"
+    registered_model: str = "convoy"
+
+
+class Params(Strict):
+    """params.yaml."""
+
+    data: Data
+    task: Task
+    augmentation: Augmentation
+    recipes: Annotated[dict[Name, Recipe], Field(min_length=1)]
+    members: Annotated[dict[Name, Member], Field(min_length=1)]
+    ensemble: Annotated[tuple[Method, ...], Field(min_length=1)]
+    hardware: Hardware = Hardware()
+    evaluation: Evaluation = Evaluation()
+    tracking: Tracking = Tracking()
+
+
+def load(path: Path) -> Params:
+    """Read and check a parameter file.
+
+    Raises:
+        UserError: the file is missing, is not YAML, or holds a wrong key or value.
+    """
+    return parse(read(path), str(path))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The raw tree of a parameter file, checked only to be a YAML mapping."""
+    try:
+        tree = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: not found; run from the folder that holds it") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text ({error.reason}); save it as UTF-8") from None
+    except YAMLError as error:
+        raise UserError(f"{path}: not YAML: {_where(error)}; correct that line") from None
+    if not isinstance(tree, dict):
+        kind = "an empty file" if tree is None else f"a {type(tree).__name__}"
+        raise UserError(f"{path}: got {kind}; allowed a mapping with the keys {_keys(Params)}")
+    return tree
+
+
+def parse(tree: dict[str, Any], origin: str) -> Params:
+    """Check a raw tree: every key and value first, then what they say of each other."""
+    try:
+        params = Params.model_validate(retuple(tree))
+    except ValidationError as error:
+        raise UserError(f"{origin}: {explain(error, tree)}") from None
+    for check in (_recipes_exist, _batches_divide, _spaces_fit, _methods_differ):
+        check(params, origin)
+    return params
+
+
+def override(recipe: Recipe, settings: dict[str, Value]) -> Recipe:
+    """`recipe` with the dotted keys in `settings` replaced, checked like a parameter file.
+
+    Raises:
+        UserError: a key that the recipe does not have, or a value that it does not allow.
+    """
+    tree = recipe.model_dump()
+    for dotted, value in settings.items():
+        *parents, last = dotted.split(".")
+        node: Any = tree
+        for depth, key in enumerate(parents):
+            node = _child(node, key, ".".join(parents[: depth + 1]))
+        _child(node, last, dotted)
+        node[last] = value
+    try:
+        return Recipe.model_validate(retuple(tree))
+    except ValidationError as error:
+        raise UserError(explain(error, tree)) from None
+
+
+def explain(error: ValidationError, tree: Any) -> str:
+    """The first thing that is wrong, as `key: got this; allowed that; nearest other`."""
+    first = error.errors()[0]
+    loc, kind, given = first["loc"], first["type"], first["input"]
+    where = ".".join(map(str, _present(tree, loc)))
+    if kind == "extra_forbidden":
+        return f"{where}: unknown key; {nearest(loc[-1], _fields_at(loc[:-1]))}"
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        tag = given.get("name") if isinstance(given, dict) else given
+        allowed = [t.strip(" '") for t in first["ctx"].get("expected_tags", "").split(",")]
+        hint = nearest(tag, allowed) if allowed != [""] else "give it a name"
+        return f"{where}.name: got {tag!r}; {hint}"
+    if kind == "missing":
+        return f"{where}: missing; write a value for it"
+    allowed_text = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    more = f" (and {len(error.errors()) - 1} more)" if len(error.errors()) > 1 else ""
+    return f"{where}: got {given!r}; allowed {allowed_text}{more}"
+
+
+def _child(node: Any, key: str, dotted: str) -> Any:
+    if not isinstance(node, dict) or key not in node:
+        allowed = node if isinstance(node, dict) else []
+        raise UserError(f"{dotted}: unknown key of a recipe; {nearest(key, allowed)}")
+    return node[key]
+
+
+def _recipes_exist(params: Params, origin: str) -> None:
+    for name, member in params.members.items():
+        if member.recipe not in params.recipes:
+            hint = nearest(member.recipe, params.recipes)
+            raise UserError(f"{origin}: members.{name}.recipe: got {member.recipe!r}; {hint}")
+
+
+def _batches_divide(params: Params, origin: str) -> None:
+    devices = params.hardware.devices
+    for name, recipe in params.recipes.items():
+        if recipe.training.batch_size % devices:
+            raise UserError(
+                f"{origin}: recipes.{name}.training.batch_size: got {recipe.training.batch_size}; "
+                f"allowed a multiple of hardware.devices, {devices}"
+            )
+
+
+def _spaces_fit(params: Params, origin: str) -> None:
+    """Both ends of every axis must be values that the recipe itself would allow."""
+    for name, recipe in params.recipes.items():
+        for key, axis in (recipe.search.space if recipe.search else {}).items():
+            ends = axis.choices if isinstance(axis, Choices) else (axis.low, axis.high)
+            for value in ends:
+                try:
+                    override(recipe, {key: value})
+                except UserError as error:
+                    raise UserError(f"{origin}: recipes.{name}.search.space: {error}") from None
+
+
+def _methods_differ(params: Params, origin: str) -> None:
+    names = [method.name for method in params.ensemble]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{origin}: ensemble: got {name!r} twice; allowed each method once")
+        if name in params.members:
+            raise UserError(
+                f"{origin}: members.{name}: a member may not be called like an ensemble method; "
+                "rename the member"
+            )
+
+
+def _present(tree: Any, loc: tuple[int | str, ...]) -> list[int | str]:
+    """`loc` without the names of union branches, which pydantic adds and the file does not have."""
+    kept: list[int | str] = []
+    for position, part in enumerate(loc):
+        is_key = isinstance(tree, dict) and part in tree
+        is_index = isinstance(tree, list | tuple) and isinstance(part, int) and part < len(tree)
+        if is_key or is_index:
+            tree = tree[part]
+            kept.append(part)
+        elif position == len(loc) - 1:
+            kept.append(part)
+    return kept
+
+
+def _fields_at(loc: tuple[int | str, ...]) -> list[str]:
+    """The keys that the parameters allow at `loc`."""
+    node: Any = Params
+    for part in loc:
+        node = _descend(node, str(part))
+    return list(getattr(node, "model_fields", {}))
+
+
+def _descend(node: Any, part: str) -> Any:
+    """One step down: into a field, a dictionary's or tuple's values, or a union's branch."""
+    if part in getattr(node, "model_fields", {}):
+        return node.model_fields[part].annotation
+    branches = [b for b in _flatten(node) if hasattr(b, "model_fields")]
+    tagged = [b for b in branches if b.__name__.endswith(f":{part}") or b.__name__ == part]
+    if tagged:
+        return tagged[0]
+    held = [b for b in branches if part in b.model_fields]
+    return held[0].model_fields[part].annotation if held else (branches or [node])[0]
+
+
+def _flatten(annotation: Any) -> list[Any]:
+    arguments = get_args(annotation)
+    return [leaf for a in arguments for leaf in _flatten(a)] if arguments else [annotation]
+
+
+def _keys(model: type[Strict]) -> str:
+    return ", ".join(model.model_fields)
+
+
+def _where(error: YAMLError) -> str:
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return f"{place}{problem or error}"

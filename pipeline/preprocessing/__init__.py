@@ -1,0 +1,1 @@
+"""From a source of labelled images to packed splits, their card and an audit."""

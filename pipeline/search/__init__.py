@@ -1,0 +1,1 @@
+"""Settings chosen by an Optuna study; the door to optuna."""

@@ -1,0 +1,63 @@
+"""Write the ensemble as an MLflow model that loads anywhere and is the same bytes every time."""
+
+import os
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
+
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+from mlflow.pyfunc import save_model
+from ruamel.yaml import YAML
+
+import pipeline
+from pipeline.artifacts import Layout, write_json
+from pipeline.ensembling._combiner import Combiner
+from pipeline.graph import content_hash
+
+NEEDED = (
+    "jaxtyping",
+    "mlflow",
+    "numpy",
+    "opencv-python-headless",
+    "pandas",
+    "pydantic",
+    "ruamel.yaml",
+    "safetensors",
+    "torch",
+)
+
+
+def package(inputs: Layout, combiner: Combiner, task: str, scratch: Path, target: Path) -> None:
+    """Collect the members that count, and write the model to `target`."""
+    ensemble = scratch / "ensemble"
+    combiner = combiner.without_idle()
+    combiner.save(ensemble / "combiner.json")
+    write_json(ensemble / "task.json", {"name": task})
+    shutil.copy(inputs.card, ensemble / "card.json")
+    for name in combiner.members:
+        folder = ensemble / "members" / name
+        folder.mkdir(parents=True)
+        for file in ("design.json", "weights.safetensors"):
+            shutil.copy(inputs.member(name) / file, folder / file)
+    code = scratch / "code" / "pipeline"
+    source = Path(pipeline.__file__).parent
+    shutil.copytree(source, code, ignore=shutil.ignore_patterns("__pycache__"))
+    save_model(
+        target,
+        python_model=str(code / "serving" / "pyfunc.py"),
+        artifacts={"ensemble": str(ensemble)},
+        code_paths=[str(code)],
+        pip_requirements=[f"{name}=={version(name)}" for name in NEEDED],
+    )
+    _without_chance(target / "MLmodel", content_hash(ensemble))
+
+
+def _without_chance(path: Path, fingerprint: str) -> None:
+    """MLflow writes a random id and the time: replace them by what the content decides."""
+    yaml = YAML()
+    tree = yaml.load(path.read_text())
+    tree["model_uuid"] = uuid5(NAMESPACE_URL, fingerprint).hex
+    tree["utc_time_created"] = "1970-01-01 00:00:00.000000"
+    with path.open("w") as file:
+        yaml.dump(tree, file)

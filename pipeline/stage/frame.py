@@ -1,0 +1,94 @@
+"""Runs a stage: load, stage, record, and move everything into place at the end."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import graph, params
+from pipeline.artifacts import Layout
+from pipeline.errors import UserError
+from pipeline.params import Params
+from pipeline.stage import process
+from pipeline.tracking.spool import Follower, Spool
+
+SCRATCH = Path(".convoy")
+PARAMS_FILE = Path("params.yaml")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a stage's `main` is given."""
+
+    key: str
+    """The member or recipe it is about; empty for a stage that runs once."""
+    params: Params
+    inputs: Layout
+    outputs: Layout
+    """A staging folder: what is written here is moved into place when `main` returns."""
+    scratch: Path
+    """An empty folder for files that are no result."""
+    spool: Spool
+
+
+def run(name: str, main: Callable[[Stage], None]) -> None:
+    """Run stage `name` for the key on the command line, and exit.
+
+    Exit status: 0 done; 1 a user's mistake, told in one line; 128 + n ended by signal n.
+    """
+    process.prepare()
+    try:
+        _run(name, sys.argv[1] if len(sys.argv) > 1 else "", main)
+    except UserError as error:
+        sys.exit(f"{name}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _run(name: str, key: str, main: Callable[[Stage], None]) -> None:
+    tree = params.read(PARAMS_FILE)
+    checked = params.parse(tree, str(PARAMS_FILE))
+    entry = graph.entry(name, key, tree)
+    place = _emptied(SCRATCH / "staging" / entry.name)
+    scratch = _emptied(SCRATCH / "scratch" / entry.name)
+    outputs = Layout(place)
+    spool = Spool(scratch / "run")
+    spool.open(entry.name, _identity(entry, tree))
+    with Follower(spool.folder) as follower:
+        main(Stage(key, checked, Layout(), outputs, scratch, spool))
+        shutil.copytree(spool.folder, outputs.runs / entry.name)
+        _move_into_place(entry, place)
+        follower.finish(Layout().runs / entry.name)
+    shutil.rmtree(scratch)
+    shutil.rmtree(place)
+
+
+def _identity(entry: graph.Entry, tree: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "stage": entry.stage,
+        "key": entry.key,
+        "fingerprint": entry.fingerprint(tree),
+        "params": {k: str(v) for k, v in entry.settings(tree).items()},
+        "outs": [out for out in entry.outs if not out.startswith("artifacts/runs/")],
+    }
+
+
+def _move_into_place(entry: graph.Entry, place: Path) -> None:
+    """Rename every declared output; nothing that is half-written can be taken for a result."""
+    missing = [out for out in entry.outs if not (place / out).exists()]
+    if missing:
+        raise RuntimeError(f"{entry.name} did not write {missing}, which dvc.yaml declares")
+    for out in map(Path, entry.outs):
+        if out.is_dir():
+            shutil.rmtree(out)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(place / out, out)  # noqa: PTH105  # Path.replace cannot say it is atomic
+
+
+def _emptied(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder

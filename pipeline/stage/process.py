@@ -1,0 +1,59 @@
+"""No process outlives the one that started it, and no stage starts more threads than it says."""
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from types import FrameType
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+POLL_S = 0.5
+
+
+def prepare() -> None:
+    """Call once, first: end with the parent, end forked children with us, turn SIGTERM into exit.
+
+    The environment is set for libraries that read it when they are imported.
+    """
+    os.environ.update(
+        NO_ALBUMENTATIONS_UPDATE="1",
+        MLFLOW_DISABLE_TELEMETRY="true",
+        DO_NOT_TRACK="true",
+        OMP_NUM_THREADS=os.environ.get("OMP_NUM_THREADS", "1"),  # training sets its own
+    )
+    signal.signal(signal.SIGTERM, _leave)
+    die_with_parent()
+    os.register_at_fork(after_in_child=die_with_parent)
+    threading.Thread(target=_watch_ancestors, args=(_ancestors(),), daemon=True).start()
+
+
+def die_with_parent() -> None:
+    """Ask the kernel for SIGTERM when the parent ends; a no-op where there is no prctl."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _leave(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not cut the clean-up short
+    raise SystemExit(128 + signum)
+
+
+def _ancestors() -> list[int]:
+    """Our parent, and its parent where ours is only the shell that DVC starts a command in."""
+    parent = os.getppid()
+    try:
+        with open(f"/proc/{parent}/stat") as stat:  # noqa: PTH123
+            name, rest = stat.read().split("(", 1)[1].rsplit(")", 1)
+    except OSError:
+        return [parent]
+    is_shell = name in ("sh", "dash", "bash", "zsh")
+    return [parent, int(rest.split()[1])] if is_shell else [parent]
+
+
+def _watch_ancestors(pids: list[int]) -> None:
+    """A shell between DVC and us survives DVC, so its death has to be looked for."""
+    while all(os.path.exists(f"/proc/{pid}") for pid in pids):  # noqa: PTH110
+        time.sleep(POLL_S)
+    os.kill(os.getpid(), signal.SIGTERM)

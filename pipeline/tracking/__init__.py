@@ -1,0 +1,1 @@
+"""The MLflow mirror; `spool` is light, everything that imports mlflow stands behind `store`."""

@@ -1,0 +1,47 @@
+"""The process behind `spool.Follower`: `python -m pipeline.tracking.follow FOLDER`."""
+
+import select
+import signal
+import sys
+from pathlib import Path
+
+from pipeline.tracking.mirror import Mirror
+from pipeline.tracking.spool import Spool
+
+POLL_S = 1.0
+
+
+def main(folder: Path) -> None:
+    """Push figures as they are written, until standard input says how the stage ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the stage says when to stop
+    try:
+        _follow(folder)
+    except Exception as error:  # whatever the server does, the stage goes on
+        first_line = str(error).strip().split("\n")[0][:200]
+        print(
+            f"tracking: {first_line}; figures are kept in artifacts/runs, "
+            "`python -m pipeline sync` will push them",
+            file=sys.stderr,
+        )
+        sys.stdin.read()
+
+
+def _follow(folder: Path) -> None:
+    mirror = Mirror()
+    run_id = mirror.begin(folder)
+    pushed = mirror.known(run_id)
+    while not select.select([sys.stdin], [], [], POLL_S)[0]:
+        new = [f for f in Spool(folder).figures() if (f.name, f.step) not in pushed]
+        mirror.push(run_id, new)
+        pushed |= {(f.name, f.step) for f in new}
+    word, _, final = sys.stdin.read().partition(" ")
+    if word != "FINISHED":
+        mirror.end(run_id, word or "KILLED")
+    elif final.endswith("/package"):
+        mirror.sync()  # the last stage: everything a server has missed comes back
+    else:
+        mirror.publish(Path(final))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,113 @@
+"""Brings MLflow to the state of the artifacts: one run a stage entry, under one parent a state.
+
+A state is parameters, code and data together. A run that two states share is one run, and
+stands under the newer; the parent's `runs.json` names all runs of its state.
+"""
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from pipeline import graph, params
+from pipeline.artifacts import Card, Layout, read_json
+from pipeline.tracking.spool import METRICS_FILE, RUN_FILE, Figure, Spool
+from pipeline.tracking.store import Store
+
+CODE = ("pipeline", "stages", "dvc.yaml")
+SHOWN = (".png", ".json", ".csv", ".html")  # copied to MLflow; larger things are pointed to
+SHOWN_BYTES = 2_000_000
+
+
+class Mirror:
+    """The artifacts of the working directory, as seen in MLflow."""
+
+    def __init__(self) -> None:
+        self._tree = params.read(Path("params.yaml"))
+        self._settings = params.parse(self._tree, "params.yaml").tracking
+        self._store = Store(self._settings.experiment)
+
+    def begin(self, folder: Path, parent_id: str | None = None) -> str:
+        """Create or find the run that `folder` describes and log its parameters."""
+        identity = read_json(folder / RUN_FILE)
+        parent_id = parent_id or self.parent()
+        start_s = (folder / RUN_FILE).stat().st_mtime
+        run_id = self._store.begin(identity["name"], identity["fingerprint"], parent_id, start_s)
+        tags = {"convoy.stage": identity["stage"], "convoy.key": identity["key"]}
+        self._store.describe(run_id, identity.get("params", {}), tags | identity.get("tags", {}))
+        return run_id
+
+    def push(self, run_id: str, figures: list[Figure], time_s: float | None = None) -> None:
+        self._store.push(run_id, figures, time_s)
+
+    def known(self, run_id: str) -> set[tuple[str, int]]:
+        return self._store.known(run_id)
+
+    def end(self, run_id: str, status: str, end_s: float | None = None) -> None:
+        self._store.end(run_id, status, end_s)
+
+    def publish(self, folder: Path, parent_id: str | None = None) -> dict[str, str]:
+        """Mirror a finished run and the runs nested in it; returns their ids by name.
+
+        Raises:
+            TrackingError: the server did not take it; nothing is lost, call it again later.
+        """
+        identity = read_json(folder / RUN_FILE)
+        run_id = self.begin(folder, parent_id)
+        seen = self.known(run_id)
+        end_s = (folder / METRICS_FILE).stat().st_mtime
+        new = [f for f in Spool(folder).figures() if (f.name, f.step) not in seen]
+        self.push(run_id, new, end_s)
+        self._attach(run_id, identity)
+        self.end(run_id, "FINISHED", end_s)
+        ids = {identity["name"]: run_id}
+        for nested in sorted(folder.glob(f"*/{RUN_FILE}")):
+            ids |= self.publish(nested.parent, run_id)
+        return ids
+
+    def sync(self) -> int:
+        """Mirror every entry of the pipeline that has been run; returns the number of runs."""
+        entries = graph.entries(self._tree)
+        folders = [Layout().runs / entry.name for entry in entries]
+        present = [folder for folder in folders if (folder / RUN_FILE).is_file()]
+        ids: dict[str, str] = {}
+        for folder in present:
+            ids |= self.publish(folder)
+        parent_id = self.parent()
+        if parent_id is None:
+            return 0
+        self._store.attach_json(parent_id, ids, "runs.json")
+        headline = Layout().runs / "evaluate"
+        if headline in present:
+            seen = self.known(parent_id)
+            new = [f for f in Spool(headline).figures() if (f.name, f.step) not in seen]
+            self.push(parent_id, new)
+        self._store.end(parent_id, "FINISHED")
+        return len(ids) + 1
+
+    def parent(self) -> str | None:
+        """The run of this state of the pipeline; None before preprocess has told its data."""
+        if not Layout().card.is_file():
+            return None
+        data = Card.load(Layout().card).fingerprint
+        code = [graph.content_hash(Path(path)) for path in CODE]
+        state = sha256(f"{self._tree}{code}{data}".encode()).hexdigest()
+        parent_id = self._store.begin(f"pipeline {state[:8]}", state)
+        self._store.describe(parent_id, {}, {"convoy.stage": "pipeline", "convoy.data": data})
+        return parent_id
+
+    def _attach(self, run_id: str, identity: dict[str, Any]) -> None:
+        """Copy what one looks at, point to the rest, and register a packaged model."""
+        outs = [Path(out) for out in identity["outs"] if Path(out).exists()]
+        if outs:
+            pointers = {str(out): f"sha256:{graph.content_hash(out)}" for out in outs}
+            self._store.attach_json(run_id, pointers, "pointers.json")
+        if identity["stage"] == "package":
+            self._store.attach_folder(run_id, Layout().model, "model")
+            fingerprint = identity["fingerprint"]
+            self._store.register(self._settings.registered_model, run_id, fingerprint)
+            return
+        for out in outs:
+            for file in sorted(out.rglob("*")) if out.is_dir() else [out]:
+                if file.suffix in SHOWN and file.stat().st_size < SHOWN_BYTES:
+                    inside = str(file.parent.relative_to(out)) if out.is_dir() else ""
+                    self._store.attach(run_id, file, inside if inside != "." else "")

@@ -1,0 +1,100 @@
+"""Figures of a run, written to a file that is part of the artifact; imports nothing heavy.
+
+`run.json` says what the run is, `metrics.jsonl` holds a line a figure. Neither holds a time or
+an id, so the same work writes the same bytes. A `Follower` mirrors them to MLflow while the
+stage runs; `python -m pipeline sync` does so at any later time.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from pipeline.artifacts import read_json, write_json
+
+RUN_FILE, METRICS_FILE = "run.json", "metrics.jsonl"
+GRACE_S = 20.0  # how long a stage waits for the tracking server once its own work is done
+INTERRUPT_GRACE_S = 3.0  # the same when someone wants it to leave
+
+
+class Figure(NamedTuple):
+    """One line of the spool."""
+
+    name: str
+    value: float
+    step: int
+
+
+class Spool:
+    """Writes one run; a folder inside is a run nested in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def open(self, name: str, identity: dict[str, Any]) -> None:
+        """Begin the run: `name` as shown in MLflow, `identity` with at least `fingerprint`."""
+        write_json(self.folder / RUN_FILE, {"name": name, **identity})
+        (self.folder / METRICS_FILE).touch()
+
+    def nested(self, name: str, identity: dict[str, Any]) -> "Spool":
+        """A run inside this one: a trial of a search, a system of an evaluation.
+
+        Its fingerprint is this run's and its own name.
+        """
+        parent = read_json(self.folder / RUN_FILE)
+        child = Spool(self.folder / name)
+        fingerprint = f"{parent['fingerprint']}/{name}"
+        own = {"stage": parent["stage"], "key": name, "fingerprint": fingerprint, "outs": []}
+        child.open(f"{parent['name']}/{name}", {**own, **identity})
+        return child
+
+    def record(self, figures: dict[str, float], step: int = 0) -> None:
+        """Append figures; may be called from any one process at a time."""
+        lines = [json.dumps(Figure(k, float(v), step)._asdict()) for k, v in figures.items()]
+        with (self.folder / METRICS_FILE).open("a") as file:
+            file.write("".join(line + "\n" for line in lines))
+
+    def figures(self) -> list[Figure]:
+        """All whole lines; a torn last line, of a writer that was killed, is left out."""
+        text = (self.folder / METRICS_FILE).read_text()
+        whole = text[: text.rfind("\n") + 1]
+        return [Figure(**json.loads(line)) for line in whole.splitlines()]
+
+
+class Follower:
+    """A process that mirrors a spool to MLflow, so that no server can hold up a stage.
+
+    It is told of the end over its standard input. When that closes without a word, the stage
+    was killed, and the follower marks the run so and leaves.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, "-m", "pipeline.tracking.follow", str(self._folder)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)
+        self._last_word = "FAILED"
+        return self
+
+    def finish(self, folder: Path) -> None:
+        """The stage is done and its spool has moved to `folder`."""
+        self._last_word = f"FINISHED {folder}"
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        interrupted = kind is not None and not issubclass(kind, Exception)
+        word, grace_s = ("KILLED", INTERRUPT_GRACE_S) if interrupted else (self._last_word, GRACE_S)
+        try:
+            self._process.communicate(word, grace_s)
+        except (subprocess.TimeoutExpired, BrokenPipeError):
+            self._process.kill()
+            self._process.wait()
+            print("tracking: no answer in time; `python -m pipeline sync` will catch up",
+                  file=sys.stderr)

@@ -1,0 +1,130 @@
+"""The door to mlflow: writes runs, and never reads one back for a result.
+
+A run is found by its fingerprint, so pushing the same run twice leaves one run.
+"""
+
+import fcntl
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+os.environ.update(
+    MLFLOW_DISABLE_TELEMETRY="true",
+    # A dead server must cost seconds: by default one call may block for minutes.
+    MLFLOW_HTTP_REQUEST_MAX_RETRIES=os.environ.get("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1"),
+    MLFLOW_HTTP_REQUEST_TIMEOUT=os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT", "5"),
+)
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+
+from pipeline.tracking.spool import Figure
+
+FINGERPRINT = "convoy.fingerprint"
+BATCH = 1000  # the most metrics that one call of the server's interface takes
+PARAM_CHARS = 6000  # the same for the length of a parameter
+ROOT = Path(str(Path.cwd()).split("/.dvc/tmp/")[0])
+"""The repository, also inside a temporary DVC workspace: one database for all of them."""
+
+TrackingError = MlflowException
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def uri() -> str:
+    """`MLFLOW_TRACKING_URI`, or the sqlite file in the repository, by absolute path."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{ROOT / 'mlflow.db'}"
+
+
+class Store:
+    """One experiment of a tracking server or a local database."""
+
+    def __init__(self, experiment: str) -> None:
+        # Two processes that create or upgrade one sqlite file break it; the lock orders them.
+        with _locked():
+            self._client = MlflowClient(tracking_uri=uri(), registry_uri=uri())
+            self._experiment_id = self._find_experiment(experiment)
+
+    def begin(
+        self, name: str, fingerprint: str, parent_id: str | None = None, start_s: float | None = None
+    ) -> str:
+        """The id of the run with this fingerprint, created where there is none; now RUNNING."""
+        with _locked():
+            run_id = self._find(fingerprint)
+            if run_id is None:
+                start_ms = round((start_s or time.time()) * 1000)
+                tags = {FINGERPRINT: fingerprint}
+                run = self._client.create_run(self._experiment_id, start_ms, tags, name)
+                run_id = str(run.info.run_id)
+            else:
+                self._client.update_run(run_id, "RUNNING")
+        if parent_id:
+            self._client.set_tag(run_id, "mlflow.parentRunId", parent_id)
+        return run_id
+
+    def describe(self, run_id: str, params: dict[str, str], tags: dict[str, str]) -> None:
+        items = [Param(key, value[:PARAM_CHARS]) for key, value in params.items()]
+        self._client.log_batch(run_id, params=items, tags=[RunTag(k, v) for k, v in tags.items()])
+
+    def known(self, run_id: str) -> set[tuple[str, int]]:
+        """The (name, step) of every figure the run already has."""
+        names = self._client.get_run(run_id).data.metrics
+        histories = (self._client.get_metric_history(run_id, name) for name in names)
+        return {(metric.key, metric.step) for history in histories for metric in history}
+
+    def push(self, run_id: str, figures: list[Figure], time_s: float | None = None) -> None:
+        now_ms = round((time_s or time.time()) * 1000)
+        metrics = [Metric(f.name, f.value, now_ms, f.step) for f in figures]
+        for start in range(0, len(metrics), BATCH):
+            self._client.log_batch(run_id, metrics=metrics[start : start + BATCH])
+
+    def attach(self, run_id: str, file: Path, folder: str = "") -> None:
+        self._client.log_artifact(run_id, str(file), folder or None)
+
+    def attach_folder(self, run_id: str, source: Path, folder: str) -> None:
+        self._client.log_artifacts(run_id, str(source), folder)
+
+    def attach_json(self, run_id: str, tree: dict[str, Any], name: str) -> None:
+        self._client.log_dict(run_id, tree, name)
+
+    def end(self, run_id: str, status: str, end_s: float | None = None) -> None:
+        """`status` is FINISHED, FAILED or KILLED."""
+        self._client.set_terminated(run_id, status, round((end_s or time.time()) * 1000))
+
+    def register(self, name: str, run_id: str, fingerprint: str) -> None:
+        """A version of the registered model `name` from the run's `model`; once a fingerprint."""
+        if not self._client.search_registered_models(f"name = '{name}'"):
+            self._client.create_registered_model(name)
+        versions = self._client.search_model_versions(f"name = '{name}'")
+        if all(v.tags.get(FINGERPRINT) != fingerprint for v in versions):
+            source = f"{self._client.get_run(run_id).info.artifact_uri}/model"
+            self._client.create_model_version(
+                name, source, run_id, tags={FINGERPRINT: fingerprint}
+            )
+
+    def _find(self, fingerprint: str) -> str | None:
+        where = f"tags.`{FINGERPRINT}` = '{fingerprint}'"
+        found = self._client.search_runs([self._experiment_id], where, max_results=1)
+        return str(found[0].info.run_id) if found else None
+
+    def _find_experiment(self, name: str) -> str:
+        found = self._client.get_experiment_by_name(name)
+        if found:
+            return str(found.experiment_id)
+        local = uri().startswith("sqlite")
+        folder = (ROOT / "mlartifacts").as_uri() if local else None
+        return str(self._client.create_experiment(name, artifact_location=folder))
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    path = ROOT / ".convoy" / "tracking.lock"
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

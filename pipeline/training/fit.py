@@ -1,0 +1,109 @@
+"""One fit: a recipe, a seed and packed data in; the best epoch's network out."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipeline.artifacts import Card, Packed
+from pipeline.augmentation.policy import Augmenter
+from pipeline.component import Component, load
+from pipeline.network import Network
+from pipeline.params import Hardware, Recipe
+from pipeline.training.data import Data
+from pipeline.training.lightning import (
+    Callback,
+    DDPStrategy,
+    EarlyStopping,
+    ModelCheckpoint,
+    Strategy,
+    TQDMProgressBar,
+    pl,
+)
+from pipeline.training.module import Module, Record
+
+MONITOR = "val/log_loss"
+
+
+def fit(
+    recipe: Recipe,
+    task: Component,
+    seed: int,
+    hardware: Hardware,
+    card: Card,
+    splits: tuple[Packed, Packed],
+    policy: dict[str, Any],
+    record: Record,
+    scratch: Path,
+    title: str,
+) -> Network:
+    """Train on the first split, keep the epoch with the lowest val/log_loss on the second.
+
+    Args:
+        record: receives the figures of each epoch, in the first device's process.
+        scratch: an empty folder for checkpoints.
+        title: what the progress lines are called.
+    """
+    torch.set_num_threads(hardware.threads)
+    tasks = load("task", task)
+    num_outputs = tasks.num_outputs(len(card.classes))
+    network = Network.create(recipe.model, card, num_outputs, seed).arrange(hardware.memory_format)
+    loss = load("loss", recipe.loss).build(recipe.loss)
+    settings = recipe.training
+    steps_per_epoch = len(splits[0].targets) // settings.batch_size
+    module = Module(network, loss, tasks, settings, steps_per_epoch, seed, record)
+    data = Data(
+        *splits, Augmenter(policy, seed), settings.batch_size, seed, hardware.loader_workers
+    )
+    checkpoint = ModelCheckpoint(
+        dirpath=scratch, filename="best", monitor=MONITOR, save_weights_only=True
+    )
+    trainer = pl.Trainer(
+        max_epochs=settings.epochs,
+        accelerator=hardware.accelerator,
+        devices=hardware.devices,
+        strategy=_strategy(hardware),
+        precision="bf16-mixed" if hardware.precision == "bf16" else "32-true",
+        callbacks=[checkpoint, *_stopping(settings.patience), _progress(title)],
+        enable_progress_bar=sys.stderr.isatty(),
+        logger=False,
+        use_distributed_sampler=False,  # ours knows its device
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+        default_root_dir=scratch,
+    )
+    trainer.fit(module, datamodule=data)
+    held = torch.load(checkpoint.best_model_path, map_location="cpu", weights_only=True)
+    module.load_state_dict(held["state_dict"])
+    return module.network
+
+
+def _strategy(hardware: Hardware) -> Strategy | str:
+    """Forked processes: they start in a second, and code after the fit runs once."""
+    if hardware.devices == 1:
+        return "auto"
+    # Batch norm is global and its buffers equal on all devices: nothing to broadcast.
+    return DDPStrategy(start_method="fork", broadcast_buffers=False)
+
+
+def _stopping(patience: int | None) -> list[Callback]:
+    return [EarlyStopping(MONITOR, patience=patience)] if patience else []
+
+
+def _progress(title: str) -> Callback:
+    return TQDMProgressBar() if sys.stderr.isatty() else Lines(title)
+
+
+class Lines(Callback):
+    """One line an epoch, where there is no terminal to draw a bar on."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        if trainer.is_global_zero:
+            figures = {k: float(v) for k, v in sorted(trainer.callback_metrics.items())}
+            text = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
+            print(f"{self.title}  epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {text}",
+                  flush=True)

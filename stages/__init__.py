@@ -1,0 +1,1 @@
+"""One file a stage: it reads, calls, writes."""

@@ -1,0 +1,33 @@
+"""Decode, check, split and pack the source."""
+
+from pathlib import Path
+
+from pipeline.artifacts import write_json
+from pipeline.component import load
+from pipeline.preprocessing.audit import audit
+from pipeline.preprocessing.pack import pack
+from pipeline.preprocessing.split import split
+from pipeline.stage import Stage, run
+
+
+def main(stage: Stage) -> None:
+    data = stage.params.data
+    labelled = load("source", data.source).load(data.source, Path(data.path))
+    rows = split(
+        labelled.targets,
+        labelled.ids,
+        labelled.classes,
+        labelled.in_test,
+        (data.val_fraction, data.test_fraction),
+        data.seed,
+    )
+    card = pack(labelled, rows, stage.outputs.processed)
+    card.save(stage.outputs.card)
+    found = audit(labelled, rows)
+    write_json(stage.outputs.audit, {**found, "counts": card.counts})
+    stage.spool.record({f"{name}/num_images": len(indices) for name, indices in rows.items()})
+    stage.spool.record({"duplicates/groups": found["duplicates"]["groups"]})
+
+
+if __name__ == "__main__":
+    run("preprocess", main)
