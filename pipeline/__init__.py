@@ -1,1 +1,1 @@
-"""Convoy: labelled images in; an ensemble honestly compared with its members, and one model, out."""
+"""Convoy: labelled images in; a compared ensemble and one model to deploy out."""

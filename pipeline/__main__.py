@@ -42,6 +42,20 @@ def sync() -> None:
     print(f"{uri()}: {num_runs} runs")
 
 
+@app.command()
+def ui(
+    port: Annotated[int | None, typer.Option(help="A free one where none is given.")] = None,
+) -> None:
+    """Serve the MLflow pages of this repository on the loopback address."""
+    from pipeline import process
+    from pipeline.tracking.store import Store
+    from pipeline.tracking.ui import serve
+
+    process.prepare()
+    Store(params.load(PARAMS_FILE).tracking.experiment)  # creates the database where there is none
+    raise typer.Exit(serve(port))
+
+
 def main() -> None:
     try:
         app()

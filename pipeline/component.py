@@ -61,17 +61,19 @@ def schema(family: str, name: str) -> type[Component]:
         TypeError: the file has no `class Params(Component)`.
     """
     path = _folder(family) / f"{name}.py"
-    classes = [n for n in ast.parse(path.read_text()).body if isinstance(n, ast.ClassDef)]
-    found = [n for n in classes if n.name == "Params"]
+    body = ast.parse(path.read_text()).body
+    found = [node for node in body if isinstance(node, ast.ClassDef) and node.name == "Params"]
     if not found:
         raise TypeError(f"{path}: a component needs `class Params(Component)`")
     namespace: dict[str, Any] = {"__name__": f"{FAMILIES[family]}.{name}", "Component": Component}
     namespace |= {k: getattr(typing, k) for k in typing.__all__}
     namespace |= {k: getattr(pydantic, k) for k in ("Field", "field_validator", "model_validator")}
-    exec(compile(ast.Module(found, []), str(path), "exec"), namespace)
-    return create_model(
-        f"{family}:{name}", __base__=namespace["Params"], name=(Literal[name], Field())
+    exec(compile(ast.Module([*found], []), str(path), "exec"), namespace)
+    fixed: Any = (Literal[name], Field())
+    made: type[Component] = create_model(
+        f"{family}:{name}", __base__=namespace["Params"], name=fixed
     )
+    return made
 
 
 def choice(family: str) -> Any:

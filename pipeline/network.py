@@ -66,9 +66,7 @@ class Network(nn.Module):
             if not path.is_file():
                 raise UserError(f"{path}: not found; run `dvc repro train@{folder.name}`")
         design = Design(**read_json(folder / "design.json"))
-        model = schema("model", design.model["name"]).model_validate(
-            {k: tuple(v) if isinstance(v, list) else v for k, v in design.model.items()}
-        )
+        model = schema("model", design.model["name"]).model_validate(retuple(design.model))
         network = cls._build(model, design.image_shape, design.num_outputs)
         network.load_state_dict(load_file(folder / "weights.safetensors"))
         return network

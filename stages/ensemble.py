@@ -2,7 +2,7 @@
 
 from pipeline.artifacts import Pool, Predictions, write_json
 from pipeline.component import load
-from pipeline.ensembling._choose import cross_validated, fit
+from pipeline.ensembling._choose import cross_validated, fit, mean_log_loss
 from pipeline.ensembling._combiner import Combiner
 from pipeline.stage import Stage, run
 
@@ -12,17 +12,13 @@ def main(stage: Stage) -> None:
     members = list(stage.params.members)
     val = Pool.gather({m: Predictions.load(stage.inputs.predictions(m, "val")) for m in members})
     log_probs = task.log_probs(val.logits)
-
-    def log_loss(combined, targets):  # type: ignore[no-untyped-def]
-        return float(task.scores(combined, targets)["log_loss"].mean())
-
     losses: dict[str, float] = {}
     for method in stage.params.ensemble:
         weights = fit(method, log_probs, val.targets)
         combiner = Combiner(method.name, dict(zip(members, weights.tolist(), strict=True)))
         combiner.save(stage.outputs.ensemble / f"{method.name}.json")
-        losses[method.name] = cross_validated(method, log_probs, val.targets, log_loss)
-    alone = {m: log_loss(log_probs[i], val.targets) for i, m in enumerate(members)}
+        losses[method.name] = cross_validated(method, log_probs, val.targets)
+    alone = {m: mean_log_loss(log_probs[i], val.targets) for i, m in enumerate(members)}
     write_json(
         stage.outputs.ensemble / "choice.json",
         {

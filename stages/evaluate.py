@@ -26,11 +26,11 @@ def main(stage: Stage) -> None:
         {**log_probs, **ensembles},
         test.targets,
         metrics(settings.num_bins),
-        choice["chosen"],
-        choice["best_member"],
-        settings.num_bootstrap,
-        settings.confidence,
-        settings.seed,
+        chosen=choice["chosen"],
+        best_member=choice["best_member"],
+        num_bootstrap=settings.num_bootstrap,
+        confidence=settings.confidence,
+        seed=settings.seed,
     )
     write_json(stage.outputs.comparison, comparison.as_json())
     report.write_metrics(stage.outputs.metrics, comparison, set(ensembles))

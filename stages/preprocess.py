@@ -18,8 +18,9 @@ def main(stage: Stage) -> None:
         labelled.ids,
         labelled.classes,
         labelled.in_test,
-        (data.val_fraction, data.test_fraction),
-        data.seed,
+        val_fraction=data.val_fraction,
+        test_fraction=data.test_fraction,
+        seed=data.seed,
     )
     card = pack(labelled, rows, stage.outputs.processed)
     card.save(stage.outputs.card)

@@ -4,7 +4,8 @@ import csv
 
 from pipeline.artifacts import write_json
 from pipeline.search.study import Trial, chosen, search
-from pipeline.search.trials import Job, processes, run as run_trial, tree_of
+from pipeline.search.trials import Job, processes, tree_of
+from pipeline.search.trials import run as run_trial
 from pipeline.stage import Stage, run
 
 
@@ -32,8 +33,6 @@ def _job(stage: Stage, number: int, settings: dict[str, bool | int | float | str
         recipe=stage.key,
         number=number,
         settings=settings,
-        data=stage.inputs.processed,
-        policy=stage.inputs.augmentation / "policy.json",
         spool=spool.folder,
         scratch=stage.scratch / name,
     )

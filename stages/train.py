@@ -2,10 +2,11 @@
 
 import csv
 
-from pipeline.artifacts import Card, Packed, read_json
+from pipeline.artifacts import read_json
 from pipeline.component import retuple
 from pipeline.params import Recipe
 from pipeline.stage import Stage, run
+from pipeline.training.data import Inputs
 from pipeline.training.fit import fit
 
 
@@ -13,21 +14,18 @@ def main(stage: Stage) -> None:
     member = stage.params.members[stage.key]
     settings = read_json(stage.inputs.search(member.recipe) / "chosen.json")
     recipe = Recipe.model_validate(retuple(settings))
-    card = Card.load(stage.inputs.card)
-    processed = stage.inputs.processed
+    inputs = Inputs.open(stage.inputs)
     network = fit(
         recipe,
-        stage.params.task,
-        member.seed,
-        stage.params.hardware,
-        card,
-        (Packed.open(processed / "train"), Packed.open(processed / "val")),
-        read_json(stage.inputs.augmentation / "policy.json"),
-        stage.spool.record,
-        stage.scratch / "checkpoints",
+        inputs,
+        task=stage.params.task,
+        seed=member.seed,
+        hardware=stage.params.hardware,
+        record=stage.spool.record,
+        scratch=stage.scratch / "checkpoints",
         title=f"train {stage.key}",
     )
-    network.save(stage.outputs.member(stage.key), recipe.model, card.image_shape)
+    network.save(stage.outputs.member(stage.key), recipe.model, inputs.card.image_shape)
     _write_history(stage)
 
 

@@ -1,1 +1,1 @@
-"""Augmentation whose pixels depend on (seed, epoch, sample id) alone; the door to albumentations."""
+"""Augmentation by (seed, epoch, sample id) alone; the door to albumentations."""

@@ -2,6 +2,7 @@
 
 import os
 import random
+import sys
 from hashlib import blake2b
 from typing import Any
 
@@ -11,7 +12,12 @@ from jaxtyping import UInt8
 from pipeline.component import Component, load
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # or its import asks the network, for 12 s
-import albumentations as A  # noqa: E402, N812
+if "torch" not in sys.modules:
+    sys.modules["torch"] = None  # type: ignore[assignment]  # it imports torch for one converter
+import albumentations as A  # noqa: N812
+
+if sys.modules["torch"] is None:
+    del sys.modules["torch"]
 
 
 def freeze(params: Component, image_shape: tuple[int, ...]) -> dict[str, Any]:
@@ -41,7 +47,9 @@ class Augmenter:
         """The images as epoch `epoch` sees them; the input is left as it is."""
         if self._is_empty:
             return images
-        return np.stack([self._one(image, epoch, id_) for image, id_ in zip(images, ids, strict=True)])
+        return np.stack(
+            [self._one(image, epoch, id_) for image, id_ in zip(images, ids, strict=True)]
+        )
 
     def _one(self, image: np.ndarray, epoch: int, sample_id: str) -> np.ndarray:
         numpy_state, python_state = generators(self._seed, epoch, sample_id)
@@ -50,9 +58,7 @@ class Augmenter:
         return augmented.reshape(*augmented.shape[:2], -1)  # OpenCV drops a single channel
 
 
-def generators(
-    seed: int, epoch: int, sample_id: str
-) -> tuple[np.random.Generator, random.Random]:
+def generators(seed: int, epoch: int, sample_id: str) -> tuple[np.random.Generator, random.Random]:
     """Counter-based: one key for each (seed, epoch, id), whichever process asks."""
     digest = blake2b(f"{seed}/{epoch}/{sample_id}".encode(), digest_size=16).digest()
     key = np.frombuffer(digest, np.uint64)

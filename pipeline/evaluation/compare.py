@@ -55,6 +55,7 @@ def compare(
     systems: dict[str, Float[np.ndarray, "n k"]],
     targets: Int[np.ndarray, " n"],
     metrics: dict[str, Metric],
+    *,
     chosen: str,
     best_member: str,
     num_bootstrap: int,

@@ -37,12 +37,14 @@ def metrics(num_bins: int) -> dict[str, Metric]:
 
 
 def _correct(log_probs: LogProbs, targets: Targets) -> np.ndarray:
-    return (log_probs.argmax(axis=1) == targets).astype(np.float64)[:, None]
+    correct: np.ndarray = log_probs.argmax(axis=1) == targets
+    return correct.astype(np.float64)[:, None]
 
 
 def _log_loss(log_probs: LogProbs, targets: Targets) -> np.ndarray:
     """Nats."""
-    return -log_probs[np.arange(len(targets)), targets][:, None]
+    losses: np.ndarray = -log_probs[np.arange(len(targets)), targets]
+    return losses[:, None]
 
 
 def _confusion(log_probs: LogProbs, targets: Targets) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.artifacts import write_json
 from pipeline.evaluation.compare import Comparison, confusion_counts
 from pipeline.evaluation.intervals import Estimate
-from pipeline.tracking.spool import Spool
+from pipeline.spool import Spool
 
 
 def write_metrics(folder: Path, comparison: Comparison, ensembles: set[str]) -> None:

@@ -28,14 +28,15 @@ class Block(nn.Module):
 
     def __init__(self, num_in: int, num_out: int, stride: int) -> None:
         super().__init__()
+        last_norm = nn.BatchNorm2d(num_out)
+        nn.init.zeros_(last_norm.weight)
         self.body = nn.Sequential(
             nn.Conv2d(num_in, num_out, 3, stride, padding=1, bias=False),
             nn.BatchNorm2d(num_out),
             nn.ReLU(inplace=True),
             nn.Conv2d(num_out, num_out, 3, padding=1, bias=False),
-            nn.BatchNorm2d(num_out),
+            last_norm,
         )
-        nn.init.zeros_(self.body[-1].weight)
         self.shortcut: nn.Module = nn.Identity()
         if num_in != num_out or stride != 1:
             projection = nn.Conv2d(num_in, num_out, 1, stride, bias=False)

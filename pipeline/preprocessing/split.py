@@ -32,19 +32,21 @@ def split(
     ids: list[str],
     classes: list[str],
     in_test: np.ndarray | None,
-    fractions: tuple[float, float | None],
+    *,
+    val_fraction: float,
+    test_fraction: float | None,
     seed: int,
 ) -> dict[str, np.ndarray]:
     """The indices of each split, in the source's order.
 
     Args:
         in_test: the source's own test split, if it brings one.
-        fractions: of the whole for validation and for the test; the latter None with `in_test`.
+        val_fraction: of the whole; of what is not test where the source brings its own test.
+        test_fraction: of the whole; None with `in_test`.
 
     Raises:
         UserError: a class has too few images, or the test split is both brought and asked for.
     """
-    val_fraction, test_fraction = fractions
     if (in_test is None) == (test_fraction is None):
         found = "no test split" if in_test is None else "a test split of its own"
         remedy = "a fraction such as 0.2" if in_test is None else "null"

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import Card, Packed, read_json
+from pipeline.artifacts import Layout
 from pipeline.params import Params, Value, override, parse
-from pipeline.tracking.spool import Spool
+from pipeline.spool import Spool
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,6 @@ class Job:
     recipe: str
     number: int
     settings: dict[str, Value]
-    data: Path
-    policy: Path
     spool: Path
     scratch: Path
 
@@ -35,6 +33,7 @@ def processes(parallel: int) -> ProcessPoolExecutor:
 
 def run(job: Job) -> float:
     """Train one trial on one device with one thread; the lowest val/log_loss it reached."""
+    from pipeline.training.data import Inputs
     from pipeline.training.fit import MONITOR, fit
 
     params = parse(job.tree, "params.yaml")
@@ -44,16 +43,15 @@ def run(job: Job) -> float:
         params.recipes[job.recipe], {**job.settings, "training.epochs": search.epochs}
     )
     spool = Spool(job.spool)
+    one_process = {"devices": 1, "threads": 1, "loader_workers": 0}
     fit(
         recipe,
-        params.task,
-        search.seed,
-        params.hardware.model_copy(update={"devices": 1, "threads": 1, "loader_workers": 0}),
-        Card.load(job.data / "card.json"),
-        (Packed.open(job.data / "train"), Packed.open(job.data / "val")),
-        read_json(job.policy),
-        spool.record,
-        job.scratch,
+        Inputs.open(Layout()),
+        task=params.task,
+        seed=search.seed,
+        hardware=params.hardware.model_copy(update=one_process),
+        record=spool.record,
+        scratch=job.scratch,
         title=f"search {job.recipe} trial {job.number}",
     )
     return min(figure.value for figure in spool.figures() if figure.name == MONITOR)
@@ -65,6 +63,6 @@ def tree_of(params: Params) -> dict[str, Any]:
 
 
 def _prepare() -> None:
-    from pipeline.stage import process
+    from pipeline import process
 
     process.prepare()

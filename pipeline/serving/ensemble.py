@@ -46,7 +46,8 @@ class Ensemble:
             name: self._task.log_probs(predict_logits(network, pixels, self._device, "fp32"))
             for name, network in self._members.items()
         }
-        return np.exp(self._combiner(log_probs))
+        probs: np.ndarray = np.exp(self._combiner(log_probs))
+        return probs
 
     def _pixels(self, image: Raw, place: int) -> UInt8[np.ndarray, "h w c"]:
         height_px, width_px, channels = self._card.image_shape

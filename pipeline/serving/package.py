@@ -2,12 +2,12 @@
 
 import os
 import shutil
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
-os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-from mlflow.pyfunc import save_model
+os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false")
 from ruamel.yaml import YAML
 
 import pipeline
@@ -43,20 +43,31 @@ def package(inputs: Layout, combiner: Combiner, task: str, scratch: Path, target
     code = scratch / "code" / "pipeline"
     source = Path(pipeline.__file__).parent
     shutil.copytree(source, code, ignore=shutil.ignore_patterns("__pycache__"))
-    save_model(
-        target,
-        python_model=str(code / "serving" / "pyfunc.py"),
-        artifacts={"ensemble": str(ensemble)},
-        code_paths=[str(code)],
-        pip_requirements=[f"{name}=={version(name)}" for name in NEEDED],
-    )
+    _save(target, code, ensemble)
     _without_chance(target / "MLmodel", content_hash(ensemble))
 
 
+def _save(target: Path, code: Path, ensemble: Path) -> None:
+    from mlflow.pyfunc import save_model  # 1 s to import
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it asks for type hints, which would convert the images
+        save_model(
+            target,
+            python_model=str(code / "serving" / "pyfunc.py"),
+            artifacts={"ensemble": str(ensemble)},
+            code_paths=[str(code)],
+            pip_requirements=[f"{name}=={version(name)}" for name in NEEDED],
+        )
+
+
 def _without_chance(path: Path, fingerprint: str) -> None:
-    """MLflow writes a random id and the time: replace them by what the content decides."""
+    """MLflow writes a random id, the time and a path: replace them by what the content decides."""
     yaml = YAML()
     tree = yaml.load(path.read_text())
+    function = tree["flavors"]["python_function"]
+    function["model_code_path"] = Path(function["model_code_path"]).name
+    function["artifacts"]["ensemble"]["uri"] = function["artifacts"]["ensemble"]["path"]
     tree["model_uuid"] = uuid5(NAMESPACE_URL, fingerprint).hex
     tree["utc_time_created"] = "1970-01-01 00:00:00.000000"
     with path.open("w") as file:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel, PythonModelContext
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from pipeline.serving.ensemble import Ensemble, Raw
 
@@ -22,10 +22,11 @@ class PackagedEnsemble(PythonModel):
     def load_context(self, context: PythonModelContext) -> None:
         self._ensemble = Ensemble.load(Path(context.artifacts["ensemble"]))
 
-    def predict(
+    # An annotation on `model_input` would make MLflow convert the images.
+    def predict(  # type: ignore[no-untyped-def]
         self,
         context: PythonModelContext,  # noqa: ARG002
-        model_input,  # noqa: ANN001  # an annotation would make MLflow convert the input
+        model_input,
         params: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> pd.DataFrame:
         probs = self._ensemble.probs(_images(model_input))

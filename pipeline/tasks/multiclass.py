@@ -19,7 +19,8 @@ def log_probs(logits: Float[np.ndarray, "*m n k"]) -> Float[np.ndarray, "*m n k"
     """Log of the softmax, in float64 so that a confident wrong answer stays finite."""
     logits = np.asarray(logits, np.float64)
     shifted = logits - logits.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    log_p: np.ndarray = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return log_p
 
 
 def scores(

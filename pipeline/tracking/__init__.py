@@ -1,1 +1,1 @@
-"""The MLflow mirror; `spool` is light, everything that imports mlflow stands behind `store`."""
+"""The MLflow mirror of what the stages spool; the door to mlflow is `store`."""

@@ -5,8 +5,8 @@ import signal
 import sys
 from pathlib import Path
 
+from pipeline.spool import Spool
 from pipeline.tracking.mirror import Mirror
-from pipeline.tracking.spool import Spool
 
 POLL_S = 1.0
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline import graph, params
 from pipeline.artifacts import Card, Layout, read_json
-from pipeline.tracking.spool import METRICS_FILE, RUN_FILE, Figure, Spool
+from pipeline.spool import METRICS_FILE, RUN_FILE, Figure, Spool
 from pipeline.tracking.store import Store
 
 CODE = ("pipeline", "stages", "dvc.yaml")

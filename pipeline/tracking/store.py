@@ -23,7 +23,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
-from pipeline.tracking.spool import Figure
+from pipeline.spool import Figure
 
 FINGERPRINT = "convoy.fingerprint"
 BATCH = 1000  # the most metrics that one call of the server's interface takes
@@ -51,7 +51,11 @@ class Store:
             self._experiment_id = self._find_experiment(experiment)
 
     def begin(
-        self, name: str, fingerprint: str, parent_id: str | None = None, start_s: float | None = None
+        self,
+        name: str,
+        fingerprint: str,
+        parent_id: str | None = None,
+        start_s: float | None = None,
     ) -> str:
         """The id of the run with this fingerprint, created where there is none; now RUNNING."""
         with _locked():
@@ -103,9 +107,7 @@ class Store:
         versions = self._client.search_model_versions(f"name = '{name}'")
         if all(v.tags.get(FINGERPRINT) != fingerprint for v in versions):
             source = f"{self._client.get_run(run_id).info.artifact_uri}/model"
-            self._client.create_model_version(
-                name, source, run_id, tags={FINGERPRINT: fingerprint}
-            )
+            self._client.create_model_version(name, source, run_id, tags={FINGERPRINT: fingerprint})
 
     def _find(self, fingerprint: str) -> str | None:
         where = f"tags.`{FINGERPRINT}` = '{fingerprint}'"

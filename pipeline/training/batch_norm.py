@@ -18,12 +18,14 @@ class GlobalBatchNorm2d(nn.BatchNorm2d):
             return super().forward(input)
         features = input.float()
         local = torch.stack([features.mean((0, 2, 3)), features.square().mean((0, 2, 3))])
-        mean, square = all_reduce(local) / dist.get_world_size()
+        summed: Tensor = all_reduce(local)  # type: ignore[no-untyped-call]  # differentiable
+        mean, square = summed / dist.get_world_size()
         variance = (square - mean.square()).clamp_min(0)
         self._remember(mean.detach(), variance.detach(), count=input.numel() // input.shape[1])
         scale = torch.rsqrt(variance + self.eps) * self.weight
         shift = self.bias - mean * scale
-        return (features * scale.view(-1, 1, 1) + shift.view(-1, 1, 1)).to(input.dtype)
+        normalised: Tensor = features * scale.view(-1, 1, 1) + shift.view(-1, 1, 1)
+        return normalised.to(input.dtype)
 
     @torch.no_grad()
     def _remember(self, mean: Tensor, variance: Tensor, count: int) -> None:

@@ -1,18 +1,39 @@
 """Batches whose content depends on (seed, epoch) alone, not on workers or devices."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from pipeline.artifacts import Packed
+from pipeline.artifacts import Card, Layout, Packed, read_json
 from pipeline.augmentation.policy import Augmenter
 from pipeline.errors import UserError
 from pipeline.training.lightning import pl
 
 Rows = tuple[int, np.ndarray]  # the epoch, and indices into a split
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a fit learns from: never the test split."""
+
+    card: Card
+    train: Packed
+    val: Packed
+    policy: dict[str, Any]
+
+    @classmethod
+    def open(cls, layout: Layout) -> Self:
+        return cls(
+            Card.load(layout.card),
+            Packed.open(layout.processed / "train"),
+            Packed.open(layout.processed / "val"),
+            read_json(layout.augmentation / "policy.json"),
+        )
 
 
 class ShuffledBatches(Sampler[Rows]):
@@ -75,19 +96,12 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
 
 
 class Data(pl.LightningDataModule):
-    """Train and val; there is no test here."""
+    """Shuffled, augmented batches of train; val as it is stored."""
 
-    def __init__(
-        self,
-        train: Packed,
-        val: Packed,
-        augmenter: Augmenter,
-        batch_size: int,
-        seed: int,
-        num_workers: int,
-    ) -> None:
+    def __init__(self, inputs: Inputs, *, batch_size: int, seed: int, num_workers: int) -> None:
         super().__init__()
-        self.train, self.val, self.augmenter = train, val, augmenter
+        self.train, self.val = inputs.train, inputs.val
+        self.augmenter = Augmenter(inputs.policy, seed)
         self.batch_size, self.seed, self.num_workers = batch_size, seed, num_workers
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:

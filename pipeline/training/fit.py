@@ -2,16 +2,13 @@
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from pipeline.artifacts import Card, Packed
-from pipeline.augmentation.policy import Augmenter
 from pipeline.component import Component, load
 from pipeline.network import Network
 from pipeline.params import Hardware, Recipe
-from pipeline.training.data import Data
+from pipeline.training.data import Data, Inputs
 from pipeline.training.lightning import (
     Callback,
     DDPStrategy,
@@ -28,17 +25,16 @@ MONITOR = "val/log_loss"
 
 def fit(
     recipe: Recipe,
+    inputs: Inputs,
+    *,
     task: Component,
     seed: int,
     hardware: Hardware,
-    card: Card,
-    splits: tuple[Packed, Packed],
-    policy: dict[str, Any],
     record: Record,
     scratch: Path,
     title: str,
 ) -> Network:
-    """Train on the first split, keep the epoch with the lowest val/log_loss on the second.
+    """Train on train, and keep the epoch with the lowest val/log_loss.
 
     Args:
         record: receives the figures of each epoch, in the first device's process.
@@ -46,26 +42,23 @@ def fit(
         title: what the progress lines are called.
     """
     torch.set_num_threads(hardware.threads)
-    tasks = load("task", task)
-    num_outputs = tasks.num_outputs(len(card.classes))
-    network = Network.create(recipe.model, card, num_outputs, seed).arrange(hardware.memory_format)
-    loss = load("loss", recipe.loss).build(recipe.loss)
-    settings = recipe.training
-    steps_per_epoch = len(splits[0].targets) // settings.batch_size
-    module = Module(network, loss, tasks, settings, steps_per_epoch, seed, record)
+    module = _module(recipe, inputs, task, seed, hardware, record)
     data = Data(
-        *splits, Augmenter(policy, seed), settings.batch_size, seed, hardware.loader_workers
+        inputs,
+        batch_size=recipe.training.batch_size,
+        seed=seed,
+        num_workers=hardware.loader_workers,
     )
     checkpoint = ModelCheckpoint(
         dirpath=scratch, filename="best", monitor=MONITOR, save_weights_only=True
     )
     trainer = pl.Trainer(
-        max_epochs=settings.epochs,
+        max_epochs=recipe.training.epochs,
         accelerator=hardware.accelerator,
         devices=hardware.devices,
         strategy=_strategy(hardware),
         precision="bf16-mixed" if hardware.precision == "bf16" else "32-true",
-        callbacks=[checkpoint, *_stopping(settings.patience), _progress(title)],
+        callbacks=[checkpoint, *_stopping(recipe.training.patience), _progress(title)],
         enable_progress_bar=sys.stderr.isatty(),
         logger=False,
         use_distributed_sampler=False,  # ours knows its device
@@ -77,6 +70,28 @@ def fit(
     held = torch.load(checkpoint.best_model_path, map_location="cpu", weights_only=True)
     module.load_state_dict(held["state_dict"])
     return module.network
+
+
+def _module(
+    recipe: Recipe,
+    inputs: Inputs,
+    task: Component,
+    seed: int,
+    hardware: Hardware,
+    record: Record,
+) -> Module:
+    tasks = load("task", task)
+    num_outputs = tasks.num_outputs(len(inputs.card.classes))
+    network = Network.create(recipe.model, inputs.card, num_outputs, seed)
+    return Module(
+        network.arrange(hardware.memory_format),
+        loss=load("loss", recipe.loss).build(recipe.loss),
+        task=tasks,
+        settings=recipe.training,
+        steps_per_epoch=len(inputs.train.targets) // recipe.training.batch_size,
+        seed=seed,
+        record=record,
+    )
 
 
 def _strategy(hardware: Hardware) -> Strategy | str:
@@ -105,5 +120,7 @@ class Lines(Callback):
         if trainer.is_global_zero:
             figures = {k: float(v) for k, v in sorted(trainer.callback_metrics.items())}
             text = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
-            print(f"{self.title}  epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {text}",
-                  flush=True)
+            print(
+                f"{self.title}  epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {text}",
+                flush=True,
+            )

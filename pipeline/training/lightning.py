@@ -2,7 +2,8 @@
 
 torchmetrics, which Lightning imports, pulls in torchvision, scipy and matplotlib where they are
 installed. Nothing here uses those parts, and they are 1.9 of 4.4 s, so they are declared absent
-while Lightning is imported, and only then.
+while Lightning is imported, and only then. (Of what is left, torch and its `_dynamo` take 2.7 s;
+any optimiser of torch imports the latter at its first step.)
 """
 
 import logging
@@ -10,32 +11,43 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lightning_utilities.core.imports import RequirementCache
+from lightning_utilities.core import imports
 
-UNUSED = ("torchvision", "scipy", "matplotlib", "onnxruntime", "transformers", "pystoi", "sklearn")
+UNUSED = ("torchvision", "scipy", "matplotlib", "onnxruntime", "transformers", "pystoi")
 
 
 @contextmanager
 def _declared_absent(packages: tuple[str, ...]) -> Iterator[None]:
-    check = RequirementCache._check_available
+    """Both ways in which torchmetrics asks what is installed say no to `packages`."""
+    is_available, check = imports.package_available, imports.RequirementCache._check_available
 
-    def without(self: RequirementCache) -> None:
+    def check_others(self: imports.RequirementCache) -> None:
         if (self.requirement or self.module or "").startswith(packages):
             self.available, self.message = False, "not needed by Convoy"
         else:
             check(self)
 
-    RequirementCache._check_available = without  # type: ignore[method-assign]
+    imports.package_available = lambda name: (  # type: ignore[assignment]
+        name not in packages and is_available(name)
+    )
+    imports.RequirementCache._check_available = check_others  # type: ignore[method-assign]
     try:
         yield
     finally:
-        RequirementCache._check_available = check  # type: ignore[method-assign]
+        imports.package_available = is_available
+        imports.RequirementCache._check_available = check  # type: ignore[method-assign]
 
 
 with _declared_absent(UNUSED):
     import pytorch_lightning as pl
-    from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
+    from pytorch_lightning.callbacks import (
+        Callback,
+        EarlyStopping,
+        ModelCheckpoint,
+        TQDMProgressBar,
+    )
     from pytorch_lightning.strategies import DDPStrategy, Strategy
+    from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 
 # Lightning advertises and repeats advice that does not fit a batch-at-once loader.
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
@@ -48,6 +60,7 @@ __all__ = [
     "DDPStrategy",
     "EarlyStopping",
     "ModelCheckpoint",
+    "OptimizerLRSchedulerConfig",
     "Strategy",
     "TQDMProgressBar",
     "pl",

@@ -7,13 +7,13 @@ from types import ModuleType
 import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
-from torch.optim import AdamW, Optimizer
+from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
 from pipeline import params
 from pipeline.network import Network
 from pipeline.training.batch_norm import globalise
-from pipeline.training.lightning import pl
+from pipeline.training.lightning import OptimizerLRSchedulerConfig, pl
 
 Batch = tuple[UInt8[Tensor, "n h w c"], Int[Tensor, " n"]]
 Record = Callable[[dict[str, float], int], None]
@@ -29,6 +29,7 @@ class Module(pl.LightningModule):
     def __init__(
         self,
         network: Network,
+        *,
         loss: Callable[[Tensor, Tensor], Tensor],
         task: ModuleType,
         settings: params.Training,
@@ -81,7 +82,7 @@ class Module(pl.LightningModule):
         if self.trainer.is_global_zero:
             self.record(figures, self.current_epoch)
 
-    def configure_optimizers(self) -> tuple[list[Optimizer], list[dict[str, object]]]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         decayed = [p for p in self.network.parameters() if p.ndim > 1]
         others = [p for p in self.network.parameters() if p.ndim <= 1]  # norms and biases
         optimizer = AdamW(
@@ -95,7 +96,11 @@ class Module(pl.LightningModule):
             round(self.settings.warmup_epochs * self.steps_per_epoch),
             self.settings.epochs * self.steps_per_epoch,
         )
-        return [optimizer], [{"scheduler": LambdaLR(optimizer, schedule), "interval": "step"}]
+        scheduler = LambdaLR(optimizer, schedule)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
 
 
 def warmup_cosine(num_warmup: int, num_steps: int) -> Callable[[int], float]:
@@ -108,4 +113,3 @@ def warmup_cosine(num_warmup: int, num_steps: int) -> Callable[[int], float]:
         return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
     return factor
-

@@ -1,1 +1,1 @@
-"""Policies, one a file: `transforms(params, height_px, width_px) -> list` of albumentations transforms."""
+"""Policies, one a file: `transforms(params, height_px, width_px)` lists albumentations objects."""

@@ -6,7 +6,6 @@ As in K. He et al., Deep Residual Learning for Image Recognition, 2016, section 
 from typing import Annotated, Any
 
 import albumentations as A  # noqa: N812  # the library's own convention
-
 from pydantic import Field
 
 from pipeline.component import Component

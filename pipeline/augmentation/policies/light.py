@@ -3,7 +3,6 @@
 from typing import Annotated, Any
 
 import albumentations as A  # noqa: N812  # the library's own convention
-
 from pydantic import Field
 
 from pipeline.component import Component

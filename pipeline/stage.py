@@ -1,4 +1,10 @@
-"""Runs a stage: load, stage, record, and move everything into place at the end."""
+"""The frame of every stage: checked parameters, outputs that appear whole or not at all, a record.
+
+def main(stage: Stage) -> None: ...
+
+if __name__ == "__main__":
+    run("train", main)
+"""
 
 import os
 import shutil
@@ -8,12 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import graph, params
+from pipeline import graph, params, process
 from pipeline.artifacts import Layout
 from pipeline.errors import UserError
 from pipeline.params import Params
-from pipeline.stage import process
-from pipeline.tracking.spool import Follower, Spool
+from pipeline.spool import Follower, Spool
 
 SCRATCH = Path(".convoy")
 PARAMS_FILE = Path("params.yaml")

@@ -96,5 +96,7 @@ class Follower:
         except (subprocess.TimeoutExpired, BrokenPipeError):
             self._process.kill()
             self._process.wait()
-            print("tracking: no answer in time; `python -m pipeline sync` will catch up",
-                  file=sys.stderr)
+            print(
+                "tracking: no answer in time; `python -m pipeline sync` will catch up",
+                file=sys.stderr,
+            )

@@ -1,0 +1,37 @@
+# make repro   installs what is locked, then runs the pipeline
+# make test    checks and tests
+# make ui      the MLflow pages of what has run
+# make lock    resolves the dependencies again
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export DVC_NO_ANALYTICS = 1
+export NO_ALBUMENTATIONS_UPDATE = 1
+
+.PHONY: repro test check lock ui install
+
+repro: install
+	python -m pipeline check
+	dvc repro
+
+test: check
+	pytest
+
+check: install
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+
+ui: install
+	@python -m pipeline ui
+
+lock: install
+	uv pip compile --universal --upgrade --extra dev --no-header --no-annotate --no-emit-index-url pyproject.toml -o requirements.lock
+
+install: .venv/installed
+
+.venv/installed: requirements.lock
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed; name one: make PYTHON=python3.12')"
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --requirement requirements.lock
+	touch .venv/installed

@@ -1,0 +1,31 @@
+"""The MLflow pages on a free loopback port, with two processes in place of fifteen."""
+
+import os
+import socket
+import subprocess
+import sys
+
+from pipeline.tracking.store import ROOT, uri
+
+
+def serve(port: int | None) -> int:
+    """Run the server until it is interrupted; returns its exit status."""
+    port = port or _free_port()
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    artifacts = (ROOT / "mlartifacts").as_uri()
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", uri(), "--default-artifact-root", artifacts]
+    print(f"MLflow: http://127.0.0.1:{port}  (Ctrl-C ends it)", flush=True)
+    server = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    try:
+        return server.wait()
+    except (KeyboardInterrupt, SystemExit):
+        server.terminate()
+        return server.wait() and 0
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
