@@ -5,9 +5,9 @@ starts, in one line: what was given, what is allowed, and the nearest name.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -87,9 +87,9 @@ class Range(Strict):
     @model_validator(mode="after")
     def _ordered(self) -> "Range":
         if not self.low < self.high:
-            raise PydanticCustomError("range", f"low {self.low} must be below high {self.high}")
+            raise PydanticCustomError("range", "low below high")
         if self.log and self.low <= 0:
-            raise PydanticCustomError("range", f"a log range starts above 0, not at {self.low}")
+            raise PydanticCustomError("range", "low above 0 where log is true")
         return self
 
 
@@ -99,13 +99,24 @@ class Choices(Strict):
     choices: Annotated[tuple[Value, ...], Field(min_length=1)]
 
 
+def _kind_of_axis(axis: object) -> str:
+    is_categorical = isinstance(axis, Choices) or (isinstance(axis, dict) and "choices" in axis)
+    return "Choices" if is_categorical else "Range"
+
+
+Axis = Annotated[
+    Annotated[Range, Tag("Range")] | Annotated[Choices, Tag("Choices")],
+    Discriminator(_kind_of_axis),
+]
+
+
 class Search(Strict):
     """An Optuna study over one recipe, minimising val/loss."""
 
     num_trials: Positive
     epochs: Positive
     """Epochs of one trial."""
-    space: Annotated[dict[str, Range | Choices], Field(min_length=1)]
+    space: Annotated[dict[str, Axis], Field(min_length=1)]
     """Dotted keys of the recipe, such as `training.lr`."""
     parallel: Positive = 2
     """Trials that run at once, each a process with one thread."""
@@ -159,6 +170,16 @@ class Params(Strict):
     tracking: Tracking = Tracking()
 
 
+ALLOWED = {  # where pydantic speaks of Python's types
+    "dict_type": "a mapping, `key: value`",
+    "model_type": "a mapping, `key: value`",
+    "model_attributes_type": "a mapping, `key: value`",
+    "tuple_type": "a list, [a, b]",
+    "too_short": "at least {min_length} of them",
+    "string_pattern_mismatch": "lower-case letters, digits and _, starting with a letter",
+}
+
+
 def load(path: Path) -> Params:
     """Read and check a parameter file.
 
@@ -189,7 +210,7 @@ def parse(tree: dict[str, Any], origin: str) -> Params:
     try:
         params = Params.model_validate(retuple(tree))
     except ValidationError as error:
-        raise UserError(f"{origin}: {explain(error, tree)}") from None
+        raise UserError(f"{origin}: {explain(error, tree, Params)}") from None
     for check in (_recipes_exist, _batches_divide, _spaces_fit, _methods_differ):
         check(params, origin)
     return params
@@ -212,24 +233,26 @@ def override(recipe: Recipe, settings: dict[str, Value]) -> Recipe:
     try:
         return Recipe.model_validate(retuple(tree))
     except ValidationError as error:
-        raise UserError(explain(error, tree)) from None
+        raise UserError(explain(error, tree, Recipe)) from None
 
 
-def explain(error: ValidationError, tree: Any) -> str:
+def explain(error: ValidationError, tree: Any, root: type[Strict]) -> str:
     """The first thing that is wrong, as `key: got this; allowed that; nearest other`."""
     first = error.errors()[0]
     loc, kind, given = first["loc"], first["type"], first["input"]
     where = ".".join(map(str, _present(tree, loc)))
     if kind == "extra_forbidden":
-        return f"{where}: unknown key; {nearest(loc[-1], _fields_at(loc[:-1]))}"
+        allowed = list(getattr(_node_at(root, loc[:-1]), "model_fields", {}))
+        return f"{where}: unknown key; {nearest(loc[-1], allowed)}"
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         tag = given.get("name") if isinstance(given, dict) else given
-        allowed = [t.strip(" '") for t in first["ctx"].get("expected_tags", "").split(",")]
-        hint = nearest(tag, allowed) if allowed != [""] else "give it a name"
-        return f"{where}.name: got {tag!r}; {hint}"
+        branches = _flatten(_node_at(root, loc))
+        allowed = [b.__name__.split(":")[-1] for b in branches if hasattr(b, "model_fields")]
+        return f"{where}.name: got {tag!r}; {nearest(tag, allowed)}"
     if kind == "missing":
-        return f"{where}: missing; write a value for it"
-    allowed_text = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+        return f"{where}.{loc[-1]}: missing; write a value for it".removeprefix(".")
+    message = first["msg"].removeprefix("Input should be ")
+    allowed_text = ALLOWED.get(kind, message).format(**first.get("ctx", {}))
     more = f" (and {len(error.errors()) - 1} more)" if len(error.errors()) > 1 else ""
     return f"{where}: got {given!r}; allowed {allowed_text}{more}"
 
@@ -285,35 +308,36 @@ def _methods_differ(params: Params, origin: str) -> None:
 def _present(tree: Any, loc: tuple[int | str, ...]) -> list[int | str]:
     """`loc` without the names of union branches, which pydantic adds and the file does not have."""
     kept: list[int | str] = []
-    for position, part in enumerate(loc):
+    for part in loc:
         is_key = isinstance(tree, dict) and part in tree
         is_index = isinstance(tree, list | tuple) and isinstance(part, int) and part < len(tree)
         if is_key or is_index:
             tree = tree[part]
             kept.append(part)
-        elif position == len(loc) - 1:
-            kept.append(part)
     return kept
 
 
-def _fields_at(loc: tuple[int | str, ...]) -> list[str]:
-    """The keys that the parameters allow at `loc`."""
-    node: Any = Params
+def _node_at(root: type[Strict], loc: tuple[int | str, ...]) -> Any:
+    """The type that the parameters have at `loc`."""
+    node: Any = root
     for part in loc:
-        node = _descend(node, str(part))
-    return list(getattr(node, "model_fields", {}))
+        node = _descend(node, part)
+    return node
 
 
-def _descend(node: Any, part: str) -> Any:
-    """One step down: into a field, a dictionary's or tuple's values, or a union's branch."""
+def _descend(node: Any, part: int | str) -> Any:
+    """One step down: into a field, a branch of a union, or the values of a mapping or list."""
     if part in getattr(node, "model_fields", {}):
         return node.model_fields[part].annotation
-    branches = [b for b in _flatten(node) if hasattr(b, "model_fields")]
-    tagged = [b for b in branches if b.__name__.endswith(f":{part}") or b.__name__ == part]
-    if tagged:
-        return tagged[0]
-    held = [b for b in branches if part in b.model_fields]
-    return held[0].model_fields[part].annotation if held else (branches or [node])[0]
+    if get_origin(node) in (dict, tuple):
+        return get_args(node)[1 if get_origin(node) is dict else 0]
+    for branch in _flatten(node):
+        if hasattr(branch, "model_fields"):
+            if part in branch.model_fields:
+                return branch.model_fields[part].annotation
+            if branch.__name__ == part or branch.__name__.endswith(f":{part}"):
+                return branch
+    return node
 
 
 def _flatten(annotation: Any) -> list[Any]:

@@ -1,0 +1,122 @@
+"""Shapes are checked while testing; and workspaces: small copies of the repository to run in."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jaxtyping import install_import_hook
+from ruamel.yaml import YAML
+
+install_import_hook("pipeline", "beartype.beartype")
+
+ROOT = Path(__file__).parent.parent
+PARTS = ("pipeline", "stages", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", "data/raw")
+
+os.environ.update(NO_ALBUMENTATIONS_UPDATE="1", DVC_NO_ANALYTICS="1")
+os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+Edit = Callable[[dict[str, Any]], None]
+
+
+def small(tree: dict[str, Any]) -> None:
+    """The default parameters, cut to two quick members and two trials."""
+    for recipe in tree["recipes"].values():
+        recipe["training"]["epochs"] = 2
+        del recipe["search"]
+    tree["recipes"]["cnn"]["model"]["widths"] = [8, 16]
+    space = {"training.lr": {"low": 0.001, "high": 0.02, "log": True}}
+    tree["recipes"]["cnn"]["search"] = {"num_trials": 2, "epochs": 1, "space": space}
+    tree["recipes"]["resnet"]["model"]["widths"] = [8, 8]
+    tree["members"] = {"cnn_1": {"recipe": "cnn"}, "resnet_1": {"recipe": "resnet"}}
+
+
+class Workspace:
+    """A copy of the repository in a folder of its own, with its own parameters."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for part in PARTS:
+            source, target = ROOT / part, folder / part
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(source, target)
+        (folder / ".dvc").mkdir()
+        for part in ("config", ".gitignore", "plots"):
+            source = ROOT / ".dvc" / part
+            copy = shutil.copytree if source.is_dir() else shutil.copy
+            copy(source, folder / ".dvc" / part)
+        for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "start"]):
+            identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+            subprocess.run(["git", *identity, *command], cwd=folder, check=True)
+
+    def edit(self, change: Edit) -> None:
+        """Change params.yaml."""
+        yaml, path = YAML(typ="safe"), self.folder / "params.yaml"
+        tree = yaml.load(path)
+        change(tree)
+        yaml.dump(tree, path)
+
+    def environment(self, **more: str) -> dict[str, str]:
+        binaries = str(Path(sys.executable).parent)
+        return {**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}", **more}
+
+    def start(self, *command: str, **more: str) -> "subprocess.Popen[str]":
+        """Begin a command in a process group of its own."""
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=self.environment(**more),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *command: str, status: int = 0, **more: str) -> str:
+        """Run a command and return what it printed; fails on another exit status."""
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment(**more),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert done.returncode == status, f"{command}: {done.returncode}\n{done.stdout}"
+        return done.stdout
+
+    def stage(self, name: str, *key: str, status: int = 0, **more: str) -> str:
+        return self.run("python", "-m", f"stages.{name}", *key, status=status, **more)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """A fresh workspace with small parameters."""
+    made = Workspace(tmp_path / "work")
+    made.edit(small)
+    return made
+
+
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace in which `dvc repro` has run once with small parameters. Do not change it."""
+    made = Workspace(tmp_path_factory.mktemp("reproduced") / "work")
+    made.edit(small)
+    made.run("dvc", "repro")
+    return made
+
+
+@pytest.fixture
+def copy(reproduced: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of the reproduced workspace, free to be changed."""
+    made = object.__new__(Workspace)
+    made.folder = tmp_path / "copy"
+    shutil.copytree(reproduced.folder, made.folder, symlinks=True)
+    return made

@@ -1,0 +1,160 @@
+"""params.yaml: what is wrong with it is told in one line, with what is allowed."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline import params
+from pipeline.errors import UserError
+from tests.conftest import ROOT, Workspace
+
+TREE = params.read(ROOT / "params.yaml")
+CNN = ("recipes", "cnn")
+SPACE = (*CNN, "search", "space")
+
+REFUSALS = [
+    (("trainng",), 1, "trainng: unknown key; allowed augmentation, data,"),
+    ((*CNN, "trainng"), 1, "unknown key; allowed loss, model, search, training; nearest training"),
+    ((*CNN, "model", "width"), [1], "recipes.cnn.model.width: unknown key", ),
+    ((*CNN, "model", "widths"), [0], "recipes.cnn.model.widths.0: got 0; allowed greater than"),
+    ((*CNN, "model", "widths"), "32", "recipes.cnn.model.widths: got '32'; allowed a list"),
+    ((*CNN, "model", "name"), "resnett", "got 'resnett'; allowed cnn, resnet; nearest resnet"),
+    ((*CNN, "model"), {"widths": [1]}, "recipes.cnn.model.name: got None; allowed cnn, resnet"),
+    ((*CNN, "model"), "cnn", "recipes.cnn.model: got 'cnn'; allowed a mapping"),
+    ((*CNN, "training", "lr"), "fast", "recipes.cnn.training.lr: got 'fast'; allowed a valid num"),
+    ((*CNN, "training", "lr"), -1, "recipes.cnn.training.lr: got -1; allowed greater than 0"),
+    ((*CNN, "training", "lr"), float("nan"), "got nan; allowed a finite number"),
+    ((*CNN, "training"), {"epochs": 1}, "recipes.cnn.training.batch_size: missing"),
+    ((*SPACE, "training.lrr"), {"low": 1, "high": 2}, "training.lrr: unknown key of a recipe;"),
+    ((*SPACE, "training.lr"), {"low": 2, "high": 1}, "allowed low below high"),
+    ((*SPACE, "training.lr"), {"low": -1.0, "high": 1.0}, "training.lr: got -1.0; allowed greater"),
+    ((*SPACE, "training.lr"), {"lo": 1, "high": 2}, "space.training.lr.low: missing"),
+    ((*SPACE, "model.dropout"), {"choices": ["a"]}, "model.dropout: got 'a'; allowed a valid num"),
+    ((*SPACE, "model.name"), {"choices": ["vit"]}, "model.name: got 'vit'; allowed cnn, resnet"),
+    (("members", "cnn_1", "recipe"), "cn", "got 'cn'; allowed cnn, resnet; nearest cnn"),
+    (("members", "CNN 1"), {"recipe": "cnn"}, "allowed lower-case letters, digits and _"),
+    (("members", "mean"), {"recipe": "cnn"}, "may not be called like an ensemble method"),
+    (("members",), {}, "members: got {}; allowed at least 1"),
+    (("hardware", "precision"), "fp16", "got 'fp16'; allowed 'fp32' or 'bf16'"),
+    (("hardware", "devices"), 3, "batch_size: got 64; allowed a multiple of hardware.devices, 3"),
+    (("hardware", "devices"), True, "hardware.devices: got True; allowed a valid integer"),
+    (("hardware", "threads"), 1.0, "hardware.threads: got 1.0; allowed a valid integer"),
+    (("ensemble",), [{"name": "gredy"}], "got 'gredy'; allowed greedy, mean; nearest greedy"),
+    (("ensemble",), [{"name": "mean"}] * 2, "ensemble: got 'mean' twice"),
+    (("data", "source", "classes"), ["a"], "data.source.classes: unknown key; allowed name"),
+    (("data", "val_fraction"), 1.5, "data.val_fraction: got 1.5; allowed less than 1"),
+    (("recipes",), None, "recipes: got None; allowed a mapping"),
+]
+
+
+def changed(path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    tree = copy.deepcopy(TREE)
+    node = tree
+    for key in path[:-1]:
+        node = node[key]
+    node[path[-1]] = value
+    return tree
+
+
+@pytest.mark.parametrize(("path", "value", "said"), REFUSALS, ids=lambda v: str(v)[:40])
+def test_a_wrong_value_is_refused_in_one_line(path: tuple[str, ...], value: Any, said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        params.parse(changed(path, value), "params.yaml")
+    message = str(caught.value)
+    assert said in message
+    assert message.startswith("params.yaml: ")
+    assert "\n" not in message
+
+
+def test_the_shipped_files_are_accepted() -> None:
+    files = [ROOT / "params.yaml", *sorted(ROOT.glob("examples/*/params.yaml"))]
+    assert len(files) >= 2
+    for file in files:
+        params.load(file)
+
+
+def leaves(tree: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    if isinstance(tree, dict):
+        return [path, *(p for k, v in tree.items() for p in leaves(v, (*path, k)))]
+    return [path]
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(path=st.sampled_from(leaves(TREE)[1:]), value=ANYTHING)
+def test_any_value_anywhere_is_accepted_or_refused_in_one_line(
+    path: tuple[str, ...], value: Any
+) -> None:
+    try:
+        params.parse(changed(path, value), "params.yaml")
+    except UserError as error:
+        assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"data: [1, 2", "not YAML: line 1"),
+        (b"data: {a: 1\nb: }: x", "not YAML"),
+        (b"a: 1\na: 2\n", "not YAML"),
+        (b"- a\n- b\n", "got a list; allowed a mapping with the keys data, task"),
+        (b"", "got an empty file; allowed a mapping"),
+        (b"\xff\xfe\x00", "not UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: bytes, said: str) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_bytes(text)
+    with pytest.raises(UserError, match=said):
+        params.load(file)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"nowhere\.yaml: not found"):
+        params.load(tmp_path / "nowhere.yaml")
+
+
+def test_scientific_notation_is_a_number(tmp_path: Path) -> None:
+    """YAML 1.1 reads 1e-3 as text; DVC and we read YAML 1.2."""
+    file = tmp_path / "params.yaml"
+    file.write_text((ROOT / "params.yaml").read_text().replace("lr: 0.005", "lr: 5e-3"))
+    assert params.load(file) == params.load(ROOT / "params.yaml")
+
+
+def test_override_replaces_what_it_names_and_nothing_else() -> None:
+    recipe = params.parse(TREE, "").recipes["cnn"]
+    other = params.override(recipe, {"training.lr": 0.1, "model.dropout": 0.5})
+    assert other.training.lr == 0.1
+    assert other.model.model_dump()["dropout"] == 0.5
+    assert other.loss == recipe.loss
+    assert params.override(other, {"training.lr": 0.005, "model.dropout": 0.0}) == recipe
+
+
+@pytest.mark.parametrize("stage", ["preprocess", "train"])
+def test_every_stage_refuses_before_it_works(workspace: Workspace, stage: str) -> None:
+    workspace.edit(lambda tree: tree["ensemble"].append({"name": "stakking"}))
+    key = ["cnn_1"] if stage == "train" else []
+    said = workspace.stage(stage, *key, status=1)
+    hint = "allowed greedy, mean"
+    assert said == f"{stage}: params.yaml: ensemble.2.name: got 'stakking'; {hint}\n"
+    assert not (workspace.folder / "data/processed").exists()
+    assert not (workspace.folder / "artifacts").exists()
+
+
+def test_check_names_a_folder_that_is_not_there(workspace: Workspace) -> None:
+    workspace.edit(lambda tree: tree["data"].update(path="data/elsewhere"))
+    said = workspace.run("python", "-m", "pipeline", "check", status=1)
+    assert said == (
+        "params.yaml: data.path: got data/elsewhere, which is not a folder; "
+        "put the data there or name the folder that holds it\n"
+    )
