@@ -7,7 +7,7 @@ layout of their staging folder.
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -88,7 +88,7 @@ class Card:
         write_json(path, asdict(self))
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path) -> "Card":
         tree = read_json(path)
         for key in ("classes", "image_shape", "mean", "std"):
             tree[key] = tuple(tree[key])
@@ -108,7 +108,7 @@ class Packed(NamedTuple):
             np.save(folder / f"{name}.npy", array)
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
+    def open(cls, folder: Path) -> "Packed":
         """Raises UserError where a part is missing or the parts differ in length."""
         paths = [folder / f"{name}.npy" for name in cls._fields]
         missing = [str(p) for p in paths if not p.is_file()]
@@ -133,7 +133,7 @@ class Predictions:
         np.savez(path, ids=self.ids, logits=self.logits, targets=self.targets)
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path) -> "Predictions":
         with np.load(path) as held:
             return cls(held["ids"], held["logits"], held["targets"])
 
@@ -147,7 +147,7 @@ class Pool(NamedTuple):
     targets: Int[np.ndarray, " n"]
 
     @classmethod
-    def gather(cls, predictions: dict[str, Predictions]) -> Self:
+    def gather(cls, predictions: dict[str, Predictions]) -> "Pool":
         """Stack the members.
 
         Raises:

@@ -51,6 +51,12 @@ def load(family: str, component: Component) -> ModuleType:
     return import_module(f"{FAMILIES[family]}.{component.name}")
 
 
+def resolve(family: str, component: Component) -> tuple[ModuleType, Any]:
+    """Import the file that `component` names; it, and the parameters as the file's own `Params`."""
+    module = load(family, component)
+    return module, module.Params.model_validate(component.model_dump())
+
+
 @cache
 def schema(family: str, name: str) -> type[Component]:
     """The typed parameters of one component, with `name` fixed to it.

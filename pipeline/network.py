@@ -6,7 +6,7 @@ Normalisation is part of it, so training, prediction and the packaged model cann
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from pipeline.artifacts import Card, read_json, write_json
-from pipeline.component import Component, load, retuple, schema
+from pipeline.component import Component, resolve, retuple, schema
 from pipeline.errors import UserError
 
 Precision = Literal["fp32", "bf16"]
@@ -46,7 +46,7 @@ class Network(nn.Module):
         self.memory_format = torch.channels_last
 
     @classmethod
-    def create(cls, model: Component, card: Card, num_outputs: int, seed: int) -> Self:
+    def create(cls, model: Component, card: Card, num_outputs: int, seed: int) -> "Network":
         """A network with fresh weights that depend on `seed` alone."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -56,7 +56,7 @@ class Network(nn.Module):
         return network
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path) -> "Network":
         """The network that `save` wrote.
 
         Raises:
@@ -65,8 +65,8 @@ class Network(nn.Module):
         for path in (folder / "design.json", folder / "weights.safetensors"):
             if not path.is_file():
                 raise UserError(f"{path}: not found; run `dvc repro train@{folder.name}`")
-        design = Design(**read_json(folder / "design.json"))
-        model = schema("model", design.model["name"]).model_validate(retuple(design.model))
+        design = Design(**retuple(read_json(folder / "design.json")))
+        model = schema("model", design.model["name"]).model_validate(design.model)
         network = cls._build(model, design.image_shape, design.num_outputs)
         network.load_state_dict(load_file(folder / "weights.safetensors"))
         return network
@@ -79,7 +79,7 @@ class Network(nn.Module):
         weights = {name: value.contiguous() for name, value in self.state_dict().items()}
         save_file(weights, folder / "weights.safetensors")
 
-    def arrange(self, memory_format: MemoryFormat) -> Self:
+    def arrange(self, memory_format: MemoryFormat) -> "Network":
         """Lay weights and images out as `memory_format`."""
         chosen = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
         self.memory_format = chosen[memory_format]
@@ -92,8 +92,9 @@ class Network(nn.Module):
         return logits
 
     @classmethod
-    def _build(cls, model: Component, image_shape: tuple[int, ...], num_outputs: int) -> Self:
-        body = load("model", model).build(model, tuple(image_shape), num_outputs)
+    def _build(cls, model: Component, image_shape: tuple[int, ...], num_outputs: int) -> "Network":
+        module, own = resolve("model", model)
+        body = module.build(own, tuple(image_shape), num_outputs)
         return cls(body, image_shape[2], num_outputs)
 
 

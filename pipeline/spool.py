@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from pipeline.artifacts import read_json, write_json
 
@@ -73,7 +73,7 @@ class Follower:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Follower":
         command = [sys.executable, "-m", "pipeline.tracking.follow", str(self._folder)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)
         self._last_word = "FAILED"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipeline.artifacts import write_json
-from pipeline.component import load
+from pipeline.component import resolve
 from pipeline.preprocessing.audit import audit
 from pipeline.preprocessing.pack import pack
 from pipeline.preprocessing.split import split
@@ -12,7 +12,8 @@ from pipeline.stage import Stage, run
 
 def main(stage: Stage) -> None:
     data = stage.params.data
-    labelled = load("source", data.source).load(data.source, Path(data.path))
+    source, own = resolve("source", data.source)
+    labelled = source.load(own, Path(data.path))
     rows = split(
         labelled.targets,
         labelled.ids,

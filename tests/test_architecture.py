@@ -72,10 +72,10 @@ def imported(stage: str) -> set[str]:
 
 
 def loaded_families(module: str) -> set[str]:
-    """The literal first arguments of `load(family, …)` in a module."""
-    calls = [n for n in ast.walk(ast.parse((ROOT / file_of(module)).read_text()))
-             if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "load"]
-    firsts = [c.args[0] for c in calls if c.args]
+    """The literal first arguments of `load` and `resolve` in a module."""
+    tree = ast.parse((ROOT / file_of(module)).read_text())
+    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
+    firsts = [c.args[0] for c in calls if c.func.id in ("load", "resolve") and c.args]
     return {a.value for a in firsts if isinstance(a, ast.Constant) and a.value in FAMILIES}
 
 
@@ -88,7 +88,9 @@ def file_of(module: str) -> str:
 def test_a_stage_depends_on_the_code_it_imports(stage: str) -> None:
     """DVC does not follow imports: code that is missing in `deps` would change in silence."""
     deps = entries(stage)[0].deps
-    uncovered = {f for f in imported(stage) if not any(f == d or f.startswith(d + "/") for d in deps)}
+    uncovered = {
+        f for f in imported(stage) if not any(f == d or f.startswith(d + "/") for d in deps)
+    }
     assert not uncovered
 
 
@@ -111,10 +113,15 @@ def test_entries_agree_with_dvc() -> None:
     """Our reading of dvc.yaml names the entries that DVC names."""
     listed = subprocess.run(
         [str(Path(sys.executable).parent / "dvc"), "stage", "list", "--name-only"],
-        cwd=ROOT, env={**os.environ, "DVC_NO_ANALYTICS": "1"},
-        check=True, capture_output=True, text=True,
+        cwd=ROOT,
+        env={**os.environ, "DVC_NO_ANALYTICS": "1"},
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout.split()
-    ours = [f"{e.stage}@{e.key}" if e.key else e.stage for e in graph.entries(TREE, ROOT / "dvc.yaml")]
+    ours = [
+        f"{e.stage}@{e.key}" if e.key else e.stage for e in graph.entries(TREE, ROOT / "dvc.yaml")
+    ]
     assert sorted(ours) == sorted(listed)
 
 

@@ -19,7 +19,11 @@ SPACE = (*CNN, "search", "space")
 REFUSALS = [
     (("trainng",), 1, "trainng: unknown key; allowed augmentation, data,"),
     ((*CNN, "trainng"), 1, "unknown key; allowed loss, model, search, training; nearest training"),
-    ((*CNN, "model", "width"), [1], "recipes.cnn.model.width: unknown key", ),
+    (
+        (*CNN, "model", "width"),
+        [1],
+        "recipes.cnn.model.width: unknown key",
+    ),
     ((*CNN, "model", "widths"), [0], "recipes.cnn.model.widths.0: got 0; allowed greater than"),
     ((*CNN, "model", "widths"), "32", "recipes.cnn.model.widths: got '32'; allowed a list"),
     ((*CNN, "model", "name"), "resnett", "got 'resnett'; allowed cnn, resnet; nearest resnet"),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from pipeline.component import Component, load
+from pipeline.component import Component, resolve
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # or its import asks the network, for 12 s
 if "torch" not in sys.modules:
@@ -23,7 +23,8 @@ if sys.modules["torch"] is None:
 def freeze(params: Component, image_shape: tuple[int, ...]) -> dict[str, Any]:
     """The policy that `params` name, serialised by albumentations itself."""
     height_px, width_px = image_shape[:2]
-    transforms = load("policy", params).transforms(params, height_px, width_px)
+    module, own = resolve("policy", params)
+    transforms = module.transforms(own, height_px, width_px)
     frozen: dict[str, Any] = A.to_dict(A.Compose(transforms))
     return frozen
 

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from pipeline.component import Component, load
+from pipeline.component import Component, load, resolve
 
 NUM_FOLDS = 5
 
@@ -14,7 +14,8 @@ def fit(
     targets: Int[np.ndarray, " n"],
 ) -> Float[np.ndarray, " m"]:
     """The method's weights for the members, fitted on these predictions."""
-    weights: np.ndarray = load("method", method).fit(method, log_probs, targets)
+    module, own = resolve("method", method)
+    weights: np.ndarray = module.fit(own, log_probs, targets)
     return weights
 
 

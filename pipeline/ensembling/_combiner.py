@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 from jaxtyping import Float
@@ -37,5 +36,5 @@ class Combiner:
         write_json(path, asdict(self))
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path) -> "Combiner":
         return cls(**read_json(path))

@@ -2,7 +2,6 @@
 
 import base64
 from pathlib import Path
-from typing import Self
 
 import cv2
 import numpy as np
@@ -25,7 +24,7 @@ class Ensemble:
         self._device = choose_device("auto")
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path) -> "Ensemble":
         combiner = Combiner.load(folder / "combiner.json")
         members = {name: Network.load(folder / "members" / name) for name in combiner.members}
         task = read_json(folder / "task.json")["name"]

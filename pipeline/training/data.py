@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ class Inputs:
     policy: dict[str, Any]
 
     @classmethod
-    def open(cls, layout: Layout) -> Self:
+    def open(cls, layout: Layout) -> "Inputs":
         return cls(
             Card.load(layout.card),
             Packed.open(layout.processed / "train"),

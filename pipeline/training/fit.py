@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from pipeline.component import Component, load
+from pipeline.component import Component, load, resolve
 from pipeline.network import Network
 from pipeline.params import Hardware, Recipe
 from pipeline.training.data import Data, Inputs
@@ -82,10 +82,11 @@ def _module(
 ) -> Module:
     tasks = load("task", task)
     num_outputs = tasks.num_outputs(len(inputs.card.classes))
+    losses, own = resolve("loss", recipe.loss)
     network = Network.create(recipe.model, inputs.card, num_outputs, seed)
     return Module(
         network.arrange(hardware.memory_format),
-        loss=load("loss", recipe.loss).build(recipe.loss),
+        loss=losses.build(own),
         task=tasks,
         settings=recipe.training,
         steps_per_epoch=len(inputs.train.targets) // recipe.training.batch_size,
