@@ -56,7 +56,7 @@ class Bootstrap:
     def _measure(self, metric: Metric, log_probs: np.ndarray) -> tuple[float, np.ndarray]:
         statistics = metric.statistics(log_probs, self._targets)
         num_samples = len(self._targets)
-        value = float(metric.value(statistics.sum(axis=0), num_samples))
+        value = float(metric.value(statistics.sum(axis=0, keepdims=True), num_samples)[0])
         return value, metric.value(self._counts @ statistics, num_samples)
 
     def _summary(self, value: float, drawn: np.ndarray) -> Estimate:

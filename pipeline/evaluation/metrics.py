@@ -13,14 +13,15 @@ from jaxtyping import Float, Int
 
 LogProbs = Float[np.ndarray, "n k"]
 Targets = Int[np.ndarray, " n"]
+Sums = Float[np.ndarray, "b s"]
 
 
 @dataclass(frozen=True)
 class Metric:
     """`value` takes (draws, s) sums and the number of samples, and gives one figure a draw."""
 
-    statistics: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    value: Callable[[np.ndarray, int], np.ndarray]
+    statistics: Callable[[LogProbs, Targets], Float[np.ndarray, "n s"]]
+    value: Callable[[Sums, int], Float[np.ndarray, " b"]]
     higher_is_better: bool
 
 
@@ -55,7 +56,7 @@ def _confusion(log_probs: LogProbs, targets: Targets) -> np.ndarray:
     return np.concatenate([predicted & true, predicted, true], axis=1).astype(np.float64)
 
 
-def _macro_f1(sums: np.ndarray, num_samples: int) -> np.ndarray:  # noqa: ARG001
+def _macro_f1(sums: Sums, num_samples: int) -> Float[np.ndarray, " b"]:  # noqa: ARG001
     """Mean over the classes that occur of 2 tp / (predicted + true)."""
     tp, predicted, true = np.split(sums, 3, axis=-1)
     occurs = (predicted + true) > 0
@@ -72,12 +73,12 @@ def _bins(log_probs: LogProbs, targets: Targets, num_bins: int) -> np.ndarray:
     return np.where(bin_of[:, None] == np.arange(num_bins), (confidence - correct)[:, None], 0.0)
 
 
-def _calibration_error(sums: np.ndarray, num_samples: int) -> np.ndarray:
+def _calibration_error(sums: Sums, num_samples: int) -> Float[np.ndarray, " b"]:
     """M. P. Naeini et al., Obtaining Well Calibrated Probabilities, AAAI 2015, equation 3."""
     error: np.ndarray = np.abs(sums).sum(axis=-1) / num_samples
     return error
 
 
-def _mean(sums: np.ndarray, num_samples: int) -> np.ndarray:
+def _mean(sums: Sums, num_samples: int) -> Float[np.ndarray, " b"]:
     mean: np.ndarray = sums[..., 0] / num_samples
     return mean

@@ -25,6 +25,7 @@ class Mirror:
         self._tree = params.read(Path("params.yaml"))
         self._settings = params.parse(self._tree, "params.yaml").tracking
         self._store = Store(self._settings.experiment)
+        self._parent_id: str | None = None
 
     def begin(self, folder: Path, parent_id: str | None = None) -> str:
         """Create or find the run that `folder` describes and log its parameters."""
@@ -43,7 +44,11 @@ class Mirror:
         return self._store.known(run_id)
 
     def end(self, run_id: str, status: str, end_s: float | None = None) -> None:
+        """Close a run, and the state it is part of: a state is as its last run ended."""
         self._store.end(run_id, status, end_s)
+        parent_id = self.parent()
+        if parent_id:
+            self._store.end(parent_id, status)
 
     def publish(self, folder: Path, parent_id: str | None = None) -> dict[str, str]:
         """Mirror a finished run and the runs nested in it; returns their ids by name.
@@ -58,10 +63,10 @@ class Mirror:
         new = [f for f in Spool(folder).figures() if (f.name, f.step) not in seen]
         self.push(run_id, new, end_s)
         self._attach(run_id, identity)
-        self.end(run_id, "FINISHED", end_s)
         ids = {identity["name"]: run_id}
         for nested in sorted(folder.glob(f"*/{RUN_FILE}")):
             ids |= self.publish(nested.parent, run_id)
+        self.end(run_id, "FINISHED", end_s)
         return ids
 
     def sync(self) -> int:
@@ -86,14 +91,15 @@ class Mirror:
 
     def parent(self) -> str | None:
         """The run of this state of the pipeline; None before preprocess has told its data."""
-        if not Layout().card.is_file():
-            return None
+        if self._parent_id or not Layout().card.is_file():
+            return self._parent_id
         data = Card.load(Layout().card).fingerprint
         code = [graph.content_hash(Path(path)) for path in CODE]
         state = sha256(f"{self._tree}{code}{data}".encode()).hexdigest()
-        parent_id = self._store.begin(f"pipeline {state[:8]}", state)
-        self._store.describe(parent_id, {}, {"convoy.stage": "pipeline", "convoy.data": data})
-        return parent_id
+        self._parent_id = self._store.begin(f"pipeline {state[:8]}", state)
+        tags = {"convoy.stage": "pipeline", "convoy.data": data}
+        self._store.describe(self._parent_id, {}, tags)
+        return self._parent_id
 
     def _attach(self, run_id: str, identity: dict[str, Any]) -> None:
         """Copy what one looks at, point to the rest, and register a packaged model."""

@@ -1,0 +1,56 @@
+"""How long a stage takes until its own work begins, beside a bare `import torch`.
+
+    python bench/startup.py [PAIRS]
+
+A stage has started when its imports are done and params.yaml is checked. Each start is followed by
+one of the baseline, in turn, so that a busy moment of the machine touches both. Printed: the median
+of the stage in seconds, and the median of the paired ratios with its 95 % bootstrap interval.
+"""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+STAGES = [p.stem for p in sorted(Path("stages").glob("*.py")) if p.stem != "__init__"]
+START = (
+    "import stages.{stage}; from pathlib import Path; from pipeline import params;"
+    "params.load(Path('params.yaml'))"
+)
+BASELINE = "import torch"
+
+
+def seconds(code: str) -> float:
+    """From the start of the interpreter until `code` has run; not its teardown."""
+    begin = time.time()
+    script = f"{code}; import time, sys; sys.stderr.write(str(time.time()))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    )
+    return float(done.stderr.splitlines()[-1]) - begin
+
+
+def interval(ratios: np.ndarray) -> tuple[float, float]:
+    draws = np.random.default_rng(0).choice(ratios, (2000, len(ratios)))
+    low, high = np.quantile(np.median(draws, axis=1), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def main(num_pairs: int) -> None:
+    for stage in STAGES:
+        code = START.format(stage=stage)
+        seconds(code)  # fills the file cache
+        pairs = np.array([(seconds(code), seconds(BASELINE)) for _ in range(num_pairs)])
+        ratios = pairs[:, 0] / pairs[:, 1]
+        low, high = interval(ratios)
+        print(
+            f"{stage:10}  {np.median(pairs[:, 0]):5.2f} s   "
+            f"{np.median(ratios):.2f} [{low:.2f}, {high:.2f}] × `{BASELINE}`",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 7)

@@ -1,0 +1,104 @@
+"""The packaged model: loads away from the repository, and says what the ensemble said."""
+
+import base64
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from pipeline.artifacts import Layout, Packed, Pool, Predictions, read_json
+from pipeline.ensembling._combiner import Combiner
+from pipeline.serving.ensemble import Ensemble
+from pipeline.tasks.multiclass import log_probs
+from tests.conftest import Workspace
+
+pytestmark = pytest.mark.slow
+
+LOAD = """
+import json, sys
+import mlflow, numpy as np
+model = mlflow.pyfunc.load_model(sys.argv[1])
+table = model.predict(np.load(sys.argv[2]))
+print(json.dumps({"columns": list(table.columns), "class": list(table["class"]),
+                  "probs": table.drop(columns="class").to_numpy().tolist()}))
+"""
+
+
+def expected(layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """Log-probabilities of the chosen ensemble on test, from the artifacts."""
+    chosen = read_json(layout.ensemble / "choice.json")["chosen"]
+    combiner = Combiner.load(layout.ensemble / f"{chosen}.json")
+    paths = {name: layout.predictions(name, "test") for name in combiner.weights}
+    pool = Pool.gather({name: Predictions.load(path) for name, path in paths.items()})
+    return combiner(dict(zip(pool.members, log_probs(pool.logits), strict=True))), pool.targets
+
+
+@pytest.fixture(scope="module")
+def ensemble(reproduced: Workspace) -> Ensemble:
+    return Ensemble.load(Layout(reproduced.folder).model / "artifacts/ensemble")
+
+
+@pytest.fixture(scope="module")
+def images(reproduced: Workspace) -> np.ndarray:
+    return np.array(Packed.open(Layout(reproduced.folder).processed / "test").images)
+
+
+def test_it_loads_outside_the_repository_and_predicts_the_same(
+    reproduced: Workspace, images: np.ndarray, tmp_path: Path
+) -> None:
+    layout = Layout(reproduced.folder)
+    np.save(tmp_path / "images.npy", images)
+    command = [sys.executable, "-c", LOAD, str(layout.model), "images.npy"]
+    done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+    answer = json.loads(done.stdout.splitlines()[-1])
+    log_p, _ = expected(layout)
+    assert answer["columns"] == ["class", *map(str, range(10))]
+    assert answer["class"] == [str(i) for i in log_p.argmax(1)]
+    np.testing.assert_allclose(answer["probs"], np.exp(log_p), atol=1e-5)
+
+
+def test_every_way_to_hand_over_an_image_agrees(
+    ensemble: Ensemble, images: np.ndarray, tmp_path: Path
+) -> None:
+    grey = images[0, ..., 0]
+    encoded = cv2.imencode(".png", grey)[1].tobytes()
+    (tmp_path / "digit.png").write_bytes(encoded)
+    ways = [
+        grey, images[0], np.repeat(images[0], 3, 2), grey.astype(np.int64), encoded,
+        base64.b64encode(encoded).decode(), str(tmp_path / "digit.png"), tmp_path / "digit.png",
+    ]  # fmt: skip
+    probs = ensemble.probs(ways)
+    np.testing.assert_allclose(probs, np.repeat(probs[:1], len(ways), 0), atol=1e-6)
+    assert ensemble.classes == tuple(map(str, range(10)))
+
+
+def test_an_image_of_another_size_is_resized(ensemble: Ensemble, images: np.ndarray) -> None:
+    large = images[:20].repeat(4, axis=1).repeat(4, axis=2)
+    np.testing.assert_allclose(ensemble.probs(list(large)), ensemble.probs(list(images[:20])))
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (b"<html>", "image 1: 6 bytes that are no image"),
+        (b"", "image 1: 0 bytes"),
+        ("nowhere.png", "image 1: no such file"),
+        (np.full((8, 8), 0.5), "image 1: float64 pixels; allowed whole numbers 0..255"),
+        (np.zeros((8, 8, 2), np.uint8), r"image 1: shape \(8, 8, 2\)"),
+        (np.full((8, 8), 300), "image 1: int64 pixels"),
+    ],
+)
+def test_what_is_no_image_is_named(ensemble: Ensemble, image, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        ensemble.probs([np.zeros((8, 8), np.uint8), image])
+
+
+def test_the_model_holds_no_chance_and_no_path(reproduced: Workspace) -> None:
+    text = (Layout(reproduced.folder).model / "MLmodel").read_text()
+    assert str(reproduced.folder) not in text
+    assert "1970-01-01" in text
+    assert not list(Layout(reproduced.folder).model.rglob("__pycache__"))

@@ -1,0 +1,139 @@
+"""The whole pipeline, as its user runs it."""
+
+import json
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline.artifacts import Layout, Predictions, read_json
+from tests.conftest import Workspace, small
+
+pytestmark = pytest.mark.slow
+
+
+def ran(printed: str) -> list[str]:
+    return re.findall(r"Running stage '(.+?)'", printed)
+
+
+def test_every_output_is_there(reproduced: Workspace) -> None:
+    layout = Layout(reproduced.folder)
+    for split in ("val", "test"):
+        predictions = Predictions.load(layout.predictions("cnn_1", split))
+        assert predictions.logits.shape == (len(predictions.ids), 10)
+    comparison = read_json(layout.comparison)
+    assert set(comparison["systems"]) == {"cnn_1", "resnet_1", "mean", "greedy"}
+    for estimates in comparison["systems"].values():
+        assert set(estimates) == {"accuracy", "macro_f1", "log_loss", "calibration_error"}
+        for estimate in estimates.values():
+            assert estimate["low"] <= estimate["high"]
+            assert estimate["num_samples"] == 359
+    assert comparison["verdict"]
+    assert (layout.augmentation / "preview.png").stat().st_size > 1000
+
+
+def test_running_again_runs_nothing(copy: Workspace) -> None:
+    assert copy.run("dvc", "repro") == "Data and pipelines are up to date.\n"
+
+
+def test_a_wider_model_reruns_what_depends_on_it_and_nothing_else(copy: Workspace) -> None:
+    copy.edit(lambda tree: tree["recipes"]["cnn"]["model"].update(widths=[8, 24]))
+    assert ran(copy.run("dvc", "repro")) == [
+        "search@cnn", "train@cnn_1", "predict@cnn_1", "ensemble", "evaluate", "package",
+    ]  # fmt: skip
+
+
+def test_a_reworded_comment_in_a_policy_retrains_nothing(copy: Workspace) -> None:
+    policy = copy.folder / "pipeline/augmentation/policies/none.py"
+    policy.write_text(policy.read_text().replace("No augmentation:", "No change at all:"))
+    before = Layout(copy.folder).augmentation.joinpath("policy.json").read_bytes()
+    copy.run("dvc", "repro", "augment")
+    assert Layout(copy.folder).augmentation.joinpath("policy.json").read_bytes() == before
+
+
+def test_two_clones_end_with_the_same_lock(reproduced: Workspace, tmp_path: Path) -> None:
+    other = Workspace(tmp_path / "elsewhere")
+    other.edit(small)
+    other.run("dvc", "repro")
+    assert (other.folder / "dvc.lock").read_bytes() == (reproduced.folder / "dvc.lock").read_bytes()
+
+
+def test_metrics_show_a_row_for_each_system(reproduced: Workspace) -> None:
+    rows = reproduced.run("dvc", "metrics", "show", "--md").splitlines()
+    assert "accuracy_interval" in rows[0]
+    assert len([row for row in rows if "reports/metrics" in row]) == 4
+    shown = json.loads(reproduced.run("dvc", "metrics", "show", "--json"))
+    assert "mean.json" in str(shown)
+
+
+def test_plots_show_the_confusion_and_the_curves(copy: Workspace) -> None:
+    plots = json.loads(copy.run("dvc", "plots", "show", "--json"))
+    assert not plots.get("errors")
+    assert set(plots["data"]) == {
+        "reports/plots/confusion.csv",
+        "reports/plots/learning_curves.csv",
+    }
+    assert "html" in copy.run("dvc", "plots", "show")
+
+
+def test_dvc_stops_at_a_wrong_parameter(workspace: Workspace) -> None:
+    workspace.edit(lambda tree: tree["members"]["cnn_1"].update(recipe="cnnn"))
+    said = workspace.run("dvc", "repro", "preprocess", status=255)
+    hint = "members.cnn_1.recipe: got 'cnnn'; allowed cnn, resnet; nearest cnn"
+    assert f"preprocess: params.yaml: {hint}" in said
+    assert "Traceback" not in said
+    assert not (workspace.folder / "data/processed").exists()
+
+
+def family(folder: Path) -> list[psutil.Process]:
+    """Every process that works in `folder`."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.cwd().startswith(str(folder)) and process.status() != "zombie":
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("stage", ["search@cnn", "train@cnn_1"])
+def test_ending_dvc_leaves_no_process_behind(
+    copy: Workspace, stage: str, blow: signal.Signals
+) -> None:
+    """SIGINT goes to the group, as Ctrl-C does; the others to dvc alone."""
+
+    def endless(tree) -> None:
+        tree["recipes"]["cnn"]["training"]["epochs"] = 5000
+        tree["recipes"]["cnn"]["search"]["epochs"] = 5000
+        tree["hardware"]["loader_workers"] = 1
+        if stage.startswith("train"):
+            del tree["recipes"]["cnn"]["search"]
+
+    copy.edit(endless)
+    if stage.startswith("train"):
+        copy.run("dvc", "repro", "-s", "search@cnn")
+    command = copy.start("dvc", "repro", "-s", stage)
+    assert command.stdout
+    for line in command.stdout:
+        if "epoch 2/" in line:
+            break
+    assert len(family(copy.folder)) >= 3
+    if blow == signal.SIGINT:
+        os.killpg(command.pid, blow)
+    else:
+        os.kill(command.pid, blow)
+    for _ in range(60):
+        if not family(copy.folder):
+            break
+        time.sleep(0.5)
+    left = family(copy.folder)
+    for process in left:
+        process.kill()
+    assert not left
+    assert not Layout(copy.folder).member("cnn_1").exists() or stage.startswith("search")

@@ -1,0 +1,197 @@
+"""MLflow is a mirror: it fills itself, forgets nothing, repeats nothing, and may be away."""
+
+import os
+import shutil
+import signal
+import socket
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from tests.conftest import Workspace
+
+EXPECTED = Counter(
+    {
+        "pipeline": 1,
+        "preprocess": 1,
+        "augment": 1,
+        "search": 2 + 2,  # two recipes, and the two trials of one
+        "train": 2,
+        "predict": 2,
+        "ensemble": 1,
+        "evaluate": 1 + 4,  # two members, two ensembles
+        "package": 1,
+    }
+)
+
+
+def client(workspace: Workspace) -> MlflowClient:
+    address = f"sqlite:///{workspace.folder / 'mlflow.db'}"
+    return MlflowClient(tracking_uri=address, registry_uri=address)
+
+
+def runs(api: MlflowClient) -> list[Run]:
+    experiment = api.get_experiment_by_name("convoy")
+    assert experiment
+    return list(api.search_runs([experiment.experiment_id], max_results=1000))
+
+
+def content(api: MlflowClient) -> dict[str, object]:
+    """All that a run says, by its name, without ids and times."""
+    names = {run.info.run_id: run.info.run_name for run in runs(api)}
+    said = {}
+    for run in runs(api):
+        histories = {
+            key: [(m.step, m.value) for m in api.get_metric_history(run.info.run_id, key)]
+            for key in run.data.metrics
+        }
+        tags = {k: v for k, v in run.data.tags.items() if not k.startswith("mlflow.")}
+        parent = names.get(run.data.tags.get("mlflow.parentRunId", ""))
+        files = sorted(f.path for f in api.list_artifacts(run.info.run_id))
+        said[run.info.run_name] = (
+            run.data.params, tags, histories, parent, run.info.status, files,
+        )  # fmt: skip
+    return said
+
+
+@pytest.mark.slow
+def test_one_run_for_each_entry_nested_under_one_parent(reproduced: Workspace) -> None:
+    found = runs(client(reproduced))
+    assert Counter(run.data.tags["convoy.stage"] for run in found) == EXPECTED
+    assert {run.info.status for run in found} == {"FINISHED"}
+    names = {run.info.run_id: run.info.run_name for run in found}
+    by_name = {run.info.run_name: run for run in found}
+    parents = {n: names.get(r.data.tags.get("mlflow.parentRunId")) for n, r in by_name.items()}
+    assert parents["search/cnn/trial_001"] == "search/cnn"
+    assert parents["evaluate/mean"] == "evaluate"
+    (top,) = [name for name, parent in parents.items() if parent is None]
+    assert top.startswith("pipeline ")
+    assert parents["train/cnn_1"] == parents["preprocess"] == parents["package"] == top
+    assert by_name["train/cnn_1"].data.params["members.cnn_1.recipe"] == "cnn"
+    assert set(by_name["train/cnn_1"].data.metrics) >= {"val/accuracy", "train/loss"}
+    assert set(by_name["evaluate/mean"].data.metrics) >= {"test/accuracy", "test/accuracy_low"}
+
+
+@pytest.mark.slow
+def test_the_packaged_model_is_registered_once(copy: Workspace) -> None:
+    copy.run("python", "-m", "pipeline", "sync")
+    versions = client(copy).search_model_versions("name = 'convoy'")
+    assert len(versions) == 1
+    assert Path(versions[0].source.removeprefix("file://"), "MLmodel").is_file()
+
+
+@pytest.mark.slow
+def test_a_deleted_store_comes_back_and_syncing_twice_adds_nothing(copy: Workspace) -> None:
+    before = content(client(copy))
+    (copy.folder / "mlflow.db").unlink()
+    shutil.rmtree(copy.folder / "mlartifacts")
+    assert copy.run("python", "-m", "pipeline", "sync").endswith(f"{EXPECTED.total()} runs\n")
+    rebuilt = content(client(copy))
+    assert rebuilt == before
+    copy.run("python", "-m", "pipeline", "sync")
+    assert content(client(copy)) == rebuilt
+
+
+@pytest.mark.slow
+def test_the_same_work_is_one_run_however_often_it_is_started(copy: Workspace) -> None:
+    before = content(client(copy))
+    copy.run("dvc", "repro", "-f", "-s", "train@cnn_1")
+    assert content(client(copy)) == before
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.slow
+def test_a_dead_server_costs_a_warning_and_sync_makes_up_for_it(workspace: Workspace) -> None:
+    address = f"http://127.0.0.1:{free_port()}"
+    said = workspace.stage("preprocess", MLFLOW_TRACKING_URI=address)
+    assert said.startswith("tracking: ")
+    assert said.count("\n") == 1
+    assert "`python -m pipeline sync`" in said
+    assert (workspace.folder / "data/processed/card.json").is_file()
+    refused = workspace.run(
+        "python", "-m", "pipeline", "sync", status=1, MLFLOW_TRACKING_URI=address
+    )
+    assert refused.startswith(f"tracking: {address}: ")
+    assert refused.count("\n") == 1
+    workspace.run(*sync)
+    assert {run.info.run_name for run in runs(client(workspace))} >= {"preprocess"}
+
+
+@pytest.mark.slow
+def test_a_real_server_is_filled_through_its_address(copy: Workspace) -> None:
+    port = free_port()
+    server = copy.start("python", "-m", "pipeline", "ui", "--port", str(port))
+    try:
+        address = f"http://127.0.0.1:{port}"
+        wait_for(port)
+        copy.run("python", "-m", "pipeline", "sync", MLFLOW_TRACKING_URI=address)
+        assert len(runs(MlflowClient(tracking_uri=address))) == EXPECTED.total()
+    finally:
+        os.kill(server.pid, signal.SIGTERM)
+        server.wait(timeout=30)
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", port), timeout=1)
+
+
+def wait_for(port: int) -> None:
+    for _ in range(120):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.5)
+    raise AssertionError(f"nothing listens on {port}")
+
+
+@pytest.mark.slow
+def test_stages_that_start_at_once_share_a_fresh_database(workspace: Workspace) -> None:
+    """sqlite is broken for good by two processes that create it at once."""
+    commands = [workspace.start("python", "-m", "stages.preprocess") for _ in range(1)]
+    commands += [workspace.start("python", "-m", "pipeline", "sync") for _ in range(3)]
+    printed = [command.communicate(timeout=120)[0] for command in commands]
+    assert [command.returncode for command in commands] == [0] * 4, printed
+    assert not any("Error" in text or "tracking:" in text for text in printed), printed
+    workspace.run("python", "-m", "pipeline", "sync")
+    assert len([r for r in runs(client(workspace)) if r.info.run_name == "preprocess"]) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("blow", [signal.SIGTERM, signal.SIGKILL])
+def test_a_killed_stage_is_marked_so(copy: Workspace, blow: signal.Signals) -> None:
+    copy.edit(lambda tree: tree["members"]["cnn_1"].update(seed=77))
+    copy.edit(lambda tree: tree["recipes"]["cnn"]["training"].update(epochs=500))
+    copy.run("dvc", "repro", "-s", "search@cnn")
+    stage = copy.start("python", "-m", "stages.train", "cnn_1")
+    assert stage.stdout
+    for line in stage.stdout:
+        if "epoch 2/" in line:
+            break
+    time.sleep(4)  # until the follower has begun the run
+    os.kill(stage.pid, blow)
+    stage.wait(timeout=20)
+    for _ in range(40):
+        states = [
+            r.info.status
+            for r in runs(client(copy))
+            if r.data.params.get("members.cnn_1.seed") == "77"
+        ]
+        if states == ["KILLED"]:
+            return
+        time.sleep(0.5)
+    raise AssertionError(states)
+
+
+@pytest.mark.slow
+def test_what_is_kept_of_a_run_names_no_path_of_this_machine(reproduced: Workspace) -> None:
+    files = list((reproduced.folder / "artifacts/runs").rglob("*.json*"))
+    assert len(files) > EXPECTED.total()
+    assert not any(str(reproduced.folder) in file.read_text() for file in files)

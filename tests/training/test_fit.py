@@ -1,0 +1,108 @@
+"""A fit: learns, repeats to the bit, and does not depend on workers or on devices."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pipeline import params
+from tests.conftest import ROOT, Workspace
+
+SCRIPT = """
+import json, sys
+from pathlib import Path
+from pipeline import params, process
+from pipeline.artifacts import Layout
+from pipeline.training.data import Inputs
+from pipeline.training.fit import fit
+
+process.prepare()
+tree, folder = json.loads(sys.argv[1]), Path(sys.argv[2])
+settings = params.parse(tree, "test")
+history = []
+def record(figures, epoch):
+    with (folder / "history").open("a") as file:
+        file.write(json.dumps(figures) + "\\n")
+folder.mkdir()
+network = fit(settings.recipes["r"], Inputs.open(Layout()), task=settings.task, seed=3,
+              hardware=settings.hardware, record=record, scratch=folder / "scratch", title="t")
+network.save(folder, settings.recipes["r"].model, Inputs.open(Layout()).card.image_shape)
+"""
+
+
+def tree(hardware: dict[str, Any], model: str = "resnet", epochs: int = 2) -> dict[str, Any]:
+    made = params.read(ROOT / "params.yaml")
+    recipe = {
+        "model": {"name": model, "widths": [8, 16]},
+        "loss": {"name": "cross_entropy"},
+        "training": {"epochs": epochs, "batch_size": 64, "lr": 0.01},
+    }
+    made.update(recipes={"r": recipe}, members={"m": {"recipe": "r"}}, hardware=hardware)
+    return made
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Digits, packed, with the default policy."""
+    made = Workspace(tmp_path_factory.mktemp("fit") / "work")
+    for stage in ("preprocess", "augment"):
+        made.stage(stage)
+    return made
+
+
+def train(workspace: Workspace, name: str, **hardware: Any) -> tuple[dict, list[dict[str, float]]]:
+    """Weights and history of a fit in a process of its own."""
+    folder = workspace.folder / name
+    if not folder.exists():
+        text = json.dumps(tree(hardware))
+        command = [sys.executable, "-c", SCRIPT, text, str(folder)]
+        subprocess.run(command, cwd=workspace.folder, env=workspace.environment(), check=True)
+    lines = (folder / "history").read_text().splitlines()
+    return load_file(folder / "weights.safetensors"), [json.loads(line) for line in lines]
+
+
+@pytest.mark.slow
+def test_the_same_fit_gives_the_same_bits(packed: Workspace) -> None:
+    first, again = train(packed, "one"), train(packed, "again")
+    assert first[1] == again[1]
+    assert all(torch.equal(first[0][k], again[0][k]) for k in first[0])
+
+
+@pytest.mark.slow
+def test_it_learns(packed: Workspace) -> None:
+    history = train(packed, "one")[1]
+    assert len(history) == 2
+    assert history[1]["train/loss"] < history[0]["train/loss"]
+    assert history[1]["val/accuracy"] > 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_loader_workers_change_no_bit(packed: Workspace, workers: int) -> None:
+    alone = train(packed, "one")
+    helped = train(packed, f"workers{workers}", loader_workers=workers)
+    assert helped[1] == alone[1]
+    assert all(torch.equal(alone[0][k], helped[0][k]) for k in alone[0])
+
+
+@pytest.mark.slow
+def test_two_processes_agree_with_one(packed: Workspace) -> None:
+    """Same samples in the same batches, global batch norm: apart by float additions alone."""
+    one, two = train(packed, "one"), train(packed, "two", devices=2, accelerator="cpu")
+    assert len(two[1]) == len(one[1])
+    for a, b in zip(one[1], two[1], strict=True):
+        assert a.keys() == b.keys()
+        np.testing.assert_allclose(list(b.values()), list(a.values()), rtol=0.02, atol=2e-3)
+    assert two[0].keys() == one[0].keys()
+    for name, weight in one[0].items():
+        np.testing.assert_allclose(two[0][name], weight, rtol=0.05, atol=0.02, err_msg=name)
+
+
+@pytest.mark.slow
+def test_bf16_learns_too(packed: Workspace) -> None:
+    assert train(packed, "bf16", precision="bf16")[1][1]["val/accuracy"] > 0.5
