@@ -19,7 +19,7 @@ def opened(folder: Path) -> Spool:
 
 def test_figures_come_back_in_order(tmp_path: Path) -> None:
     spool = opened(tmp_path)
-    spool.record({"a": 1.5, "b": 2}, step=0)
+    spool.record({"a": 1.5, "b": 2.0}, step=0)
     spool.record({"a": 1.25}, step=1)
     assert spool.figures() == [Figure("a", 1.5, 0), Figure("b", 2.0, 0), Figure("a", 1.25, 1)]
 
@@ -40,7 +40,7 @@ def test_the_same_figures_are_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         spool = opened(tmp_path / name)
         spool.record({"value": 0.1}, 3)
-        spool.nested("trial_000", {"params": {"lr": "1"}}).record({"value": 1})
+        spool.nested("trial_000", {"params": {"lr": "1"}}).record({"value": 1.0})
     files = sorted(p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*.json*"))
     assert len(files) == 4
     for file in files:
