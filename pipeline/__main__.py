@@ -51,9 +51,9 @@ def ui(
     from pipeline.tracking.store import Store
     from pipeline.tracking.ui import serve
 
-    process.prepare()
-    Store(params.load(PARAMS_FILE).tracking.experiment)  # creates the database where there is none
-    raise typer.Exit(serve(port))
+    process.exit_on_sigterm()
+    store = Store(params.load(PARAMS_FILE).tracking.experiment)  # creates what is not there yet
+    raise typer.Exit(serve(store.page, port))
 
 
 def main() -> None:

@@ -23,10 +23,15 @@ def prepare() -> None:
         DO_NOT_TRACK="true",
         OMP_NUM_THREADS=os.environ.get("OMP_NUM_THREADS", "1"),  # training sets its own
     )
-    signal.signal(signal.SIGTERM, _leave)
+    exit_on_sigterm()
     die_with_parent()
     os.register_at_fork(after_in_child=die_with_parent)
     threading.Thread(target=_watch_ancestors, args=(_ancestors(),), daemon=True).start()
+
+
+def exit_on_sigterm() -> None:
+    """Make SIGTERM raise SystemExit, so that what is open is closed."""
+    signal.signal(signal.SIGTERM, _leave)
 
 
 def die_with_parent() -> None:

@@ -26,7 +26,9 @@ class Comparison:
         """One sentence on accuracy: who is better, by how much, how sure."""
         gain = self.differences["accuracy"]
         points = f"{100 * gain.value:+.2f} points [{100 * gain.low:+.2f}, {100 * gain.high:+.2f}]"
-        if gain.low > 0:
+        if self.systems[self.chosen] == self.systems[self.best_member]:
+            found = f"{self.chosen} answers as {self.best_member} alone does"
+        elif gain.low > 0:
             found = f"{self.chosen} beats {self.best_member}"
         elif gain.high < 0:
             found = f"{self.best_member} beats {self.chosen}"

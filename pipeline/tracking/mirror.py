@@ -4,6 +4,7 @@ A state is parameters, code and data together. A run that two states share is on
 stands under the newer; the parent's `runs.json` names all runs of its state.
 """
 
+import subprocess
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pipeline.artifacts import Card, Layout, read_json
 from pipeline.spool import METRICS_FILE, RUN_FILE, Figure, Spool
 from pipeline.tracking.store import Store
 
+GIT = ("git", "--no-optional-locks")
 CODE = ("pipeline", "stages", "dvc.yaml")
 SHOWN = (".png", ".json", ".csv", ".html")  # copied to MLflow; larger things are pointed to
 SHOWN_BYTES = 2_000_000
@@ -33,7 +35,12 @@ class Mirror:
         parent_id = parent_id or self.parent()
         start_s = (folder / RUN_FILE).stat().st_mtime
         run_id = self._store.begin(identity["name"], identity["fingerprint"], parent_id, start_s)
-        tags = {"convoy.stage": identity["stage"], "convoy.key": identity["key"]}
+        stage, key = identity["stage"], identity["key"]
+        tags = {
+            "convoy.stage": stage,
+            "convoy.key": key,
+            "mlflow.source.name": f"stages/{stage}.py",
+        }
         self._store.describe(run_id, identity.get("params", {}), tags | identity.get("tags", {}))
         return run_id
 
@@ -97,8 +104,8 @@ class Mirror:
         code = [graph.content_hash(Path(path)) for path in CODE]
         state = sha256(f"{self._tree}{code}{data}".encode()).hexdigest()
         self._parent_id = self._store.begin(f"pipeline {state[:8]}", state)
-        tags = {"convoy.stage": "pipeline", "convoy.data": data}
-        self._store.describe(self._parent_id, {}, tags)
+        tags = {"convoy.stage": "pipeline", "convoy.data": data, "mlflow.source.name": "dvc.yaml"}
+        self._store.describe(self._parent_id, {}, tags | _revision())
         return self._parent_id
 
     def _attach(self, run_id: str, identity: dict[str, Any]) -> None:
@@ -117,3 +124,18 @@ class Mirror:
                 if file.suffix in SHOWN and file.stat().st_size < SHOWN_BYTES:
                     inside = str(file.parent.relative_to(out)) if out.is_dir() else ""
                     self._store.attach(run_id, file, inside if inside != "." else "")
+
+
+def _revision() -> dict[str, str]:
+    """The commit that is checked out, and whether the files are those of the commit."""
+    try:
+        commit, changes = (
+            subprocess.run([*GIT, *command], check=True, capture_output=True, text=True).stdout
+            for command in (("rev-parse", "HEAD"), ("status", "--porcelain", "-uno"))
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return {}  # not a git checkout, or one without a commit
+    return {
+        "mlflow.source.git.commit": commit.strip(),
+        "mlflow.source.git.dirty": str(bool(changes)).lower(),
+    }

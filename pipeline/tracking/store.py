@@ -50,6 +50,11 @@ class Store:
             self._client = MlflowClient(tracking_uri=uri(), registry_uri=uri())
             self._experiment_id = self._find_experiment(experiment)
 
+    @property
+    def page(self) -> str:
+        """Where the pages of a server show the runs."""
+        return f"/#/experiments/{self._experiment_id}/runs?workflowType=machine_learning"
+
     def begin(
         self,
         name: str,
@@ -120,7 +125,9 @@ class Store:
             return str(found.experiment_id)
         local = uri().startswith("sqlite")
         folder = (ROOT / "mlartifacts").as_uri() if local else None
-        return str(self._client.create_experiment(name, artifact_location=folder))
+        # Without its kind the pages open on a view for language models, which hides the runs.
+        kind = {"mlflow.experimentKind": "custom_model_development"}
+        return str(self._client.create_experiment(name, artifact_location=folder, tags=kind))
 
 
 @contextmanager

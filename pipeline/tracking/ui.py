@@ -8,15 +8,15 @@ import sys
 from pipeline.tracking.store import ROOT, uri
 
 
-def serve(port: int | None) -> int:
-    """Run the server until it is interrupted; returns its exit status."""
+def serve(page: str, port: int | None) -> int:
+    """Serve and print the address of `page`, until interrupted; returns the exit status."""
     port = port or _free_port()
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     artifacts = (ROOT / "mlartifacts").as_uri()
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
     command += ["--host", "127.0.0.1", "--port", str(port)]
     command += ["--backend-store-uri", uri(), "--default-artifact-root", artifacts]
-    print(f"MLflow: http://127.0.0.1:{port}  (Ctrl-C ends it)", flush=True)
+    print(f"MLflow: http://127.0.0.1:{port}{page}  (Ctrl-C ends it)", flush=True)
     server = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     try:
         return server.wait()

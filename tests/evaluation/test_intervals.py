@@ -79,7 +79,8 @@ def test_pairing_sees_what_separate_intervals_do_not() -> None:
     [
         (0.1, "mean beats a"),
         (-0.1, "a beats mean"),
-        (0.0, "no difference shown between mean and a"),
+        (0.001, "no difference shown between mean and a"),
+        (0.0, "mean answers as a alone does"),
     ],
 )
 def test_the_verdict_says_who_is_better(gain: float, verdict: str) -> None:

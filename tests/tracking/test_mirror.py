@@ -122,7 +122,7 @@ def test_a_dead_server_costs_a_warning_and_sync_makes_up_for_it(workspace: Works
     )
     assert refused.startswith(f"tracking: {address}: ")
     assert refused.count("\n") == 1
-    workspace.run(*sync)
+    workspace.run("python", "-m", "pipeline", "sync")
     assert {run.info.run_name for run in runs(client(workspace))} >= {"preprocess"}
 
 
