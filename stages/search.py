@@ -3,9 +3,9 @@
 import csv
 
 from pipeline.artifacts import write_json
+from pipeline.params import Value
 from pipeline.search.study import Trial, chosen, search
-from pipeline.search.trials import Job, processes, tree_of
-from pipeline.search.trials import run as run_trial
+from pipeline.search.trials import Job, run_together
 from pipeline.stage import Stage, run
 
 
@@ -13,23 +13,18 @@ def main(stage: Stage) -> None:
     recipe = stage.params.recipes[stage.key]
     trials: list[Trial] = []
     if recipe.search:
-        with processes(recipe.search.parallel) as pool:
-            trials = search(recipe, lambda asked: list(pool.map(run_trial, _jobs(stage, asked))))
+        trials = search(recipe, lambda asked: run_together([_job(stage, *a) for a in asked]))
     folder = stage.outputs.search(stage.key)
     write_json(folder / "chosen.json", chosen(recipe, trials).model_dump())
     _write_table(stage, trials)
 
 
-def _jobs(stage: Stage, asked: list[tuple[int, dict[str, bool | int | float | str]]]) -> list[Job]:
-    return [_job(stage, number, settings) for number, settings in asked]
-
-
-def _job(stage: Stage, number: int, settings: dict[str, bool | int | float | str]) -> Job:
+def _job(stage: Stage, number: int, settings: dict[str, Value]) -> Job:
     name = f"trial_{number:03d}"
     params = {key: str(value) for key, value in settings.items()}
     spool = stage.spool.nested(name, {"params": params})
     return Job(
-        tree=tree_of(stage.params),
+        tree=stage.params.model_dump(),
         recipe=stage.key,
         number=number,
         settings=settings,

@@ -15,7 +15,10 @@ from ruamel.yaml import YAML
 install_import_hook("pipeline", "beartype.beartype")
 
 ROOT = Path(__file__).parent.parent
-PARTS = ("pipeline", "stages", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", "data/raw")
+PARTS = (
+    "pipeline", "stages", "examples", "data/raw/README.md", "dvc.yaml", "params.yaml",
+    "Makefile", "requirements.lock", "README.md", ".dvcignore", ".gitignore",
+)  # fmt: skip
 
 os.environ.update(NO_ALBUMENTATIONS_UPDATE="1", DVC_NO_ANALYTICS="1")
 os.environ.pop("MLFLOW_TRACKING_URI", None)
@@ -46,8 +49,9 @@ class Workspace:
                 shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(source, target)
+                shutil.copy2(source, target)
         (folder / ".dvc").mkdir()
+        (folder / ".venv").symlink_to(sys.prefix)  # what `make` would install
         for part in ("config", ".gitignore", "plots"):
             source = ROOT / ".dvc" / part
             copy = shutil.copytree if source.is_dir() else shutil.copy
@@ -106,10 +110,10 @@ def workspace(tmp_path: Path) -> Workspace:
 
 @pytest.fixture(scope="session")
 def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A workspace in which `dvc repro` has run once with small parameters. Do not change it."""
+    """A workspace in which `make repro` has run once with small parameters. Do not change it."""
     made = Workspace(tmp_path_factory.mktemp("reproduced") / "work")
     made.edit(small)
-    made.run("dvc", "repro")
+    made.run("make", "repro")
     return made
 
 

@@ -1,14 +1,19 @@
 """Trials as processes of their own, forked from a server that has imported torch once."""
 
 import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
+import sys
 from dataclasses import dataclass
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import Layout
-from pipeline.params import Params, Value, override, parse
+from pipeline.errors import UserError
+from pipeline.params import Value, override, parse
 from pipeline.spool import Spool
+
+MONITOR = "val/log_loss"
+ERROR_FILE = "error.txt"
 
 
 @dataclass(frozen=True)
@@ -24,45 +29,67 @@ class Job:
     scratch: Path
 
 
-def processes(parallel: int) -> ProcessPoolExecutor:
-    """A pool whose workers live for one trial each."""
+def run_together(jobs: list[Job]) -> list[float]:
+    """Train all jobs at once; the lowest val/log_loss of each, in order.
+
+    However this ends, no trial goes on.
+
+    Raises:
+        UserError: a trial refused its settings, or ended in another way.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["pipeline.training.fit"])
-    return ProcessPoolExecutor(parallel, context, initializer=_prepare, max_tasks_per_child=1)
+    workers = [context.Process(target=_train, args=(job,)) for job in jobs]
+    try:
+        for worker in workers:
+            worker.start()
+        for job, worker in zip(jobs, workers, strict=True):
+            worker.join()
+            _check(job, worker)
+    finally:
+        for worker in workers:
+            if worker.is_alive():
+                worker.terminate()
+    return [_best(Spool(job.spool)) for job in jobs]
 
 
-def run(job: Job) -> float:
-    """Train one trial on one device with one thread; the lowest val/log_loss it reached."""
+def _train(job: Job) -> None:
+    """One device, one thread: trials share the machine by their number."""
+    from pipeline import process
+
+    process.prepare()
     from pipeline.training.data import Inputs
-    from pipeline.training.fit import MONITOR, fit
+    from pipeline.training.fit import fit
 
     params = parse(job.tree, "params.yaml")
     search = params.recipes[job.recipe].search
     assert search is not None
-    recipe = override(
-        params.recipes[job.recipe], {**job.settings, "training.epochs": search.epochs}
-    )
-    spool = Spool(job.spool)
+    settings = {**job.settings, "training.epochs": search.epochs}
     one_process = {"devices": 1, "threads": 1, "loader_workers": 0}
-    fit(
-        recipe,
-        Inputs.open(Layout()),
-        task=params.task,
-        seed=search.seed,
-        hardware=params.hardware.model_copy(update=one_process),
-        record=spool.record,
-        scratch=job.scratch,
-        title=f"search {job.recipe} trial {job.number}",
-    )
+    try:
+        fit(
+            override(params.recipes[job.recipe], settings),
+            Inputs.open(Layout()),
+            task=params.task,
+            seed=search.seed,
+            hardware=params.hardware.model_copy(update=one_process),
+            record=Spool(job.spool).record,
+            scratch=job.scratch,
+            title=f"search {job.recipe} trial {job.number}",
+        )
+    except UserError as error:
+        job.scratch.mkdir(parents=True, exist_ok=True)
+        (job.scratch / ERROR_FILE).write_text(str(error))
+        sys.exit(1)
+
+
+def _check(job: Job, worker: ForkServerProcess) -> None:
+    if worker.exitcode == 0:
+        return
+    told = job.scratch / ERROR_FILE
+    reason = told.read_text() if told.is_file() else f"ended with exit status {worker.exitcode}"
+    raise UserError(f"trial {job.number} {job.settings}: {reason}")
+
+
+def _best(spool: Spool) -> float:
     return min(figure.value for figure in spool.figures() if figure.name == MONITOR)
-
-
-def tree_of(params: Params) -> dict[str, Any]:
-    """`params` as plain types, which `params.parse` takes back."""
-    return params.model_dump()
-
-
-def _prepare() -> None:
-    from pipeline import process
-
-    process.prepare()

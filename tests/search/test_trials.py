@@ -1,0 +1,21 @@
+"""Trials that go wrong are told in one line, and leave no process behind."""
+
+import pytest
+
+from tests.conftest import Workspace
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_trial_that_refuses_its_settings_is_told_in_one_line(workspace: Workspace) -> None:
+    space = {"training.batch_size": {"choices": [64, 100_000]}}
+    search = {"num_trials": 6, "epochs": 1, "space": space, "parallel": 2}
+    workspace.edit(lambda tree: tree["recipes"]["cnn"].update(search=search))
+    for stage in ("preprocess", "augment"):
+        workspace.stage(stage)
+    said = workspace.stage("search", "cnn", status=1)
+    (told,) = [line for line in said.splitlines() if line.startswith("search:")]
+    assert "{'training.batch_size': 100000}" in told
+    assert "got 100000; allowed at most the 1079 training images" in told
+    assert "Traceback" not in said
+    assert not (workspace.folder / "artifacts/search").exists()

@@ -1,0 +1,125 @@
+"""README and CONTRIBUTING, followed to the letter."""
+
+import gzip
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline import params
+from tests.conftest import ROOT, Workspace
+from tests.preprocessing.test_sources import idx_bytes
+
+README = (ROOT / "README.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The contents of all fenced blocks of one language, without their indentation."""
+    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", text, re.M | re.S)
+    return [re.sub(rf"^{indent}", "", body, flags=re.M) for indent, body in found]
+
+
+def commands() -> list[str]:
+    lines = [line for block in blocks(README, "bash") for line in block.splitlines()]
+    return [line.split("#")[0].strip() for line in lines]
+
+
+def clothes(folder: Path) -> None:
+    """A few pictures in the shape of Fashion-MNIST, so that its example runs without it."""
+    folder.mkdir(parents=True)
+    generator = np.random.default_rng(0)
+    for prefix, size in (("train", 300), ("t10k", 60)):
+        labels = (np.arange(size) % 10).astype(np.uint8)
+        images = generator.integers(0, 60, (size, 28, 28), np.uint8) + 15 * labels[:, None, None]
+        for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
+            file = folder / f"{prefix}-{kind}-ubyte.gz"
+            file.write_bytes(gzip.compress(idx_bytes(array)))
+
+
+def answers(workspace: Workspace) -> str:
+    """`make ui` prints an address that a browser can open, and Ctrl-C ends it."""
+    server = workspace.start("make", "ui")
+    assert server.stdout
+    address = re.search(r"http://\S+", server.stdout.readline())
+    assert address
+    fetch = (
+        "import sys, time, urllib.request\n"
+        "for _ in range(60):\n"
+        "    try: print(urllib.request.urlopen(sys.argv[1]).read().decode()); break\n"
+        "    except OSError: time.sleep(0.5)\n"
+    )
+    page = subprocess.run(
+        [sys.executable, "-c", fetch, address[0]], capture_output=True, text=True, timeout=60
+    ).stdout
+    os.killpg(server.pid, signal.SIGINT)
+    server.wait(timeout=30)
+    return page
+
+
+@pytest.mark.slow
+def test_every_command_of_the_readme_runs(copy: Workspace) -> None:
+    clothes(copy.folder / "data/raw/fashion-mnist")
+    listed = commands()
+    assert len(listed) > 10
+    for command in listed:
+        if command == "make test":
+            continue  # is what runs this
+        if command == "make ui":
+            assert "<title>MLflow</title>" in answers(copy)
+        else:
+            copy.run("bash", "-c", command)
+
+
+@pytest.mark.slow
+def test_the_python_of_the_readme_runs(reproduced: Workspace, tmp_path: Path) -> None:
+    shutil.copytree(reproduced.folder / "artifacts/model", tmp_path / "artifacts/model")
+    for name in ("a.png", "b.jpg"):
+        cv2.imwrite(str(tmp_path / name), np.zeros((20, 20, 3), np.uint8))
+    (code,) = blocks(README, "python")
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+
+
+def merged(into: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    for key, value in part.items():
+        into[key] = merged(into[key], value) if isinstance(into.get(key), dict) else value
+    return into
+
+
+def test_the_parameters_of_the_readme_are_accepted() -> None:
+    found = blocks(README, "yaml")
+    assert len(found) == 2
+    for block in found:
+        tree = merged(params.read(ROOT / "params.yaml"), YAML(typ="safe").load(block))
+        tree["data"]["source"].pop("classes", None)
+        params.parse(tree, "README.md")
+
+
+def test_every_file_the_readme_shows_or_links_is_there() -> None:
+    for path in re.findall(r"\]\((?!http)([^)]+)\)", README):
+        assert (ROOT / path).is_file()
+
+
+@pytest.mark.slow
+def test_the_model_of_contributing_is_found_and_trains(workspace: Workspace) -> None:
+    (code,) = blocks(CONTRIBUTING, "python")
+    (workspace.folder / "pipeline/models/linear.py").write_text(code)
+
+    def use(tree: dict[str, Any]) -> None:
+        tree["recipes"]["cnn"]["model"] = {"name": "linear", "dropout": 0.1}
+
+    workspace.edit(use)
+    said = workspace.run("dvc", "repro", "train@cnn_1")
+    assert "train cnn_1  epoch 2/2" in said
+    workspace.edit(lambda tree: tree["recipes"]["cnn"]["model"].update(dropout=2.0))
+    refused = workspace.run("python", "-m", "pipeline", "check", status=1)
+    assert "recipes.cnn.model.dropout: got 2.0; allowed less than 1" in refused
