@@ -37,7 +37,7 @@ class Data(Strict):
     """Where the labelled images come from and how they are split."""
 
     source: Source
-    path: str = "data/raw"
+    path: str
     """The folder the source reads; DVC hashes it, so a changed file repeats the work."""
     val_fraction: Fraction = 0.2
     test_fraction: Fraction | None = None
@@ -165,8 +165,9 @@ class Params(Strict):
     recipes: Annotated[dict[Name, Recipe], Field(min_length=1)]
     members: Annotated[dict[Name, Member], Field(min_length=1)]
     ensemble: Annotated[tuple[Method, ...], Field(min_length=1)]
-    hardware: Hardware = Hardware()
-    evaluation: Evaluation = Evaluation()
+    hardware: Hardware
+    evaluation: Evaluation
+    # dvc.yaml names all of the above, so DVC wants them in the file; `{}` takes the defaults.
     tracking: Tracking = Tracking()
 
 

@@ -8,8 +8,11 @@ import threading
 import time
 from types import FrameType
 
+import psutil
+
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 POLL_S = 0.5
+SHELLS = ("sh", "dash", "bash", "zsh")
 
 
 def prepare() -> None:
@@ -26,7 +29,7 @@ def prepare() -> None:
     exit_on_sigterm()
     die_with_parent()
     os.register_at_fork(after_in_child=die_with_parent)
-    threading.Thread(target=_watch_ancestors, args=(_ancestors(),), daemon=True).start()
+    threading.Thread(target=_watch, args=(_ancestors(),), daemon=True).start()
 
 
 def exit_on_sigterm() -> None:
@@ -45,20 +48,21 @@ def _leave(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
     raise SystemExit(128 + signum)
 
 
-def _ancestors() -> list[int]:
+def _ancestors() -> list[psutil.Process]:
     """Our parent, and its parent where ours is only the shell that DVC starts a command in."""
-    parent = os.getppid()
-    try:
-        with open(f"/proc/{parent}/stat") as stat:  # noqa: PTH123
-            name, rest = stat.read().split("(", 1)[1].rsplit(")", 1)
-    except OSError:
-        return [parent]
-    is_shell = name in ("sh", "dash", "bash", "zsh")
-    return [parent, int(rest.split()[1])] if is_shell else [parent]
+    found = psutil.Process().parents()[:2]
+    return found if found and found[0].name() in SHELLS else found[:1]
 
 
-def _watch_ancestors(pids: list[int]) -> None:
+def _watch(ancestors: list[psutil.Process]) -> None:
     """A shell between DVC and us survives DVC, so its death has to be looked for."""
-    while all(os.path.exists(f"/proc/{pid}") for pid in pids):  # noqa: PTH110
+    while all(map(_is_alive, ancestors)):
         time.sleep(POLL_S)
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,8 +1,8 @@
 """Write the ensemble as an MLflow model that loads anywhere and is the same bytes every time."""
 
+import logging
 import os
 import shutil
-import warnings
 from importlib.metadata import version
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
@@ -50,15 +50,15 @@ def package(inputs: Layout, combiner: Combiner, task: str, scratch: Path, target
 def _save(target: Path, code: Path, ensemble: Path) -> None:
     from mlflow.pyfunc import save_model  # 1 s to import
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it asks for type hints, which would convert the images
-        save_model(
-            target,
-            python_model=str(code / "serving" / "pyfunc.py"),
-            artifacts={"ensemble": str(ensemble)},
-            code_paths=[str(code)],
-            pip_requirements=[f"{name}=={version(name)}" for name in NEEDED],
-        )
+    # It would like a signature, which would allow arrays alone and fix their size.
+    logging.getLogger("mlflow.pyfunc").setLevel(logging.ERROR)
+    save_model(
+        target,
+        python_model=str(code / "serving" / "pyfunc.py"),
+        artifacts={"ensemble": str(ensemble)},
+        code_paths=[str(code)],
+        pip_requirements=[f"{name}=={version(name)}" for name in NEEDED],
+    )
 
 
 def _without_chance(path: Path, fingerprint: str) -> None:

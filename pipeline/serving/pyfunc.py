@@ -22,11 +22,10 @@ class PackagedEnsemble(PythonModel):
     def load_context(self, context: PythonModelContext) -> None:
         self._ensemble = Ensemble.load(Path(context.artifacts["ensemble"]))
 
-    # An annotation on `model_input` would make MLflow convert the images.
-    def predict(  # type: ignore[no-untyped-def]
+    def predict(
         self,
         context: PythonModelContext,  # noqa: ARG002
-        model_input,
+        model_input: np.ndarray,  # or any of the above: MLflow passes "arrays" on unconverted
         params: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> pd.DataFrame:
         probs = self._ensemble.probs(_images(model_input))

@@ -10,6 +10,9 @@ from pipeline.tracking.store import ROOT, uri
 
 def serve(page: str, port: int | None) -> int:
     """Serve and print the address of `page`, until interrupted; returns the exit status."""
+    if uri().startswith("http"):
+        print(f"MLflow: {uri()}{page}  (MLFLOW_TRACKING_URI names this server; it is not ours)")
+        return 0
     port = port or _free_port()
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     artifacts = (ROOT / "mlartifacts").as_uri()
