@@ -21,7 +21,8 @@ PARTS = (
 )  # fmt: skip
 
 os.environ.update(NO_ALBUMENTATIONS_UPDATE="1", DVC_NO_ANALYTICS="1")
-os.environ.pop("MLFLOW_TRACKING_URI", None)
+for name in ("MLFLOW_TRACKING_URI", "MAKELEVEL", "MAKEFLAGS"):  # those of `make test` itself
+    os.environ.pop(name, None)
 
 Edit = Callable[[dict[str, Any]], None]
 
