@@ -13,7 +13,12 @@ from pipeline.errors import UserError
 from pipeline.preprocessing.sources import digits, idx
 from tests.conftest import ROOT, Workspace
 
-FASHION = ROOT.parent / "shared/data/fashion-mnist"
+PLACES = (
+    ROOT / "data/raw/fashion-mnist",
+    Path("/usr/share/datasets/fashion-mnist"),  # Debian's dataset-fashion-mnist
+    ROOT.parent / "shared/data/fashion-mnist",
+)
+FASHION = next((place for place in PLACES if place.is_dir()), None)
 
 
 def idx_bytes(array: np.ndarray) -> bytes:
@@ -176,8 +181,9 @@ def test_a_test_split_is_made_or_brought_never_both(workspace: Workspace) -> Non
     assert "data.test_fraction: the source brings no test split; set it to a fraction" in said
 
 
-@pytest.mark.skipif(not FASHION.is_dir(), reason="Fashion-MNIST is not at hand")
+@pytest.mark.skipif(FASHION is None, reason="Fashion-MNIST is not at hand")
 def test_fashion_mnist_as_its_authors_count_it() -> None:
+    assert FASHION
     labelled = idx.load(idx.Params(name="idx"), FASHION)
     assert labelled.images.shape == (70_000, 28, 28, 1)
     assert labelled.in_test is not None
