@@ -11,6 +11,9 @@ import torch
 from safetensors.torch import load_file
 
 from pipeline import params
+from pipeline.artifacts import Packed
+from pipeline.network import Network, predict_logits
+from pipeline.tasks.multiclass import log_probs, scores
 from tests.conftest import ROOT, Workspace
 
 SCRIPT = """
@@ -35,12 +38,12 @@ network.save(folder, settings.recipes["r"].model, Inputs.open(Layout()).card.ima
 """
 
 
-def tree(hardware: dict[str, Any], model: str = "resnet", epochs: int = 3) -> dict[str, Any]:
+def tree(hardware: dict[str, Any], **training: Any) -> dict[str, Any]:
     made = params.read(ROOT / "params.yaml")
     recipe = {
-        "model": {"name": model, "widths": [8, 16]},
+        "model": {"name": "resnet", "widths": [8, 16]},
         "loss": {"name": "cross_entropy"},
-        "training": {"epochs": epochs, "batch_size": 64, "lr": 0.01},
+        "training": {"epochs": 3, "batch_size": 64, "lr": 0.01, **training},
     }
     made.update(recipes={"r": recipe}, members={"m": {"recipe": "r"}}, hardware=hardware)
     return made
@@ -55,11 +58,13 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return made
 
 
-def train(workspace: Workspace, name: str, **hardware: Any) -> tuple[dict, list[dict[str, float]]]:
+def train(
+    workspace: Workspace, name: str, training: dict[str, Any] | None = None, **hardware: Any
+) -> tuple[dict, list[dict[str, float]]]:
     """Weights and history of a fit in a process of its own."""
     folder = workspace.folder / name
     if not folder.exists():
-        text = json.dumps(tree(hardware))
+        text = json.dumps(tree(hardware, **(training or {})))
         command = [sys.executable, "-c", SCRIPT, text, str(folder)]
         subprocess.run(command, cwd=workspace.folder, env=workspace.environment(), check=True)
     lines = (folder / "history").read_text().splitlines()
@@ -106,3 +111,17 @@ def test_two_processes_agree_with_one(packed: Workspace) -> None:
 @pytest.mark.slow
 def test_bf16_learns_too(packed: Workspace) -> None:
     assert train(packed, "bf16", precision="bf16")[1][2]["val/accuracy"] > 0.5
+
+
+@pytest.mark.slow
+def test_it_stops_early_and_keeps_the_best_epoch(packed: Workspace) -> None:
+    """At this rate it soon gets worse; what comes back is the network of its best epoch."""
+    settings = {"epochs": 30, "lr": 0.3, "patience": 2, "warmup_epochs": 0.0}
+    history = train(packed, "stopped", settings)[1]
+    losses = [figures["val/log_loss"] for figures in history]
+    assert len(losses) == int(np.argmin(losses)) + 1 + 2 < 30
+    val = Packed.open(packed.folder / "data/processed/val")
+    kept = Network.load(packed.folder / "stopped")
+    log_p = log_probs(predict_logits(kept, val.images, torch.device("cpu"), "fp32"))
+    found = scores(log_p, val.targets)["log_loss"].mean()
+    assert found == pytest.approx(min(losses), rel=1e-4)
