@@ -1,5 +1,6 @@
 """Trials as processes of their own, forked from a server that has imported torch once."""
 
+import math
 import multiprocessing
 import sys
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ def run_together(jobs: list[Job]) -> list[float]:
         for worker in workers:
             if worker.is_alive():
                 worker.terminate()
-    return [_best(Spool(job.spool)) for job in jobs]
+    return [best(Spool(job.spool)) for job in jobs]
 
 
 def _train(job: Job) -> None:
@@ -91,5 +92,7 @@ def _check(job: Job, worker: ForkServerProcess) -> None:
     raise UserError(f"trial {job.number} {job.settings}: {reason}")
 
 
-def _best(spool: Spool) -> float:
-    return min(figure.value for figure in spool.figures() if figure.name == MONITOR)
+def best(spool: Spool) -> float:
+    """The lowest finite val/log_loss; infinite for a trial that diverged from the start."""
+    values = (figure.value for figure in spool.figures() if figure.name == MONITOR)
+    return min(filter(math.isfinite, values), default=math.inf)

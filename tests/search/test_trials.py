@@ -1,12 +1,30 @@
 """Trials that go wrong are told in one line, and leave no process behind."""
 
+import math
+from pathlib import Path
+
 import pytest
 
+from pipeline.search.trials import MONITOR, best
+from pipeline.spool import Spool
 from tests.conftest import Workspace
 
-pytestmark = pytest.mark.slow
+
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [([0.5, 0.2, 0.3], 0.2), ([0.5, math.nan, math.inf], 0.5), ([math.nan], math.inf)],
+)
+def test_a_trial_is_worth_its_best_finite_epoch(
+    tmp_path: Path, losses: list[float], expected: float
+) -> None:
+    spool = Spool(tmp_path)
+    spool.open("search/cnn/trial_000", {"fingerprint": "f"})
+    for step, loss in enumerate(losses):
+        spool.record({MONITOR: loss, "val/accuracy": 0.0}, step)
+    assert best(spool) == expected
 
 
+@pytest.mark.slow
 def test_a_trial_that_refuses_its_settings_is_told_in_one_line(workspace: Workspace) -> None:
     space = {"training.batch_size": {"choices": [64, 100_000]}}
     search = {"num_trials": 6, "epochs": 1, "space": space, "parallel": 2}
