@@ -31,6 +31,7 @@ Positive = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Value: TypeAlias = bool | int | float | str
+MONITOR = "val/log_loss"  # what early stopping, the kept epoch and a search go by: lower is better
 
 
 class Data(Strict):

@@ -1,26 +1,16 @@
 """Our reading of dvc.yaml: entries, their parameters, and the fingerprint of their work."""
 
-import copy
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline import graph, params
+from pipeline import graph
 from pipeline.errors import UserError
 from tests.conftest import ROOT
+from tests.test_params import TREE, changed
 
-TREE = params.read(ROOT / "params.yaml")
 DVC = ROOT / "dvc.yaml"
-
-
-def changed(*path: str, value: Any) -> dict[str, Any]:
-    tree = copy.deepcopy(TREE)
-    node = tree
-    for key in path[:-1]:
-        node = node[key]
-    node[path[-1]] = value
-    return tree
 
 
 def test_templates_are_filled_in() -> None:
@@ -63,9 +53,9 @@ def test_the_fingerprint_is_of_parameters_and_content(tmp_path: Path) -> None:
     (tmp_path / "a/code.py").write_text("x = 1")
     first = fingerprint(TREE, tmp_path)
     assert fingerprint(TREE, tmp_path) == first
-    other_member = changed("members", "cnn_2", "seed", value=9)
+    other_member = changed(("members", "cnn_2", "seed"), 9)
     assert fingerprint(other_member, tmp_path) == first
-    assert fingerprint(changed("members", "cnn_1", "seed", value=9), tmp_path) != first
+    assert fingerprint(changed(("members", "cnn_1", "seed"), 9), tmp_path) != first
     (tmp_path / "a/__pycache__").mkdir()
     (tmp_path / "a/__pycache__/code.pyc").write_text("compiled")
     assert fingerprint(TREE, tmp_path) == first

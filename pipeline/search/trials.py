@@ -10,10 +10,9 @@ from typing import Any
 
 from pipeline.artifacts import Layout
 from pipeline.errors import UserError
-from pipeline.params import Value, override, parse
+from pipeline.params import MONITOR, Value, override, parse
 from pipeline.spool import Spool
 
-MONITOR = "val/log_loss"
 ERROR_FILE = "error.txt"
 
 

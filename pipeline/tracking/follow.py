@@ -5,7 +5,6 @@ import signal
 import sys
 from pathlib import Path
 
-from pipeline.spool import Spool
 from pipeline.tracking.mirror import Mirror
 
 POLL_S = 1.0
@@ -29,11 +28,9 @@ def main(folder: Path) -> None:
 def _follow(folder: Path) -> None:
     mirror = Mirror()
     run_id = mirror.begin(folder)
-    pushed = mirror.known(run_id)
+    known = mirror.known(run_id)
     while not select.select([sys.stdin], [], [], POLL_S)[0]:
-        new = [f for f in Spool(folder).figures() if (f.name, f.step) not in pushed]
-        mirror.push(run_id, new)
-        pushed |= {(f.name, f.step) for f in new}
+        mirror.push_new(run_id, folder, known)
     word, _, final = sys.stdin.read().partition(" ")
     if word != "FINISHED":
         mirror.end(run_id, word or "KILLED")

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline import graph, params
 from pipeline.artifacts import Card, Layout, read_json
-from pipeline.spool import METRICS_FILE, RUN_FILE, Figure, Spool
+from pipeline.spool import METRICS_FILE, RUN_FILE, Spool
 from pipeline.tracking.store import Store
 
 GIT = ("git", "--no-optional-locks")
@@ -44,11 +44,17 @@ class Mirror:
         self._store.describe(run_id, identity.get("params", {}), tags | identity.get("tags", {}))
         return run_id
 
-    def push(self, run_id: str, figures: list[Figure], time_s: float | None = None) -> None:
-        self._store.push(run_id, figures, time_s)
-
     def known(self, run_id: str) -> set[tuple[str, int]]:
+        """The (name, step) of every figure the run already has."""
         return self._store.known(run_id)
+
+    def push_new(
+        self, run_id: str, folder: Path, known: set[tuple[str, int]], time_s: float | None = None
+    ) -> None:
+        """Push the figures in `folder` that are not yet `known`, and add them to it."""
+        new = [f for f in Spool(folder).figures() if (f.name, f.step) not in known]
+        self._store.push(run_id, new, time_s)
+        known |= {(f.name, f.step) for f in new}
 
     def end(self, run_id: str, status: str, end_s: float | None = None) -> None:
         """Close a run, and the state it is part of: a state is as its last run ended."""
@@ -65,10 +71,8 @@ class Mirror:
         """
         identity = read_json(folder / RUN_FILE)
         run_id = self.begin(folder, parent_id)
-        seen = self.known(run_id)
         end_s = (folder / METRICS_FILE).stat().st_mtime
-        new = [f for f in Spool(folder).figures() if (f.name, f.step) not in seen]
-        self.push(run_id, new, end_s)
+        self.push_new(run_id, folder, self.known(run_id), end_s)
         self._attach(run_id, identity)
         ids = {identity["name"]: run_id}
         for nested in sorted(folder.glob(f"*/{RUN_FILE}")):
@@ -90,9 +94,7 @@ class Mirror:
         self._store.attach_json(parent_id, ids, "runs.json")
         headline = Layout().runs / "evaluate"
         if headline in present:
-            seen = self.known(parent_id)
-            new = [f for f in Spool(headline).figures() if (f.name, f.step) not in seen]
-            self.push(parent_id, new)
+            self.push_new(parent_id, headline, self.known(parent_id))
         self._store.end(parent_id, "FINISHED")
         return len(ids) + 1
 

@@ -7,7 +7,7 @@ import torch
 
 from pipeline.component import Component, load, resolve
 from pipeline.network import Network
-from pipeline.params import Hardware, Recipe
+from pipeline.params import MONITOR, Hardware, Recipe
 from pipeline.training.data import Data, Inputs
 from pipeline.training.lightning import (
     Callback,
@@ -19,8 +19,6 @@ from pipeline.training.lightning import (
     pl,
 )
 from pipeline.training.module import Module, Record
-
-MONITOR = "val/log_loss"
 
 
 def fit(

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.search.trials import MONITOR, best
+from pipeline.params import MONITOR
+from pipeline.search.trials import best
 from pipeline.spool import Spool
 from tests.conftest import Workspace
 
