@@ -1,6 +1,6 @@
 """How long a stage takes until its own work begins, beside a bare `import torch`.
 
-    python bench/startup.py [PAIRS]
+    python -m bench.startup [PAIRS]
 
 A stage has started when its imports are done and params.yaml is checked. Each start is followed by
 one of the baseline, in turn, so that a busy moment of the machine touches both. Printed: the median
@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+from bench.paired import interval
 
 STAGES = [p.stem for p in sorted(Path("stages").glob("*.py")) if p.stem != "__init__"]
 START = (
@@ -30,12 +32,6 @@ def seconds(code: str) -> float:
         [sys.executable, "-c", script], check=True, capture_output=True, text=True
     )
     return float(done.stderr.splitlines()[-1]) - begin
-
-
-def interval(ratios: np.ndarray) -> tuple[float, float]:
-    draws = np.random.default_rng(0).choice(ratios, (2000, len(ratios)))
-    low, high = np.quantile(np.median(draws, axis=1), [0.025, 0.975])
-    return float(low), float(high)
 
 
 def main(num_pairs: int) -> None:

@@ -7,10 +7,10 @@ layout of their staging folder.
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int
 
 from pipeline.errors import UserError
 
@@ -30,8 +30,16 @@ class Layout:
         return self.processed / "card.json"
 
     @property
+    def trainval(self) -> Path:
+        return self.processed / "trainval"
+
+    @property
+    def test(self) -> Path:
+        return self.processed / "test"
+
+    @property
     def audit(self) -> Path:
-        return self.root / "reports/data/audit.json"
+        return self.root / "reports/data"
 
     @property
     def augmentation(self) -> Path:
@@ -76,8 +84,12 @@ class Card:
     """What is known of the packed data. Mean and std are of train, per channel, in 0..1."""
 
     classes: tuple[str, ...]
-    image_shape: tuple[int, ...]
+    image_shape: tuple[int, int, int]
     """Height, width, channels."""
+    fit: Literal["crop", "pad"]
+    """How an image of another aspect is brought to that shape."""
+    num_folds: int
+    """1 where one part of the data is held out for validation."""
     counts: dict[str, dict[str, int]]
     """Images by split and class."""
     mean: tuple[float, ...]
@@ -93,31 +105,6 @@ class Card:
         for key in ("classes", "image_shape", "mean", "std"):
             tree[key] = tuple(tree[key])
         return cls(**tree)
-
-
-class Packed(NamedTuple):
-    """One split. Opened as memory maps: processes share the pages, nothing is copied."""
-
-    images: UInt8[np.ndarray, "n h w c"]
-    targets: Int[np.ndarray, " n"]
-    ids: np.ndarray
-
-    def save(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, array in self._asdict().items():
-            np.save(folder / f"{name}.npy", array)
-
-    @classmethod
-    def open(cls, folder: Path) -> "Packed":
-        """Raises UserError where a part is missing or the parts differ in length."""
-        paths = [folder / f"{name}.npy" for name in cls._fields]
-        missing = [str(p) for p in paths if not p.is_file()]
-        if missing:
-            raise UserError(f"{', '.join(missing)}: not found; run `dvc repro preprocess`")
-        parts = [np.load(path, mmap_mode="r") for path in paths]
-        if len({len(part) for part in parts}) > 1:
-            raise UserError(f"{folder}: parts of unequal length; run `dvc repro -f preprocess`")
-        return cls(*parts)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from safetensors.torch import load_file, save_file
@@ -27,30 +26,42 @@ class Design:
     """All that is needed to build a network again; stored beside its weights."""
 
     model: dict[str, Any]
-    image_shape: tuple[int, ...]
+    input_shape: tuple[int, ...]
+    """Height, width, channels."""
     num_outputs: int
 
 
 class Network(nn.Module):
-    """`body` on normalised images. Mean and std travel with the weights."""
+    """`body` on normalised images. Mean and std travel with the weights.
+
+    Larger images than it learned from are cropped at their centre, as the policy that trained it
+    cropped them at random places.
+    """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, body: nn.Module, num_channels: int, num_outputs: int) -> None:
+    def __init__(self, body: nn.Module, input_shape: tuple[int, ...], num_outputs: int) -> None:
         super().__init__()
         self.body = body
-        self.num_outputs = num_outputs
-        self.register_buffer("mean", torch.zeros(num_channels, 1, 1))
-        self.register_buffer("std", torch.ones(num_channels, 1, 1))
+        self.input_shape, self.num_outputs = input_shape, num_outputs
+        self.register_buffer("mean", torch.zeros(input_shape[2], 1, 1))
+        self.register_buffer("std", torch.ones(input_shape[2], 1, 1))
         self.memory_format = torch.channels_last
 
     @classmethod
-    def create(cls, model: Component, card: Card, num_outputs: int, seed: int) -> "Network":
+    def create(
+        cls,
+        model: Component,
+        card: Card,
+        input_shape: tuple[int, ...],
+        num_outputs: int,
+        seed: int,
+    ) -> "Network":
         """A network with fresh weights that depend on `seed` alone."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network = cls._build(model, card.image_shape, num_outputs)
+            network = cls._build(model, input_shape, num_outputs)
         network.mean.copy_(torch.tensor(card.mean).view(-1, 1, 1))
         network.std.copy_(torch.tensor(card.std).view(-1, 1, 1))
         return network
@@ -64,17 +75,17 @@ class Network(nn.Module):
         """
         for path in (folder / "design.json", folder / "weights.safetensors"):
             if not path.is_file():
-                raise UserError(f"{path}: not found; run `dvc repro train@{folder.name}`")
+                raise UserError(f"{path}: not found; run `dvc repro train@{folder.parent.name}`")
         design = Design(**retuple(read_json(folder / "design.json")))
         model = schema("model", design.model["name"]).model_validate(design.model)
-        network = cls._build(model, design.image_shape, design.num_outputs)
+        network = cls._build(model, design.input_shape, design.num_outputs)
         network.load_state_dict(load_file(folder / "weights.safetensors"))
         return network
 
-    def save(self, folder: Path, model: Component, image_shape: tuple[int, ...]) -> None:
+    def save(self, folder: Path, model: Component) -> None:
         """Write weights and design; the same weights are the same bytes."""
         folder.mkdir(parents=True, exist_ok=True)
-        design = Design(model.model_dump(), image_shape, self.num_outputs)
+        design = Design(model.model_dump(), self.input_shape, self.num_outputs)
         write_json(folder / "design.json", asdict(design))
         weights = {name: value.contiguous() for name, value in self.state_dict().items()}
         save_file(weights, folder / "weights.safetensors")
@@ -86,46 +97,21 @@ class Network(nn.Module):
         return self.to(memory_format=self.memory_format)
 
     def forward(self, images: UInt8[Tensor, "n h w c"]) -> Float[Tensor, "n k"]:
-        pixels = images.permute(0, 3, 1, 2).to(torch.float32) / 255
+        pixels = self._cropped(images).permute(0, 3, 1, 2).to(torch.float32) / 255
         pixels = ((pixels - self.mean) / self.std).contiguous(memory_format=self.memory_format)
         logits: Tensor = self.body(pixels)
         return logits
 
+    def _cropped(self, images: UInt8[Tensor, "n h w c"]) -> UInt8[Tensor, "n h2 w2 c"]:
+        height_px, width_px = self.input_shape[:2]
+        top, left = (images.shape[1] - height_px) // 2, (images.shape[2] - width_px) // 2
+        return images[:, top : top + height_px, left : left + width_px]
+
     @classmethod
-    def _build(cls, model: Component, image_shape: tuple[int, ...], num_outputs: int) -> "Network":
+    def _build(cls, model: Component, input_shape: tuple[int, ...], num_outputs: int) -> "Network":
         module, own = resolve("model", model)
-        body = module.build(own, tuple(image_shape), num_outputs)
-        return cls(body, image_shape[2], num_outputs)
+        return cls(module.build(own, input_shape, num_outputs), input_shape, num_outputs)
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[None]:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
-
-
-def choose_device(accelerator: Literal["auto", "cpu", "gpu"]) -> torch.device:
-    """The device that prediction runs on.
-
-    Raises:
-        UserError: a GPU is asked for and there is none.
-    """
-    if accelerator == "gpu" and not torch.cuda.is_available():
-        raise UserError("hardware.accelerator: got gpu, this machine shows none; allowed auto, cpu")
-    return torch.device("cpu" if accelerator == "cpu" or not torch.cuda.is_available() else "cuda")
-
-
-@torch.inference_mode()
-def predict_logits(
-    network: Network,
-    images: UInt8[np.ndarray, "n h w c"],
-    device: torch.device,
-    precision: Precision,
-    batch_size: int = 256,
-) -> Float[np.ndarray, "n k"]:
-    """Logits of every image, in order, in float32."""
-    network = network.to(device).eval()
-    parts = []
-    with autocast(device, precision):
-        for start in range(0, len(images), batch_size):
-            batch = torch.from_numpy(np.array(images[start : start + batch_size]))
-            parts.append(network(batch.to(device)).float().cpu().numpy())
-    return np.concatenate(parts)

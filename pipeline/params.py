@@ -34,22 +34,77 @@ Value: TypeAlias = bool | int | float | str
 MONITOR = "val/log_loss"  # what early stopping, the kept epoch and a search go by: lower is better
 
 
+class Image(Strict):
+    """What every image is brought to. Its aspect is kept: cropped or padded, never stretched."""
+
+    size_px: Positive | tuple[Positive, Positive] | None = None
+    """The side, or height and width; null where all images have one size already."""
+    channels: Literal[1, 3] | None = None
+    """null keeps arrays as they are and makes colour of encoded images."""
+    fit: Literal["crop", "pad"] = "crop"
+
+
 class Data(Strict):
-    """Where the labelled images come from and how they are split."""
+    """Where the labelled images come from, what is done about bad ones, how they are split."""
 
     source: Source
     path: str
     """The folder the source reads; DVC hashes it, so a changed file repeats the work."""
-    val_fraction: Fraction = 0.2
+    image: Image = Image()
+    on_bad_image: Literal["fail", "quarantine"] = "fail"
+    near_duplicate_distance: Annotated[float, Field(ge=0, le=0.5)] | None = 0.05
+    """Two images are near duplicates up to this distance between their standardised thumbnails;
+    0 is equal, 1.41 unrelated; null looks for equal images only."""
+    leakage: Literal["fail", "warn", "regroup"] = "fail"
+    """What to do where the source's own splits share duplicates or a group."""
+    val_fraction: Fraction | None = 0.2
+    """null where the source brings its own, and with num_folds."""
     test_fraction: Fraction | None = None
     """null where the source brings its own test split."""
+    num_folds: Annotated[int, Field(ge=2)] | None = None
+    """Every member is then trained once a fold, and validated on images it did not learn from."""
+    balance: Literal["stable", "exact"] = "stable"
+    """stable: adding images moves no other; exact: every class has its share to one image."""
+    pack_budget_gb: Annotated[float, Field(gt=0)] = 8.0
+    """Up to here pixels are stored as they are; beyond, encoded files, decoded when read."""
+    encoded_quality: Annotated[int, Field(ge=1, le=100)] | None = 95
+    """JPEG quality in which encoded storage keeps images that had to be resized; null keeps the
+    files as they came, which changes no pixel and is slower to read."""
     seed: Seed = 0
+
+
+class Offline(Strict):
+    """Augmented copies of train that are made once and stored."""
+
+    copies: Positive
+    """Of each image; of each image of a minority class at most, with minority_only."""
+    minority_only: bool = False
+    """Only as many copies as bring a class to the size of the largest."""
+
+
+class Mixing(Strict):
+    """Pairs of images of one batch become one. Both may be on: one of them is drawn a batch."""
+
+    mixup_alpha: Annotated[float, Field(gt=0)] | None = None
+    cutmix_alpha: Annotated[float, Field(gt=0)] | None = None
+    probability: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Of a batch to be mixed."""
+
+    @model_validator(mode="after")
+    def _any(self) -> "Mixing":
+        if self.mixup_alpha is None and self.cutmix_alpha is None:
+            raise PydanticCustomError("mixing", "mixup_alpha, cutmix_alpha or both")
+        return self
 
 
 class Augmentation(Strict):
     """What training sees in place of the stored image."""
 
     policy: Policy
+    online: bool = True
+    """Draw the policy anew in every epoch; false leaves only the offline copies."""
+    offline: Offline | None = None
+    mixing: Mixing | None = None
     preview_draws: Annotated[int, Field(ge=1, le=16)] = 5
 
 
@@ -76,6 +131,12 @@ class Training(Strict):
     warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
     patience: Positive | None = None
     """Stop after this many epochs without a better val/loss; null never stops early."""
+    class_weights: Literal["inverse", "inverse_sqrt", "effective"] | None = None
+    """Weigh the loss of each class by its size in train."""
+    sampling: Literal["natural", "square_root", "balanced"] = "natural"
+    """The shares of the classes in an epoch: as they are, as the root of their size, or equal."""
+    resampling: Literal["over", "under"] = "over"
+    """Reach them by repeating small classes, or by taking a part of large ones."""
 
 
 class Range(Strict):

@@ -8,6 +8,7 @@ stage runs; `python -m pipeline sync` does so at any later time.
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -50,7 +51,7 @@ class Spool:
         child.open(f"{parent['name']}/{name}", {**own, **identity})
         return child
 
-    def record(self, figures: dict[str, float], step: int = 0) -> None:
+    def record(self, figures: Mapping[str, float | int], step: int = 0) -> None:
         """Append figures; may be called from any one process at a time."""
         lines = [json.dumps(Figure(k, float(v), step)._asdict()) for k, v in figures.items()]
         with (self.folder / METRICS_FILE).open("a") as file:

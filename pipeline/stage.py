@@ -36,6 +36,9 @@ class Stage:
     """A staging folder: what is written here is moved into place when `main` returns."""
     scratch: Path
     """An empty folder for files that are no result."""
+    work: Path
+    """Kept when the stage is killed, and there again if the same work is begun anew: same code,
+    parameters and data."""
     spool: Spool
 
 
@@ -60,15 +63,17 @@ def _run(name: str, key: str, main: Callable[[Stage], None]) -> None:
     place = _emptied(SCRATCH / "staging" / entry.name)
     scratch = _emptied(SCRATCH / "scratch" / entry.name)
     outputs = Layout(place)
+    identity = _identity(entry, tree)
+    work = _kept(SCRATCH / "work" / entry.name, identity["fingerprint"])
     spool = Spool(scratch / "run")
-    spool.open(entry.name, _identity(entry, tree))
+    spool.open(entry.name, identity)
     with Follower(spool.folder) as follower:
-        main(Stage(key, checked, Layout(), outputs, scratch, spool))
+        main(Stage(key, checked, Layout(), outputs, scratch, work, spool))
         shutil.copytree(spool.folder, outputs.runs / entry.name)
         _move_into_place(entry, place)
         follower.finish(Layout().runs / entry.name)
-    shutil.rmtree(scratch)
-    shutil.rmtree(place)
+    for folder in (scratch, place, work):
+        shutil.rmtree(folder)
 
 
 def _identity(entry: graph.Entry, tree: dict[str, Any]) -> dict[str, Any]:
@@ -91,6 +96,15 @@ def _move_into_place(entry: graph.Entry, place: Path) -> None:
             shutil.rmtree(out)
         out.parent.mkdir(parents=True, exist_ok=True)
         os.replace(place / out, out)  # noqa: PTH105  # Path.replace cannot say it is atomic
+
+
+def _kept(folder: Path, fingerprint: str) -> Path:
+    """The folder for this very work; what other work of the entry left behind is removed."""
+    own = folder / fingerprint[:16]
+    for other in set(folder.glob("*")) - {own}:
+        shutil.rmtree(other)
+    own.mkdir(parents=True, exist_ok=True)
+    return own
 
 
 def _emptied(folder: Path) -> Path:

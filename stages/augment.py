@@ -1,21 +1,47 @@
-"""Freeze the augmentation policy and show what training will see."""
+"""Freeze the augmentation policy, make the offline copies, and show what training will see."""
 
-from pipeline.artifacts import Card, Packed, write_json
+import numpy as np
+
+from pipeline.artifacts import Card, write_json
+from pipeline.augmentation import statistics
+from pipeline.augmentation.counter import sample_keys
+from pipeline.augmentation.offline import materialise, num_copies
 from pipeline.augmentation.policy import Augmenter, freeze
-from pipeline.augmentation.preview import movement, preview, save_png
+from pipeline.augmentation.preview import preview, save_png
+from pipeline.packed import Packed
 from pipeline.stage import Stage, run
 
 
 def main(stage: Stage) -> None:
-    settings = stage.params.augmentation
-    card = Card.load(stage.inputs.card)
-    train = Packed.open(stage.inputs.processed / "train")
-    policy = freeze(settings.policy, card.image_shape)
-    augmenter = Augmenter(policy, seed=0)
-    write_json(stage.outputs.augmentation / "policy.json", policy)
-    grid = preview(train, augmenter, settings.preview_draws)
-    save_png(stage.outputs.augmentation / "preview.png", grid)
-    stage.spool.record({"mean_pixel_change": movement(train, augmenter)})
+    settings, card = stage.params.augmentation, Card.load(stage.inputs.card)
+    folder = stage.outputs.augmentation
+    mixing = settings.mixing.model_dump() if settings.mixing else None
+    frozen = freeze(settings.policy, card.image_shape, online=settings.online, mixing=mixing)
+    write_json(folder / "policy.json", frozen)
+
+    policy = freeze(settings.policy, card.image_shape, online=True, mixing=None)
+    augmenter, train = Augmenter(policy, seed=0), _train(stage, card)
+    num = np.zeros(len(train.ids), np.int64)
+    if settings.offline:
+        num = num_copies(train.targets, settings.offline.copies, settings.offline.minority_only)
+    materialise(train, augmenter, num, folder / "copies")
+
+    save_png(
+        folder / "preview.png", preview(train, card.classes, augmenter, settings.preview_draws)
+    )
+    rows = statistics.sample(len(train.ids), card.image_shape)
+    images, keys = np.asarray(train.images[rows]), sample_keys(train.ids[rows])
+    write_json(folder / "statistics.json", statistics.per_transform(images, keys, policy["policy"]))
+    change = statistics.pixel_change(images, augmenter(images, 0, keys))
+    stage.spool.record({"mean_pixel_change": change, "num_copies": int(num.sum())})
+    print(f"{statistics.images_per_second(augmenter, images, keys):,.0f} images/s on one core")
+
+
+def _train(stage: Stage, card: Card) -> Packed:
+    """All that some fit learns from: without val in hold-out, everything with folds."""
+    packed = Packed.open(stage.inputs.processed / "trainval")
+    is_train = (packed.folds < 0) | (card.num_folds > 1)
+    return packed.take(np.flatnonzero(is_train))
 
 
 if __name__ == "__main__":

@@ -37,8 +37,7 @@ def main(stage: Stage) -> None:
     classes = list(read_json(stage.inputs.card)["classes"])
     chosen = ensembles[comparison.chosen]
     report.write_confusion(stage.outputs.plots, chosen, test.targets, classes, comparison.chosen)
-    histories = {member: stage.inputs.member(member) / "history.csv" for member in members}
-    report.write_learning_curves(stage.outputs.plots, histories)
+    report.write_learning_curves(stage.outputs.plots, report.histories(stage.inputs, members))
     report.write_systems(stage.outputs.plots, comparison, set(ensembles))
     report.record(stage.spool, comparison, set(ensembles))
     report.show(comparison, set(ensembles))

@@ -2,8 +2,9 @@
 
 import torch
 
-from pipeline.artifacts import Packed, Predictions
-from pipeline.network import Network, choose_device, predict_logits
+from pipeline.artifacts import Predictions
+from pipeline.packed import Packed
+from pipeline.predicting import Member, choose_device
 from pipeline.stage import Stage, run
 
 
@@ -11,13 +12,16 @@ def main(stage: Stage) -> None:
     hardware = stage.params.hardware
     torch.set_num_threads(hardware.threads)
     device = choose_device(hardware.accelerator)
-    network = Network.load(stage.inputs.member(stage.key)).arrange(hardware.memory_format)
-    for split in ("val", "test"):
-        packed = Packed.open(stage.inputs.processed / split)
-        logits = predict_logits(network, packed.images, device, hardware.precision)
-        predictions = Predictions(packed.ids, logits, packed.targets)
-        predictions.save(stage.outputs.predictions(stage.key, split))
-        stage.spool.record({f"{split}/num_images": len(logits)})
+    member = Member.load(stage.inputs.member(stage.key), device, hardware.precision)
+    member.arrange(hardware.memory_format)
+    test = Packed.open(stage.inputs.test)
+    predictions = {
+        "val": member.validate(Packed.open(stage.inputs.trainval)),
+        "test": Predictions(test.ids, member.logits(test.images), test.targets),
+    }
+    for split, predicted in predictions.items():
+        predicted.save(stage.outputs.predictions(stage.key, split))
+        stage.spool.record({f"{split}/num_images": len(predicted.ids)})
 
 
 if __name__ == "__main__":

@@ -1,34 +1,55 @@
-"""Decode, check, split and pack the source."""
+"""List, read, check, split and pack the source."""
 
 from pathlib import Path
 
 from pipeline.artifacts import write_json
-from pipeline.component import resolve
-from pipeline.preprocessing.audit import audit
+from pipeline.component import load, resolve
+from pipeline.preprocessing.audit import audit, summary, told, write_findings
+from pipeline.preprocessing.bad_images import refuse
 from pipeline.preprocessing.pack import pack
-from pipeline.preprocessing.split import split
+from pipeline.preprocessing.page import write_page
+from pipeline.preprocessing.pairs import same_pictures
+from pipeline.preprocessing.places import place
+from pipeline.preprocessing.scan import plan, scan
 from pipeline.stage import Stage, run
 
 
 def main(stage: Stage) -> None:
     data = stage.params.data
     source, own = resolve("source", data.source)
-    labelled = source.load(own, Path(data.path))
-    rows = split(
-        labelled.targets,
-        labelled.ids,
-        labelled.classes,
-        labelled.in_test,
+    listing = source.load(own, Path(data.path), load("task", stage.params.task).KIND)
+    how = plan(
+        listing,
+        **data.image.model_dump(),
+        budget_bytes=data.pack_budget_gb * 1e9,
+        quality=data.encoded_quality,
+    )
+    seen = scan(how, stage.work, any_size=data.image.size_px is not None)
+    if data.on_bad_image == "fail":
+        refuse(listing, seen, stage.work / "bad_images.csv")
+    pairs = same_pictures(seen, data.near_duplicate_distance)
+    places = place(
+        listing,
+        seen.good,
+        pairs,
+        leakage=data.leakage,
         val_fraction=data.val_fraction,
         test_fraction=data.test_fraction,
+        num_folds=data.num_folds,
+        balance=data.balance,
         seed=data.seed,
     )
-    card = pack(labelled, rows, stage.outputs.processed)
+    card = pack(how, seen, places.kept, places.assignment, stage.outputs.processed)
     card.save(stage.outputs.card)
-    found = audit(labelled, rows)
-    write_json(stage.outputs.audit, {**found, "counts": card.counts})
-    stage.spool.record({f"{name}/num_images": len(indices) for name, indices in rows.items()})
-    stage.spool.record({"duplicates/groups": found["duplicates"]["groups"]})
+    findings = audit(listing, seen, pairs, places)
+    figures = summary(listing, seen, findings)
+    write_findings(stage.outputs.audit / "findings.csv", findings)
+    write_json(stage.outputs.audit / "metrics.json", figures)
+    write_page(stage.outputs.audit / "index.html", listing, seen, findings, card.counts)
+    stage.spool.record(figures)
+    for line in (told(figures), places.told):
+        if line:
+            print(f"preprocess  {line}", flush=True)
 
 
 if __name__ == "__main__":

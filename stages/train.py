@@ -1,40 +1,50 @@
-"""Train one member with its recipe's chosen settings."""
+"""Train one member with its recipe's chosen settings: one network, or one a fold."""
 
 import csv
+from pathlib import Path
 
-from pipeline.artifacts import read_json
+from pipeline.artifacts import Card, read_json
 from pipeline.component import retuple
 from pipeline.params import Recipe
+from pipeline.spool import Spool
 from pipeline.stage import Stage, run
 from pipeline.training.data import Inputs
 from pipeline.training.fit import fit
 
 
 def main(stage: Stage) -> None:
+    num_folds = Card.load(stage.inputs.card).num_folds
+    for fold in range(num_folds):
+        spool = stage.spool if num_folds == 1 else stage.spool.nested(f"fold_{fold}", {})
+        title = f"train {stage.key}" + (f" fold {fold}" if num_folds > 1 else "")
+        _train(stage, fold, spool, title)
+
+
+def _train(stage: Stage, fold: int, spool: Spool, title: str) -> None:
     member = stage.params.members[stage.key]
     settings = read_json(stage.inputs.search(member.recipe) / "chosen.json")
     recipe = Recipe.model_validate(retuple(settings))
-    inputs = Inputs.open(stage.inputs)
     network = fit(
         recipe,
-        inputs,
+        Inputs.open(stage.inputs, fold),
         task=stage.params.task,
         seed=member.seed,
         hardware=stage.params.hardware,
-        record=stage.spool.record,
-        scratch=stage.scratch / "checkpoints",
-        title=f"train {stage.key}",
+        record=spool.record,
+        scratch=stage.scratch / f"checkpoints_{fold}",
+        title=title,
     )
-    network.save(stage.outputs.member(stage.key), recipe.model, inputs.card.image_shape)
-    _write_history(stage)
+    folder = stage.outputs.member(stage.key) / f"fold_{fold}"
+    network.save(folder, recipe.model)
+    _write_history(spool, folder / "history.csv")
 
 
-def _write_history(stage: Stage) -> None:
+def _write_history(spool: Spool, path: Path) -> None:
     """The spool as a table: one row an epoch."""
     rows: dict[int, dict[str, float]] = {}
-    for figure in stage.spool.figures():
+    for figure in spool.figures():
         rows.setdefault(figure.step, {"epoch": figure.step + 1})[figure.name] = figure.value
-    with (stage.outputs.member(stage.key) / "history.csv").open("w", newline="") as file:
+    with path.open("w", newline="") as file:
         table = csv.DictWriter(file, fieldnames=list(rows[0]))
         table.writeheader()
         table.writerows(rows.values())

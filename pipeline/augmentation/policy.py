@@ -1,66 +1,175 @@
 """Freeze a policy, read it back, and apply it so that pixels depend on (seed, epoch, id) alone."""
 
-import os
+import json
 import random
-import sys
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int, UInt8, UInt64
 
+from pipeline.augmentation import fast
+from pipeline.augmentation.counter import states, word
+from pipeline.augmentation.draws import draw
+from pipeline.augmentation.plan import plan_of
+from pipeline.augmentation.policies import without_torch
 from pipeline.component import Component, resolve
+from pipeline.errors import UserError
 
-os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # or its import asks the network, for 12 s
-if "torch" not in sys.modules:
-    sys.modules["torch"] = None  # type: ignore[assignment]  # it imports torch for one converter
-import albumentations as A  # noqa: N812
+import albumentations as A  # noqa: N812  # isort: skip  # after its door
 
-if sys.modules["torch"] is None:
-    del sys.modules["torch"]
+NUM_PROBES = 64  # a transform of probability 0.1 is missed by all of them in 1 of 850 cases
 
 
-def freeze(params: Component, image_shape: tuple[int, ...]) -> dict[str, Any]:
-    """The policy that `params` name, serialised by albumentations itself."""
+def freeze(
+    policy: Component,
+    image_shape: tuple[int, ...],
+    *,
+    online: bool,
+    mixing: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """All that training reads: the policy as albumentations itself serialises it, and the rest.
+
+    Args:
+        policy: the chosen policy's parameters.
+        image_shape: height, width, channels of the stored images, px.
+        online: false leaves the stored images as they are while training.
+        mixing: how pairs of a batch are mixed; None for not at all.
+
+    Raises:
+        UserError: the policy cannot work on images of this shape, or its size varies.
+    """
     height_px, width_px = image_shape[:2]
-    module, own = resolve("policy", params)
-    transforms = module.transforms(own, height_px, width_px)
-    frozen: dict[str, Any] = A.to_dict(A.Compose(transforms))
-    return frozen
+    module, own = resolve("policy", policy)
+    compose = A.Compose(module.transforms(own, height_px, width_px))
+    frozen = _frozen(compose, policy.name, image_shape)
+    shape = frozen["output_shape"] if online else frozen["image_shape"]
+    return {**frozen, "output_shape": shape, "online": online, "mixing": mixing}
+
+
+def alone(transform: dict[str, Any], image_shape: tuple[int, ...]) -> dict[str, Any]:
+    """One transform of a frozen policy as a policy of its own, applied to every image."""
+    with without_torch():
+        compose = A.Compose([A.from_dict({"transform": {**transform, "p": 1.0}})])
+    return _frozen(compose, transform["__class_fullname__"], image_shape)
 
 
 class Augmenter:
     """A frozen policy and a seed.
 
-    One generator is made for each sample and shared by all transforms. (`set_random_seed` gives
-    every transform a stream of its own from the same seed: two transforms of probability 0.5
-    are then applied both or neither.)
+    Policies of pad, random crop, flips and cutout take the fast path; all others go through
+    albumentations, image by image. There one generator is made for each sample and shared by all
+    transforms. (`set_random_seed` gives every transform a stream of its own from the same seed:
+    two transforms of probability 0.5 are then applied both or neither.)
     """
 
-    def __init__(self, policy: dict[str, Any], seed: int) -> None:
-        self._compose = A.from_dict(policy)
-        self._is_empty = not self._compose.transforms
+    def __init__(self, frozen: dict[str, Any], seed: int) -> None:
         self._seed = seed
+        self._height, self._width, self._channels = frozen["output_shape"]
+        with without_torch():
+            self._compose = A.from_dict(frozen["policy"])
+        self.is_identity = not frozen["online"] or not self._compose.transforms
+        self.plan = plan_of(frozen["policy"], tuple(frozen["image_shape"]))
+        """What `fast` and `device` follow; None for a policy that only albumentations can."""
+
+    @property
+    def output_shape(self) -> tuple[int, int, int]:
+        """Height, width, channels of an augmented image."""
+        return self._height, self._width, self._channels
 
     def __call__(
-        self, images: UInt8[np.ndarray, "n h w c"], epoch: int, ids: np.ndarray
-    ) -> UInt8[np.ndarray, "n h w c"]:
-        """The images as epoch `epoch` sees them; the input is left as it is."""
-        if self._is_empty:
+        self,
+        images: UInt8[np.ndarray, "n h w c"],
+        epoch: int,
+        keys: UInt64[np.ndarray, " n"],
+        copies: Int[np.ndarray, " n"] | None = None,
+    ) -> UInt8[np.ndarray, "n h2 w2 c"]:
+        """The images as epoch `epoch` sees them; the input is left as it is.
+
+        Args:
+            images: the stored pixels, n h w c.
+            epoch: from 0; negative epochs are for copies made offline.
+            keys: `sample_keys` of the samples' ids.
+            copies: how often each sample stood in this epoch before; None for 0.
+        """
+        if self.is_identity:
             return images
-        return np.stack(
-            [self._one(image, epoch, id_) for image, id_ in zip(images, ids, strict=True)]
+        if self.plan:
+            drawn = draw(self.plan, self._seed, epoch, keys, copies)
+            return fast.apply(images, drawn, self.plan)
+        return self._one_by_one(images, epoch, keys, copies)
+
+    def _one_by_one(
+        self,
+        images: np.ndarray,
+        epoch: int,
+        keys: np.ndarray,
+        copies: np.ndarray | None,
+    ) -> UInt8[np.ndarray, "n h2 w2 c"]:
+        out = np.empty((len(images), *self.output_shape), np.uint8)
+        state = states(self._seed, epoch, keys, copies)
+        streams = np.stack([word(state, 0), word(state, 1)], axis=1)
+        for i, image in enumerate(images):
+            numpy_state = np.random.Generator(np.random.Philox(key=streams[i]))
+            self._compose.set_random_state(numpy_state, random.Random(streams[i].tobytes()))
+            augmented = _with_channels(
+                self._compose(image=image.copy())["image"]
+            )  # some write in place
+            _require_onesize({augmented.shape, out.shape[1:]}, "")
+            out[i] = augmented
+        return out
+
+
+def _frozen(compose: Any, name: str, image_shape: tuple[int, ...]) -> dict[str, Any]:
+    frozen = {
+        "policy": A.to_dict(compose),
+        "online": True,
+        "mixing": None,
+        "image_shape": image_shape,
+        "output_shape": _probe(compose, name, image_shape),
+    }
+    return dict(json.loads(json.dumps(frozen)))  # as it will be read back
+
+
+def _probe(compose: Any, name: str, image_shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape that the policy makes of noise, over many draws."""
+    rng = np.random.default_rng(0)
+    compose.set_random_state(rng, random.Random(0))
+    image = rng.integers(0, 256, image_shape, np.uint8)
+    try:
+        probes = [_with_channels(compose(image=image)["image"]) for _ in range(NUM_PROBES)]
+    except Exception as error:
+        raise UserError(
+            f"augmentation.policy {name}: fails on images of {size(image_shape)}: {error}; "
+            "change its settings or data.image.size_px"
+        ) from error
+    if {probe.dtype for probe in probes} != {np.dtype(np.uint8)}:
+        raise UserError(
+            f"augmentation.policy {name}: makes {probes[0].dtype} pixels; allowed uint8, which "
+            "the network normalises; remove what converts them"
         )
+    shape = _require_onesize({probe.shape for probe in probes}, name)
+    if shape[2] != image_shape[2]:
+        raise UserError(
+            f"augmentation.policy {name}: makes {shape[2]} channels of {image_shape[2]}; allowed "
+            "as many as the images have; set data.image.channels"
+        )
+    return shape
 
-    def _one(self, image: np.ndarray, epoch: int, sample_id: str) -> np.ndarray:
-        numpy_state, python_state = generators(self._seed, epoch, sample_id)
-        self._compose.set_random_state(numpy_state, python_state)
-        augmented: np.ndarray = self._compose(image=image)["image"]
-        return augmented.reshape(*augmented.shape[:2], -1)  # OpenCV drops a single channel
+
+def _require_onesize(shapes: set[tuple[int, ...]], name: str) -> tuple[int, ...]:
+    if len(shapes) > 1:
+        sizes = " and ".join(size(shape) for shape in sorted(shapes))
+        raise UserError(
+            f"augmentation.policy {name}: makes images of {sizes}; allowed one size; give its "
+            "crops and paddings probability 1"
+        )
+    return shapes.pop()
 
 
-def generators(seed: int, epoch: int, sample_id: str) -> tuple[np.random.Generator, random.Random]:
-    """Counter-based: one key for each (seed, epoch, id), whichever process asks."""
-    digest = blake2b(f"{seed}/{epoch}/{sample_id}".encode(), digest_size=16).digest()
-    key = np.frombuffer(digest, np.uint64)
-    return np.random.Generator(np.random.Philox(key=key)), random.Random(digest)
+def size(shape: tuple[int, ...]) -> str:
+    """`28×28×1`."""
+    return "×".join(map(str, shape))
+
+
+def _with_channels(image: np.ndarray) -> np.ndarray:
+    return image.reshape(*image.shape[:2], -1)  # OpenCV drops a single channel

@@ -1,46 +1,105 @@
-"""What training will see: originals beside several draws of the policy, one row a class."""
+"""What training will see: stored images beside several draws of the policy, one row a class."""
 
+from functools import cache
 from pathlib import Path
 
+import cv2
 import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.artifacts import Packed
+from pipeline.augmentation.counter import sample_keys
 from pipeline.augmentation.policy import Augmenter
+from pipeline.packed import Packed
 
-CELL_PX = 64
-GAP_PX = 4
 MAX_ROWS = 20
+CELL_PX = 112
+GAP_PX = 8
+LABEL_PX = 150
+TEXT_PX = 13
+INK = (40, 40, 40)
+PAPER = (255, 255, 255)
+FRAME = (38, 110, 180)
 
 
-def preview(train: Packed, augmenter: Augmenter, num_draws: int) -> np.ndarray:
-    """A grid of n rows and 1 + `num_draws` columns, uint8, grey or RGB; the first is stored."""
-    labels, rows = np.unique(train.targets, return_index=True)
-    rows = rows[: min(len(labels), MAX_ROWS)]
-    images, ids = np.asarray(train.images[rows]), train.ids[rows]
-    columns = [images, *(augmenter(images, epoch, ids) for epoch in range(num_draws))]
-    return _tile(np.stack(columns, axis=1))
+def preview(
+    train: Packed, classes: tuple[str, ...], augmenter: Augmenter, num_draws: int
+) -> Image.Image:
+    """Stored images, framed, in the first column; then draw after draw, as epochs would be.
+
+    The first image of each class, 20 classes at most; where an image has not one class, the
+    first images.
+    """
+    rows = _rows(train.targets)
+    stored, keys = np.asarray(train.images[rows]), sample_keys(train.ids[rows])
+    draws = [augmenter(stored, epoch, keys) for epoch in range(num_draws)]
+    factor = CELL_PX / max(*stored.shape[1:3], *draws[0].shape[1:3])
+    titles = ["stored", *(f"draw {i + 1}" for i in range(num_draws))]
+    page = Image.new("RGB", (_left(len(titles)), _top(len(rows))), PAPER)
+    for column, (title, images) in enumerate(zip(titles, [stored, *draws], strict=True)):
+        _text(page, title, (_left(column), GAP_PX), CELL_PX)
+        for row, image in enumerate(images):
+            _paste(page, _scaled(image, factor), (_left(column), _top(row)), column == 0)
+    for row, label in enumerate(_labels(train, rows, classes)):
+        _text(page, label, (GAP_PX, _top(row) + (CELL_PX - TEXT_PX) // 2), LABEL_PX - GAP_PX)
+    return page
 
 
-def movement(train: Packed, augmenter: Augmenter, num_images: int = 256) -> float:
-    """Mean absolute change of a pixel, 0..255, over the first images of train."""
-    images, ids = np.asarray(train.images[:num_images]), train.ids[:num_images]
-    moved = augmenter(images, 0, ids).astype(np.int16)
-    return float(np.abs(moved - images).mean())
-
-
-def save_png(path: Path, image: np.ndarray) -> None:
-    """Write an RGB or grey picture; the same pixels are the same bytes."""
-    import cv2
-
+def save_png(path: Path, page: Image.Image) -> None:
+    """The same pixels are the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), image[..., ::-1])
+    page.save(path, optimize=True)
 
 
-def _tile(cells: np.ndarray) -> np.ndarray:
-    """(rows, columns, h, w, c) to one picture with white gaps, enlarged to be looked at."""
-    factor = max(1, CELL_PX // cells.shape[2])
-    cells = cells.repeat(factor, axis=2).repeat(factor, axis=3)
-    padding = ((0, 0), (0, 0), (0, GAP_PX), (0, GAP_PX), (0, 0))
-    cells = np.pad(cells, padding, constant_values=255)
-    num_rows, num_columns, height, width, channels = cells.shape
-    return cells.transpose(0, 2, 1, 3, 4).reshape(num_rows * height, num_columns * width, channels)
+def _rows(targets: np.ndarray) -> np.ndarray:
+    if targets.ndim > 1:
+        return np.arange(min(len(targets), MAX_ROWS))
+    return np.unique(targets, return_index=True)[1][:MAX_ROWS]
+
+
+def _labels(train: Packed, rows: np.ndarray, classes: tuple[str, ...]) -> list[str]:
+    if train.targets.ndim > 1:
+        return [str(id_) for id_ in train.ids[rows]]
+    return [classes[target] for target in train.targets[rows]]
+
+
+def _left(column: int) -> int:
+    return LABEL_PX + column * (CELL_PX + GAP_PX)
+
+
+def _top(row: int) -> int:
+    return 2 * GAP_PX + TEXT_PX + row * (CELL_PX + GAP_PX)
+
+
+def _scaled(image: UInt8[np.ndarray, "h w c"], factor: float) -> Image.Image:
+    """Small images show their pixels; large ones are averaged."""
+    size = [max(1, round(side * factor)) for side in (image.shape[1], image.shape[0])]
+    how = cv2.INTER_NEAREST if factor > 1 else cv2.INTER_AREA
+    scaled = cv2.resize(image, size, interpolation=how)
+    return Image.fromarray(scaled).convert("RGB")
+
+
+def _paste(page: Image.Image, image: Image.Image, corner: tuple[int, int], framed: bool) -> None:
+    """In the middle of its cell."""
+    left, top = ((CELL_PX - side) // 2 + at for side, at in zip(image.size, corner, strict=True))
+    if framed:
+        box = (left - 3, top - 3, left + image.width + 2, top + image.height + 2)
+        ImageDraw.Draw(page).rectangle(box, fill=FRAME)
+    page.paste(image, (left, top))
+
+
+def _text(page: Image.Image, text: str, corner: tuple[int, int], width_px: int) -> None:
+    """On one line, cut short where it is wider."""
+    draw, font = ImageDraw.Draw(page), _font()
+    while draw.textlength(text, font) > width_px:
+        text = text.removesuffix("…")[:-1] + "…"
+    draw.text(corner, text, INK, font)
+
+
+@cache
+def _font() -> ImageFont.FreeTypeFont:
+    """matplotlib's: names of classes may be Greek or Cyrillic, which Pillow's own cannot show."""
+    import matplotlib
+
+    path = Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf")
+    return ImageFont.truetype(path, TEXT_PX)

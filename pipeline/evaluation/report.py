@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.artifacts import write_json
+from pipeline.artifacts import Layout, write_json
 from pipeline.evaluation.compare import Comparison, confusion_counts
 from pipeline.evaluation.intervals import Estimate
 from pipeline.spool import Spool
@@ -36,6 +36,16 @@ def write_confusion(
         table.writerows([classes[t], classes[p]] for t, p in zip(targets, predicted, strict=True))
     counts = confusion_counts(log_probs, targets)
     pictures.confusion(folder / "confusion.png", counts, classes, f"{system} on test")
+
+
+def histories(inputs: Layout, members: list[str]) -> dict[str, Path]:
+    """The training history of every member; of every fold of it, where there are several."""
+    found: dict[str, Path] = {}
+    for member in members:
+        paths = sorted(inputs.member(member).glob("fold_*/history.csv"))
+        names = [f"{member} {path.parent.name.replace('_', ' ')}" for path in paths]
+        found |= dict(zip(names if len(paths) > 1 else [member], paths, strict=True))
+    return found
 
 
 def write_learning_curves(folder: Path, histories: dict[str, Path]) -> None:

@@ -23,12 +23,24 @@ class Params(Component):
 Loss = Callable[[Float[Tensor, "n k"], Int[Tensor, " n"]], Float[Tensor, ""]]
 
 
-def build(params: Params) -> Loss:
-    """Mean over the batch, in nats."""
+def build(params: Params, class_weights: Float[Tensor, " k"] | None) -> Loss:
+    """Mean over the batch, in nats.
+
+    Args:
+        class_weights: of mean 1 over the training samples. The weighted losses are divided by the
+            number of samples, not by the sum of their weights: a part of a batch then counts by
+            its size, and two devices end where one does.
+    """
 
     def loss(logits: Float[Tensor, "n k"], targets: Int[Tensor, " n"]) -> Float[Tensor, ""]:
-        return functional.cross_entropy(
-            logits.float(), targets, label_smoothing=params.label_smoothing
+        losses = functional.cross_entropy(
+            logits.float(),
+            targets,
+            label_smoothing=params.label_smoothing,
+            reduction="mean" if class_weights is None else "none",
         )
+        if class_weights is None:
+            return losses
+        return (losses * class_weights.to(losses.device)[targets]).mean()
 
     return loss

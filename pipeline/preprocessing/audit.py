@@ -1,40 +1,123 @@
-"""What is in the data: class counts, and pictures that stand in it more than once."""
+"""What a sceptic would ask of the data: bad files, odd images, duplicates, labels that disagree."""
 
-from collections import defaultdict
-from hashlib import sha256
-from typing import Any
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Int
 
-from pipeline.preprocessing.labelled import Labelled
+from pipeline.preprocessing.leakage import Leak
+from pipeline.preprocessing.listing import Listing
+from pipeline.preprocessing.pairs import Pairs
+from pipeline.preprocessing.places import Places
+from pipeline.preprocessing.scan import Scan
 
-SHOWN = 100  # groups of duplicates that are listed; all of them are counted
+CONSTANT_CONTRAST = 2.0  # grey levels of 255: below, there is nothing to see in an image
+ENLARGED = 2.0  # a side that is stretched by more is mostly invented
+ELONGATED = 2.0  # an aspect that is more often than this away from the usual one
 
 
-def audit(labelled: Labelled, splits: dict[str, np.ndarray]) -> dict[str, Any]:
-    """A table of findings, ready to be written as JSON.
+class Finding(NamedTuple):
+    """One row of `findings.csv`."""
 
-    `duplicates` groups images whose pixels are equal; `across_splits` counts the groups that
-    stand in more than one split, `across_labels` those with more than one label.
-    """
-    split_of = {int(i): name for name, rows in splits.items() for i in rows}
-    groups = _equal_pixels(labelled.images)
-    splits_of = [{split_of[i] for i in group} for group in groups]
-    labels_of = [{int(labelled.targets[i]) for i in group} for group in groups]
+    kind: str
+    id: str
+    other: str
+    """The second image of a pair."""
+    detail: str
+
+
+def audit(listing: Listing, scan: Scan, pairs: Pairs, places: Places) -> list[Finding]:
+    """All findings, bad files first."""
+    return [
+        *(Finding(bad.kind, listing.ids[row], "", str(bad)) for row, bad in scan.bad.items()),
+        *_odd_images(listing, scan),
+        *_same_pictures(listing, pairs),
+        *(_leak(listing, places.kept, leak) for leak in places.leaks),
+        *_moved(listing, places),
+        *(Finding("ignored file", name, "", "no sample") for name in listing.ignored),
+    ]
+
+
+def summary(listing: Listing, scan: Scan, findings: list[Finding]) -> dict[str, int]:
+    """How many samples there are and how many findings of each kind, for `dvc metrics`."""
+    counts = Counter(finding.kind.replace(" ", "_") for finding in findings)
+    always = ("near_constant", "equal", "near_duplicate", "two_labels", "leak")
     return {
-        "num_images": len(labelled.ids),
-        "image_shape": list(labelled.images.shape[1:]),
-        "duplicates": {
-            "groups": len(groups),
-            "across_splits": sum(len(s) > 1 for s in splits_of),
-            "across_labels": sum(len(s) > 1 for s in labels_of),
-            "first": [[labelled.ids[i] for i in group] for group in groups[:SHOWN]],
-        },
+        "num_images": len(listing.ids) - len(scan.bad),
+        "num_quarantined": len(scan.bad),
+        **{kind: counts.pop(kind, 0) for kind in always},
+        **counts,
     }
 
 
-def _equal_pixels(images: np.ndarray) -> list[list[int]]:
-    groups: dict[bytes, list[int]] = defaultdict(list)
-    for i, image in enumerate(images):
-        groups[sha256(image.tobytes()).digest()].append(i)
-    return [group for group in groups.values() if len(group) > 1]
+def told(figures: dict[str, int]) -> str:
+    """One line: `1,797 images, 2 equal, 1 near duplicate`."""
+    found = [f"{count:,} {kind.replace('_', ' ')}" for kind, count in figures.items() if count]
+    return (
+        ", ".join(found)
+        .replace(" num images", " images")
+        .replace(" num quarantined", " quarantined")
+    )
+
+
+def write_findings(path: Path, findings: list[Finding]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(Finding._fields)
+        table.writerows(findings)
+
+
+def _odd_images(listing: Listing, scan: Scan) -> Iterator[Finding]:
+    """Hardly anything to see, enlarged by much, or of an aspect unlike the others'."""
+    good = scan.good
+    height_px, width_px = scan.height_px[good], scan.width_px[good]
+    aspect = np.log(width_px / height_px)
+    is_elongated = np.abs(aspect - np.median(aspect)) > np.log(ELONGATED)
+    scale = np.maximum(scan.image_shape[0] / height_px, scan.image_shape[1] / width_px)
+    for place in np.flatnonzero((scale > ENLARGED) | is_elongated).tolist():
+        size = f"{height_px[place]}×{width_px[place]}"
+        what = "elongated" if is_elongated[place] else f"enlarged {scale[place]:.1f} times"
+        yield Finding("odd size", listing.ids[good[place]], "", f"{size}, {what}")
+    for row in good[scan.contrast[good] < CONSTANT_CONTRAST].tolist():
+        detail = f"brightness {scan.brightness[row]:.0f}, contrast {scan.contrast[row]:.1f} of 255"
+        yield Finding("near constant", listing.ids[row], "", detail)
+
+
+def _same_pictures(listing: Listing, pairs: Pairs) -> Iterator[Finding]:
+    for kind, found in (("equal", pairs.equal), ("near duplicate", pairs.near)):
+        for first, second in found.tolist():
+            labels = [label(listing, row) for row in (first, second)]
+            ids = listing.ids[first], listing.ids[second]
+            yield Finding(kind, *ids, " | ".join(labels))
+            if labels[0] != labels[1]:
+                yield Finding("two labels", *ids, f"{kind}: {' | '.join(labels)}")
+
+
+def _leak(listing: Listing, kept: Int[np.ndarray, " m"], leak: Leak) -> Finding:
+    assert listing.given is not None  # or there are no splits to leak between
+    first, second = kept[leak.first], kept[leak.second]
+    splits = f"{listing.given[first]} | {listing.given[second]}"
+    return Finding("leak", listing.ids[first], listing.ids[second], f"{leak.kind}: {splits}")
+
+
+def _moved(listing: Listing, places: Places) -> Iterator[Finding]:
+    """Samples of small classes that are not where chance had put them."""
+    moved = places.assignment.moved
+    for row, split in zip(places.kept[moved], places.assignment.split[moved], strict=True):
+        detail = f"to {split}, which had no image of {label(listing, row)}"
+        yield Finding("moved", listing.ids[row], "", detail)
+
+
+def label(listing: Listing, row: int) -> str:
+    """The target of one sample, as one reads it."""
+    target = listing.targets[row]
+    if listing.targets.ndim == 1:
+        return listing.classes[int(target)]
+    if listing.targets.dtype == bool:
+        return ", ".join(np.array(listing.classes)[target]) or "none"
+    return ", ".join(f"{value:g}" for value in target)

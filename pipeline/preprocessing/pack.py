@@ -1,53 +1,122 @@
-"""From labelled images to the files that later stages read."""
+"""From scanned samples and their places to the files that later stages read."""
 
+import csv
+from collections.abc import Iterator
 from hashlib import sha256
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Int
 
-from pipeline.artifacts import Card, Packed
-from pipeline.preprocessing.labelled import Labelled
+from pipeline.artifacts import Card
+from pipeline.packed import Encoded
+from pipeline.preprocessing.listing import Listing
+from pipeline.preprocessing.scan import Plan, Scan
+from pipeline.preprocessing.split import SPLITS, Assignment
+
+STORES = ("trainval", "test")
 
 
-def pack(labelled: Labelled, splits: dict[str, np.ndarray], folder: Path) -> Card:
-    """Write `folder/{train,val,test}` and return the card that describes them."""
+def pack(
+    plan: Plan,
+    scan: Scan,
+    kept: Int[np.ndarray, " m"],
+    assignment: Assignment,
+    folder: Path,
+) -> Card:
+    """Write `folder/trainval` and `folder/test` and return the card that describes them.
+
+    Args:
+        kept: the rows of the source that are used; `assignment` speaks of these.
+    """
+    is_test = assignment.split == "test"
     digest = sha256()
-    for name, rows in splits.items():
-        packed = Packed(
-            images=labelled.images[rows],
-            targets=labelled.targets[rows],
-            ids=np.array([labelled.ids[i] for i in rows]),
-        )
-        packed.save(folder / name)
-        for part in (packed.images, packed.targets, packed.ids):
-            digest.update(np.ascontiguousarray(part).tobytes())
-    mean, std = channel_statistics(labelled.images[splits["train"]])
+    for store, mask in zip(STORES, (~is_test, is_test), strict=True):
+        rows, folds = kept[mask], assignment.fold[mask]
+        _write_images(plan, scan, rows, folder / store)
+        targets, ids = plan.listing.targets[rows], np.array(plan.listing.ids)[rows]
+        for name, array in (("targets", targets), ("ids", ids), ("folds", folds)):
+            np.save(folder / store / f"{name}.npy", array)
+            digest.update(array.tobytes())
+        digest.update(scan.digests[rows].tobytes())
+        _write_table(plan.listing, scan, rows, folds, folder / store / "samples.csv")
+    mean, std = scan.statistics(kept[assignment.split == "train"])
     return Card(
-        classes=tuple(labelled.classes),
-        image_shape=labelled.images.shape[1:],
-        counts={name: _counts(labelled, rows) for name, rows in splits.items()},
-        mean=mean,
-        std=std,
+        classes=tuple(plan.listing.classes),
+        image_shape=plan.image_shape,
+        fit=plan.fit,
+        num_folds=int(assignment.fold.max()) + 1,
+        counts={
+            name: counts(plan.listing, kept[assignment.split == name])
+            for name in SPLITS
+            if name in assignment.split  # folds leave no val
+        },
+        mean=tuple(mean.tolist()),
+        std=tuple(std.tolist()),
         fingerprint=digest.hexdigest(),
     )
 
 
-def channel_statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel, of pixels scaled to 0..1.
-
-    Taken from counts of the 256 levels: exact, and the images are never held as floats.
-    """
-    means, stds = [], []
-    levels = np.arange(256) / 255
-    for channel in range(images.shape[-1]):
-        counts = np.bincount(images[..., channel].ravel(), minlength=256)
-        mean = float(counts @ levels / counts.sum())
-        variance = float(counts @ (levels - mean) ** 2 / counts.sum())
-        means.append(mean)
-        stds.append(max(variance**0.5, 1 / 255))  # a constant channel stays finite
-    return tuple(means), tuple(stds)
+def counts(listing: Listing, rows: Int[np.ndarray, " m"]) -> dict[str, int]:
+    """Images of each class, or with each label; of values, just how many images."""
+    targets = listing.targets[rows]
+    if targets.dtype.kind == "f":
+        return {"images": len(targets)}
+    num = len(listing.classes)
+    found = targets.sum(axis=0) if targets.ndim == 2 else np.bincount(targets, minlength=num)
+    return dict(zip(listing.classes, found.tolist(), strict=True))
 
 
-def _counts(labelled: Labelled, rows: np.ndarray) -> dict[str, int]:
-    counts = np.bincount(labelled.targets[rows], minlength=len(labelled.classes))
-    return dict(zip(labelled.classes, counts.tolist(), strict=True))
+def _write_images(plan: Plan, scan: Scan, rows: Int[np.ndarray, " m"], folder: Path) -> None:
+    folder.mkdir(parents=True)
+    if plan.storage != "pixels":
+        Encoded.write(folder, _files(plan, scan, rows), plan.image_shape, plan.fit)
+        return
+    # Rows and chunks are both in the source's order: written from front to back, a chunk in memory.
+    shape = (len(rows), *plan.image_shape)
+    images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, shape)
+    written = 0
+    for block, pixels in scan.blocks():
+        part = pixels[np.isin(block, rows, assume_unique=True)]
+        images[written : written + len(part)] = part
+        written += len(part)
+    images.flush()
+
+
+def _files(plan: Plan, scan: Scan, rows: Int[np.ndarray, " m"]) -> Iterator[bytes]:
+    if plan.storage == "jpegs":
+        is_wanted = np.isin(np.arange(len(plan.listing.ids)), rows)
+        yield from compress(scan.files(), is_wanted)
+        return
+    for row in rows.tolist():
+        encoded = plan.listing.read(row)
+        assert isinstance(encoded, bytes)  # only encoded files are stored encoded
+        yield encoded
+
+
+def _write_table(
+    listing: Listing,
+    scan: Scan,
+    rows: Int[np.ndarray, " m"],
+    folds: Int[np.ndarray, " m"],
+    path: Path,
+) -> None:
+    """What is known of each sample, to slice results by."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        names = ("id", "fold", "group", "height_px", "width_px", "brightness", "contrast")
+        table.writerow([*names, *listing.metadata])
+        for row, fold in zip(rows.tolist(), folds.tolist(), strict=True):
+            table.writerow(
+                [
+                    listing.ids[row],
+                    fold,
+                    listing.groups[row] if listing.groups else "",
+                    scan.height_px[row],
+                    scan.width_px[row],
+                    f"{scan.brightness[row]:.2f}",
+                    f"{scan.contrast[row]:.2f}",
+                    *(column[row] for column in listing.metadata.values()),
+                ]
+            )

@@ -1,86 +1,116 @@
-"""Which image is for training, which for validation, which for the test."""
+"""Which image is for training, which for validation, which for the test, and in which fold."""
 
-from collections.abc import Iterator
-from hashlib import blake2b
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from pipeline.errors import UserError
+from pipeline.preprocessing.draw import Draw, unit_names
+from pipeline.preprocessing.presence import check_enough
+from pipeline.preprocessing.stratify import strata
 
 SPLITS = ("train", "val", "test")
 
 
-def stratified(
-    targets: Int[np.ndarray, " n"], ids: list[str], fraction: float, seed: int
-) -> np.ndarray:
-    """Mark `fraction` of every class, at least one image of each, as a boolean mask.
+@dataclass(frozen=True)
+class Assignment:
+    """The place of each sample."""
 
-    An image's place in its class is its hash of (seed, id): the order in which a source lists
-    its images does not matter.
-    """
-    order = np.array([_hash(seed, sample) for sample in ids])
-    chosen = np.zeros(len(ids), bool)
-    for members in _by_class(targets):
-        size = max(1, round(len(members) * fraction))
-        chosen[members[np.argsort(order[members])][:size]] = True
-    return chosen
+    split: np.ndarray
+    """`train`, `val` or `test`; with folds, all that is not test is `train`."""
+    fold: Int[np.ndarray, " n"]
+    """The fold that validates on a sample: 0 for val, 0 to k − 1 with k folds, else −1."""
+    moved: Bool[np.ndarray, " n"]
+    """Not where its hash, or stratification, put it: a split or fold lacked one of its classes."""
 
 
-def split(
-    targets: Int[np.ndarray, " n"],
+def assign(
+    targets: np.ndarray,
     ids: list[str],
-    classes: list[str],
-    in_test: np.ndarray | None,
+    units: Int[np.ndarray, " n"],
     *,
-    val_fraction: float,
+    groups: list[str] | None = None,
+    classes: list[str],
+    given: np.ndarray | None,
+    val_fraction: float | None,
     test_fraction: float | None,
+    num_folds: int | None,
+    balance: Literal["stable", "exact"],
     seed: int,
-) -> dict[str, np.ndarray]:
-    """The indices of each split, in the source's order.
+) -> Assignment:
+    """Place every sample. Units are never torn apart, and the source's order does not matter.
+
+    Every class or label gets an image in each split and fold. `draw` tells how, and what
+    `balance` means.
 
     Args:
-        in_test: the source's own test split, if it brings one.
-        val_fraction: of the whole; of what is not test where the source brings its own test.
-        test_fraction: of the whole; None with `in_test`.
+        targets: int64, n: classes; bool, n k: labels; float32, n t: values.
+        units: the unit of each sample, from `duplicates.units`.
+        groups: the group of each sample; "" is in none.
+        classes: the names of the classes, labels or values.
+        given: the source's own splits; its val and test are kept as they are.
+        val_fraction: of all that the source has not put in val or test; None where it brings val,
+            and with `num_folds`.
+        test_fraction: the same; None where the source brings test.
 
     Raises:
-        UserError: a class has too few images, or the test split is both brought and asked for.
+        UserError: the fractions contradict the source or each other, or a class has too few
+            images or units.
     """
-    if (in_test is None) == (test_fraction is None):
-        found = "no test split" if in_test is None else "a test split of its own"
-        remedy = "a fraction such as 0.2" if in_test is None else "null"
-        raise UserError(f"data.test_fraction: the source brings {found}; set it to {remedy}")
-    if in_test is None:
-        assert test_fraction is not None
-        _enough(targets, classes, np.ones(len(ids), bool), 3, "train, val and test")
-        in_test = stratified(targets, ids, test_fraction, seed)
-        val_fraction = val_fraction / (1 - test_fraction)
-    _enough(targets, classes, ~in_test, 2, "train and val")
-    _enough(targets, classes, in_test, 1, "test")
-    rest = np.flatnonzero(~in_test)
-    in_val = np.zeros(len(ids), bool)
-    in_val[rest] = stratified(targets[rest], [ids[i] for i in rest], val_fraction, seed + 1)
-    masks = (~in_test & ~in_val, in_val, in_test)
-    return {name: np.flatnonzero(mask) for name, mask in zip(SPLITS, masks, strict=True)}
+    split = np.full(len(ids), "train") if given is None else given.astype("<U5")
+    brought = set(split.tolist()) - {"train"}
+    _check_fractions(brought, val_fraction, test_fraction, num_folds)
+    draw = Draw(strata(targets, classes), units, unit_names(ids, units, groups), balance, seed)
+    for name in sorted(brought):
+        check_enough(draw.strata.of_rows(split == name), 1, name)
+
+    fractions = {"test": test_fraction, "val": val_fraction}
+    shares = {name: fraction for name, fraction in fractions.items() if fraction is not None}
+    shares["train"] = 1.0 - sum(shares.values())
+    pool = np.flatnonzero(split == "train")
+    parts, moved = draw.place(pool, np.array([*shares.values()]), "split", _listed(shares))
+    split[pool] = np.array([*shares])[parts[pool]]
+
+    fold = np.where(split == "val", 0, -1)
+    if num_folds:
+        pool = np.flatnonzero(split == "train")
+        equal = np.full(num_folds, 1 / num_folds)
+        fold, moved_to_fold = draw.place(pool, equal, "fold", f"{num_folds} folds")
+        moved |= moved_to_fold
+    return Assignment(split, fold, moved)
 
 
-def _enough(
-    targets: np.ndarray, classes: list[str], pool: np.ndarray, needed: int, where: str
+def _check_fractions(
+    brought: set[str], val: float | None, test: float | None, num_folds: int | None
 ) -> None:
-    counts = np.bincount(targets[pool], minlength=len(classes))
-    if counts.min() < needed:
-        name = classes[int(counts.argmin())]
+    if num_folds and "val" in brought:
         raise UserError(
-            f"class {name!r} has {counts.min()} images for {where}; "
-            f"give it at least {needed} or leave the class out"
+            f"data.num_folds: got {num_folds}, and the source brings a val split of its own; set "
+            "it to null"
+        )
+    val_reason = f"data.num_folds is {num_folds}" if num_folds else _brings("val", brought)
+    _check_fraction("val", val, val_reason, "val" not in brought and not num_folds)
+    _check_fraction("test", test, _brings("test", brought), "test" not in brought)
+    if (val or 0) + (test or 0) >= 1:
+        raise UserError(
+            f"data.val_fraction, data.test_fraction: got {val} and {test}; allowed a sum below 1, "
+            "which leaves the rest to train"
         )
 
 
-def _by_class(targets: np.ndarray) -> Iterator[np.ndarray]:
-    return (np.flatnonzero(targets == label) for label in np.unique(targets))
+def _brings(name: str, brought: set[str]) -> str:
+    return f"the source brings {'a' if name in brought else 'no'} {name} split of its own"
 
 
-def _hash(seed: int, sample: str) -> int:
-    digest = blake2b(f"{seed}:{sample}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1  # 63 bits fit numpy's int64
+def _check_fraction(name: str, given: float | None, reason: str, is_wanted: bool) -> None:
+    if is_wanted != (given is not None):
+        remedy = "a fraction such as 0.2" if is_wanted else "null"
+        raise UserError(f"data.{name}_fraction: got {given}, but {reason}; set it to {remedy}")
+
+
+def _listed(names: Iterable[str]) -> str:
+    *others, last = sorted(names, key=SPLITS.index)
+    return f"{', '.join(others)} and {last}" if others else last

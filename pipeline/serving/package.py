@@ -21,9 +21,11 @@ NEEDED = (
     "numpy",
     "opencv-python-headless",
     "pandas",
+    "pillow",
     "pydantic",
     "ruamel.yaml",
     "safetensors",
+    "simplejpeg",
     "torch",
 )
 
@@ -36,10 +38,8 @@ def package(inputs: Layout, combiner: Combiner, task: str, scratch: Path, target
     write_json(ensemble / "task.json", {"name": task})
     shutil.copy(inputs.card, ensemble / "card.json")
     for name in combiner.members:
-        folder = ensemble / "members" / name
-        folder.mkdir(parents=True)
-        for file in ("design.json", "weights.safetensors"):
-            shutil.copy(inputs.member(name) / file, folder / file)
+        without_history = shutil.ignore_patterns("history.csv")
+        shutil.copytree(inputs.member(name), ensemble / "members" / name, ignore=without_history)
     code = scratch / "code" / "pipeline"
     source = Path(pipeline.__file__).parent
     shutil.copytree(source, code, ignore=shutil.ignore_patterns("__pycache__"))

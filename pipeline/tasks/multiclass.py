@@ -5,6 +5,8 @@ from jaxtyping import Float, Int
 
 from pipeline.component import Component
 
+KIND = "classes"  # what it learns from, see pipeline.preprocessing.listing
+
 
 class Params(Component):
     """No settings."""

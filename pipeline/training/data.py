@@ -2,19 +2,45 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import UInt8
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
-from pipeline.artifacts import Card, Layout, Packed, read_json
+from pipeline.artifacts import Card, Layout, read_json
+from pipeline.augmentation import device, fast, mixing
+from pipeline.augmentation.counter import sample_keys
 from pipeline.augmentation.policy import Augmenter
-from pipeline.errors import UserError
+from pipeline.packed import Packed
+from pipeline.params import Training
 from pipeline.training.lightning import pl
+from pipeline.training.order import Block, Ordered, Shuffled, Step
 
-Rows = tuple[int, np.ndarray]  # the epoch, and indices into a split
+BLOCK_IMAGES = 4096  # augmented at once, where they are small
+BLOCK_BYTES = 16_000_000
+
+
+class Later(NamedTuple):
+    """What augmentation on the accelerator needs to know of a batch."""
+
+    epoch: int
+    keys: np.ndarray
+    copies: np.ndarray
+
+
+class Batch(NamedTuple):
+    """One device's part of a batch. `other_targets` and `share` where images were mixed."""
+
+    images: UInt8[Tensor, "b h w c"]
+    targets: Tensor
+    other_targets: Tensor | None = None
+    share: float = 1.0
+    """Of `targets` in each image; the rest is of `other_targets`."""
+    later: Later | None = None
+    """Where the images are as stored, and the accelerator is to augment them."""
 
 
 @dataclass(frozen=True)
@@ -27,107 +53,184 @@ class Inputs:
     policy: dict[str, Any]
 
     @classmethod
-    def open(cls, layout: Layout) -> "Inputs":
+    def open(cls, layout: Layout, fold: int = 0) -> "Inputs":
+        """`fold` validates; all other images, and the offline copies of them, train."""
+        packed = Packed.open(layout.trainval)
+        copies = Packed.open(layout.augmentation / "copies")
+        train = packed.take(np.flatnonzero(packed.folds != fold))
+        if len(copies.ids):
+            train = train.join(copies.take(np.flatnonzero(copies.folds != fold)))
         return cls(
             Card.load(layout.card),
-            Packed.open(layout.processed / "train"),
-            Packed.open(layout.processed / "val"),
+            train,
+            packed.take(np.flatnonzero(packed.folds == fold)),
             read_json(layout.augmentation / "policy.json"),
         )
 
 
-class ShuffledBatches(Sampler[Rows]):
-    """This device's part of every global batch of an epoch.
+class TrainBlocks(Dataset[list[Batch]]):
+    """Reads, augments and mixes several batches at once.
 
-    The order is a permutation drawn from (seed, epoch); device r of d takes rows r, r + d, … of
-    each batch. The last images that fill no batch are left out of this epoch.
+    Args:
+        on_accelerator: leave augmentation to the accelerator, for a policy that it can follow.
     """
 
-    def __init__(self, num_samples: int, batch_size: int, seed: int, rank: int, world: int) -> None:
-        if batch_size > num_samples:
-            raise UserError(
-                f"training.batch_size: got {batch_size}; allowed at most the {num_samples} "
-                "training images"
-            )
-        self.num_samples, self.batch_size, self.seed = num_samples, batch_size, seed
-        self.rank, self.world = rank, world
-        self.epoch = 0
+    def __init__(
+        self,
+        packed: Packed,
+        policy: dict[str, Any],
+        seed: int,
+        rank: int,
+        world: int,
+        *,
+        on_accelerator: bool = False,
+    ) -> None:
+        self._packed, self._mixing, self._seed = packed, policy["mixing"], seed
+        self._augmenter = Augmenter(policy, seed)
+        self._keys = sample_keys(packed.ids)
+        self._rank, self._world = rank, world
+        self._on_accelerator = on_accelerator
 
-    def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch."""
-        self.epoch = epoch
+    def __getitem__(self, block: Block) -> list[Batch]:
+        mixes = [self._mix(step) for step in block]
+        needed = [self._needed(step, mix) for step, mix in zip(block, mixes, strict=True)]
+        images = self._augmented(block, needed)
+        ends = np.cumsum([len(places) for places in needed])
+        parts = zip(block, mixes, needed, np.split(images, ends[:-1]), strict=True)
+        return [self._batch(*part) for part in parts]
+
+    def _mix(self, step: Step) -> mixing.Mix | None:
+        if self._mixing is None:
+            return None
+        size_px = self._augmenter.output_shape[:2]
+        num = len(step.rows)
+        return mixing.draw(self._mixing, self._seed, step.epoch, step.batch, num, *size_px)
+
+    def _needed(self, step: Step, mix: mixing.Mix | None) -> np.ndarray:
+        """Places in the global batch: this device's own, and those mixed into them."""
+        own = np.arange(len(step.rows))[self._rank :: self._world]
+        return own if mix is None else np.union1d(own, mix.partners[own])
+
+    def _augmented(self, block: Block, needed: list[np.ndarray]) -> UInt8[np.ndarray, "n h w c"]:
+        pairs = list(zip(block, needed, strict=True))
+        rows = np.concatenate([step.rows[places] for step, places in pairs])
+        copies = np.concatenate([step.copies[places] for step, places in pairs])
+        images = np.asarray(self._packed.images[rows])
+        if self._on_accelerator:
+            return images
+        return self._augmenter(images, block[0].epoch, self._keys[rows], copies)
+
+    def _batch(
+        self, step: Step, mix: mixing.Mix | None, places: np.ndarray, images: np.ndarray
+    ) -> Batch:
+        own = np.arange(len(step.rows))[self._rank :: self._world]
+        targets = torch.from_numpy(self._packed.targets[step.rows[own]])
+        if self._on_accelerator:
+            later = Later(step.epoch, self._keys[step.rows[own]], step.copies[own])
+            return Batch(torch.from_numpy(images), targets, later=later)
+        if mix is None:
+            return Batch(torch.from_numpy(images), targets)
+        partners = mix.partners[own]
+        first, second = (images[np.searchsorted(places, wanted)] for wanted in (own, partners))
+        mixed = torch.from_numpy(mixing.apply(first, second, mix))
+        others = torch.from_numpy(self._packed.targets[step.rows[partners]])
+        return Batch(mixed, targets, others, mix.lam)
+
+
+class Stored(Dataset[Batch]):
+    """Whole batches, as they are stored."""
+
+    def __init__(self, packed: Packed) -> None:
+        self._packed = packed
+
+    def __getitem__(self, rows: np.ndarray) -> Batch:
+        images = np.asarray(self._packed.images[rows])
+        return Batch(torch.from_numpy(images), torch.from_numpy(self._packed.targets[rows]))
+
+
+class TrainLoader:
+    """The batches of one epoch after the other, whichever process made their block."""
+
+    def __init__(self, loader: "DataLoader[list[Batch]]", sampler: Shuffled) -> None:
+        self._loader = loader
+        self.sampler = sampler  # Lightning tells it the epoch
 
     def __len__(self) -> int:
-        return self.num_samples // self.batch_size
+        return self.sampler.num_batches
 
-    def __iter__(self) -> Iterator[Rows]:
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.num_samples)
-        for batch in range(len(self)):
-            rows = order[batch * self.batch_size : (batch + 1) * self.batch_size]
-            yield self.epoch, rows[self.rank :: self.world]
-
-
-class OrderedBatches(Sampler[Rows]):
-    """Every sample exactly once over all devices, none twice: no padding."""
-
-    def __init__(self, num_samples: int, batch_size: int, rank: int, world: int) -> None:
-        rows = np.arange(num_samples)[rank::world]
-        self.batches = [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __iter__(self) -> Iterator[Rows]:
-        return ((0, rows) for rows in self.batches)
-
-
-class Batches(Dataset[tuple[Tensor, Tensor]]):
-    """Reads a whole batch at once; uint8, to be normalised by the network on its device."""
-
-    def __init__(self, packed: Packed, augmenter: Augmenter | None) -> None:
-        self.packed, self.augmenter = packed, augmenter
-
-    def __getitem__(self, rows: Rows) -> tuple[Tensor, Tensor]:
-        epoch, indices = rows
-        images = np.ascontiguousarray(self.packed.images[indices])
-        if self.augmenter:
-            images = self.augmenter(images, epoch, self.packed.ids[indices])
-        return torch.from_numpy(images), torch.from_numpy(self.packed.targets[indices])
+    def __iter__(self) -> Iterator[Batch]:
+        for block in self._loader:
+            yield from block
 
 
 class Data(pl.LightningDataModule):
     """Shuffled, augmented batches of train; val as it is stored."""
 
-    def __init__(self, inputs: Inputs, *, batch_size: int, seed: int, num_workers: int) -> None:
+    def __init__(self, inputs: Inputs, settings: Training, seed: int, num_workers: int) -> None:
         super().__init__()
-        self.train, self.val = inputs.train, inputs.val
+        self.inputs, self.settings = inputs, settings
+        self.seed, self.num_workers = seed, num_workers
         self.augmenter = Augmenter(inputs.policy, seed)
-        self.batch_size, self.seed, self.num_workers = batch_size, seed, num_workers
+        self.sampler = Shuffled(
+            inputs.train.targets,
+            settings.batch_size,
+            seed,
+            sampling=settings.sampling,
+            resampling=settings.resampling,
+            block_size=block_size(settings.batch_size, inputs.card.image_shape),
+        )
 
-    def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
-        rank, world = self._place()
-        size = len(self.train.targets)
-        sampler = ShuffledBatches(size, self.batch_size, self.seed, rank, world)
-        return self._loader(Batches(self.train, self.augmenter), sampler, self.num_workers)
+    def train_dataloader(self) -> TrainLoader:
+        blocks = TrainBlocks(
+            self.inputs.train,
+            self.inputs.policy,
+            self.seed,
+            *self._place(),
+            on_accelerator=self._on_accelerator(),
+        )
+        loader = DataLoader(
+            blocks,
+            batch_size=None,  # the sampler yields whole blocks
+            sampler=self.sampler,
+            collate_fn=_as_it_is,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            generator=torch.Generator().manual_seed(self.seed),  # leaves the global one alone
+        )
+        return TrainLoader(loader, self.sampler)
 
-    def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
-        rank, world = self._place()
-        sampler = OrderedBatches(len(self.val.targets), self.batch_size, rank, world)
-        return self._loader(Batches(self.val, None), sampler, num_workers=0)
+    def val_dataloader(self) -> "DataLoader[Batch]":
+        val = self.inputs.val
+        sampler = Ordered(len(val.targets), self.settings.batch_size, *self._place())
+        return DataLoader(Stored(val), batch_size=None, sampler=sampler, collate_fn=_as_it_is)
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:  # noqa: ARG002
+        """Augment what was left to the accelerator: the pixels of the CPU, bit for bit."""
+        if batch.later is None:
+            return batch
+        assert self.augmenter.plan is not None
+        draws = fast.draw(self.augmenter.plan, self.seed, *batch.later)
+        images = device.apply(batch.images, draws, self.augmenter.plan)
+        return batch._replace(images=images, later=None)
+
+    def _on_accelerator(self) -> bool:
+        """Where there is one, and it can follow the policy; images are mixed on the CPU."""
+        assert self.trainer is not None
+        if self.trainer.strategy.root_device.type == "cpu" or self.inputs.policy["mixing"]:
+            return False
+        return self.augmenter.plan is not None and not self.augmenter.is_identity
 
     def _place(self) -> tuple[int, int]:
         assert self.trainer is not None
         return self.trainer.global_rank, self.trainer.world_size
 
-    def _loader(
-        self, dataset: Batches, sampler: Sampler[Rows], num_workers: int
-    ) -> DataLoader[tuple[Tensor, Tensor]]:
-        return DataLoader(
-            dataset,
-            batch_size=None,  # the sampler yields whole batches
-            sampler=sampler,
-            num_workers=num_workers,
-            persistent_workers=num_workers > 0,
-            pin_memory=torch.cuda.is_available(),
-            generator=torch.Generator().manual_seed(self.seed),  # leaves the global one alone
-        )
+
+def block_size(batch_size: int, image_shape: tuple[int, ...]) -> int:
+    """Batches that are read and augmented at once."""
+    images = min(BLOCK_IMAGES, BLOCK_BYTES // int(np.prod(image_shape)))
+    return max(1, images // batch_size)
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch  # tensors already; torch's own conversion would look into each

@@ -3,11 +3,14 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from pipeline.component import Component, load, resolve
 from pipeline.network import Network
 from pipeline.params import MONITOR, Hardware, Recipe
+from pipeline.training.balance import class_weights
 from pipeline.training.data import Data, Inputs
 from pipeline.training.lightning import (
     Callback,
@@ -40,13 +43,8 @@ def fit(
         title: what the progress lines are called.
     """
     torch.set_num_threads(hardware.threads)
-    module = _module(recipe, inputs, task, seed, hardware, record)
-    data = Data(
-        inputs,
-        batch_size=recipe.training.batch_size,
-        seed=seed,
-        num_workers=hardware.loader_workers,
-    )
+    data = Data(inputs, recipe.training, seed, hardware.loader_workers)
+    module = _module(recipe, inputs, task, seed, hardware, record, data.sampler.num_batches)
     checkpoint = ModelCheckpoint(
         dirpath=scratch, filename="best", monitor=MONITOR, save_weights_only=True
     )
@@ -77,20 +75,30 @@ def _module(
     seed: int,
     hardware: Hardware,
     record: Record,
+    steps_per_epoch: int,
 ) -> Module:
     tasks = load("task", task)
     num_outputs = tasks.num_outputs(len(inputs.card.classes))
     losses, own = resolve("loss", recipe.loss)
-    network = Network.create(recipe.model, inputs.card, num_outputs, seed)
+    output_shape = tuple(inputs.policy["output_shape"])
+    network = Network.create(recipe.model, inputs.card, output_shape, num_outputs, seed)
     return Module(
         network.arrange(hardware.memory_format),
-        loss=losses.build(own),
+        loss=losses.build(own, _class_weights(recipe, inputs)),
         task=tasks,
         settings=recipe.training,
-        steps_per_epoch=len(inputs.train.targets) // recipe.training.batch_size,
+        steps_per_epoch=steps_per_epoch,
         seed=seed,
         record=record,
     )
+
+
+def _class_weights(recipe: Recipe, inputs: Inputs) -> Tensor | None:
+    rule = recipe.training.class_weights
+    if rule is None:
+        return None
+    counts = np.bincount(inputs.train.targets, minlength=len(inputs.card.classes))
+    return torch.from_numpy(class_weights(counts, rule)).float()
 
 
 def _strategy(hardware: Hardware) -> Strategy | str:

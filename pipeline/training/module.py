@@ -5,7 +5,6 @@ from collections.abc import Callable
 from types import ModuleType
 
 import torch
-from jaxtyping import Int, UInt8
 from torch import Tensor
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
@@ -13,9 +12,9 @@ from torch.optim.lr_scheduler import LambdaLR
 from pipeline import params
 from pipeline.network import Network
 from pipeline.training.batch_norm import globalise
+from pipeline.training.data import Batch
 from pipeline.training.lightning import OptimizerLRSchedulerConfig, pl
 
-Batch = tuple[UInt8[Tensor, "n h w c"], Int[Tensor, " n"]]
 Record = Callable[[dict[str, float], int], None]
 
 
@@ -52,8 +51,11 @@ class Module(pl.LightningModule):
         self._train_loss = torch.zeros((), device=self.device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
-        images, targets = batch
-        loss = self.loss(self.network(images), targets)
+        logits = self.network(batch.images)
+        loss = self.loss(logits, batch.targets)
+        if batch.other_targets is not None:
+            others = self.loss(logits, batch.other_targets)
+            loss = batch.share * loss + (1 - batch.share) * others
         self._train_loss += loss.detach()  # summed on the device: no wait for it in any step
         return loss
 
@@ -62,11 +64,10 @@ class Module(pl.LightningModule):
         self._count = 0
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
-        images, targets = batch
-        log_probs = self.task.log_probs(self.network(images).float().cpu().numpy())
-        for name, values in self.task.scores(log_probs, targets.cpu().numpy()).items():
+        log_probs = self.task.log_probs(self.network(batch.images).float().cpu().numpy())
+        for name, values in self.task.scores(log_probs, batch.targets.cpu().numpy()).items():
             self._sums[name] = self._sums.get(name, 0.0) + float(values.sum())
-        self._count += len(targets)
+        self._count += len(batch.targets)
 
     def on_validation_epoch_end(self) -> None:
         if self.trainer.sanity_checking:

@@ -1,97 +1,166 @@
-"""Every policy: keeps the shape, survives being frozen, and depends on (seed, epoch, id) alone."""
+"""Every policy: survives being frozen, and depends on (seed, epoch, id, copy) alone."""
 
 import json
+import warnings
 
 import albumentations as A
 import numpy as np
 import pytest
 
-from pipeline.artifacts import Packed
-from pipeline.augmentation.policy import Augmenter, freeze, generators
-from pipeline.augmentation.preview import movement, preview
-from pipeline.component import names, schema
+from pipeline.augmentation.counter import sample_keys
+from pipeline.augmentation.policy import Augmenter, freeze
+from pipeline.component import Component, names, schema
+from pipeline.errors import UserError
 
-SHAPES = [(8, 8, 1), (28, 28, 1), (32, 24, 3)]
+SHAPES = [(8, 8, 1), (28, 28, 1), (32, 24, 3), (256, 256, 3)]
 POLICIES = names("policy")
+SETTINGS = {"custom": {"transforms": ({"name": "Affine", "rotate": (-9, 9), "p": 1.0},)}}
 
 
-def images_of(shape: tuple[int, ...], size: int = 12) -> tuple[np.ndarray, np.ndarray]:
-    images = np.random.default_rng(0).integers(0, 256, (size, *shape), np.uint8)
-    return images, np.array([f"sample {i}" for i in range(size)])
+def policy(name: str, **settings: object) -> Component:
+    return schema("policy", name).model_validate(
+        {"name": name, **SETTINGS.get(name, {}), **settings}
+    )
 
 
-def augmenter(name: str, shape: tuple[int, ...], seed: int = 0) -> Augmenter:
-    policy = freeze(schema("policy", name)(name=name), shape)
-    return Augmenter(json.loads(json.dumps(policy)), seed)
+def augmenter(
+    chosen: Component, shape: tuple[int, ...], seed: int = 0, online: bool = True
+) -> Augmenter:
+    frozen = freeze(chosen, shape, online=online, mixing=None)
+    return Augmenter(json.loads(json.dumps(frozen)), seed)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+def of_transforms(*transforms: A.BasicTransform, shape: tuple[int, ...]) -> Augmenter:
+    frozen = {"policy": A.to_dict(A.Compose(transforms)), "online": True}
+    return Augmenter({**frozen, "image_shape": shape, "output_shape": shape}, seed=0)
+
+
+def samples(shape: tuple[int, ...], num: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    """Blurred noise: images with edges and gradients, none of them constant."""
+    noise = np.random.default_rng(0).integers(0, 256, (num, *shape), np.uint8)
+    images = np.sort(noise, axis=2)
+    return images, sample_keys(np.array([f"sample {i}" for i in range(num)]))
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("name", POLICIES)
 def test_shape_and_type_stay_and_the_input_too(name: str, shape: tuple[int, ...]) -> None:
-    images, ids = images_of(shape)
+    images, keys = samples(shape, num=3)
     before = images.copy()
-    augmented = augmenter(name, shape)(images, 0, ids)
-    assert augmented.shape == images.shape
+    made = augmenter(policy(name), shape)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        augmented = np.concatenate([made(images, epoch, keys) for epoch in range(4)])
+    assert augmented.shape[1:] == made.output_shape == shape
     assert augmented.dtype == np.uint8
     np.testing.assert_array_equal(images, before)
 
 
 @pytest.mark.parametrize("name", POLICIES)
 def test_pixels_do_not_depend_on_the_batch_or_on_the_past(name: str) -> None:
-    images, ids = images_of((16, 16, 3))
-    whole = augmenter(name, (16, 16, 3))(images, 3, ids)
-    used = augmenter(name, (16, 16, 3))
-    used(images, 1, ids)
-    for i in reversed(range(len(ids))):
-        alone = used(images[i : i + 1], 3, ids[i : i + 1])[0]
+    images, keys = samples((16, 16, 3))
+    copies = np.array([0, 1, 2, 0, 1, 2])
+    whole = augmenter(policy(name), (16, 16, 3))(images, 3, keys, copies)
+    used = augmenter(policy(name), (16, 16, 3))
+    used(images, 1, keys)
+    for i in reversed(range(len(keys))):
+        one = slice(i, i + 1)
+        alone = used(images[one], 3, keys[one], copies[one])[0]
         np.testing.assert_array_equal(alone, whole[i])
 
 
 @pytest.mark.parametrize("name", [p for p in POLICIES if p != "none"])
-def test_epochs_seeds_and_samples_differ(name: str) -> None:
-    images, ids = images_of((16, 16, 3))
+def test_epochs_seeds_samples_and_copies_differ(name: str) -> None:
+    images, keys = samples((16, 16, 3), num=12)
     images[:] = images[0]
-    first = augmenter(name, (16, 16, 3))(images, 0, ids)
-    assert (first != augmenter(name, (16, 16, 3))(images, 1, ids)).any()
-    assert (first != augmenter(name, (16, 16, 3), seed=1)(images, 0, ids)).any()
-    assert len(np.unique(first.reshape(len(ids), -1), axis=0)) > len(ids) // 2
+    made = augmenter(policy(name), (16, 16, 3))
+    first = made(images, 0, keys)
+    assert (first != made(images, 1, keys)).any()
+    assert (first != made(images, -1, keys)).any()
+    assert (first != made(images, 0, keys, np.ones(12, np.int64))).any()
+    assert (first != augmenter(policy(name), (16, 16, 3), seed=1)(images, 0, keys)).any()
+    assert len(np.unique(first.reshape(len(keys), -1), axis=0)) > len(keys) // 2
+    np.testing.assert_array_equal(first, made(images, 0, keys, np.zeros(12, np.int64)))
 
 
 @pytest.mark.parametrize("name", POLICIES)
 def test_freezing_is_albumentations_own(name: str) -> None:
-    policy = freeze(schema("policy", name)(name=name), (28, 28, 1))
-    assert A.to_dict(A.from_dict(policy)) == policy
+    frozen = freeze(policy(name), (28, 28, 1), online=True, mixing=None)
+    assert json.loads(json.dumps(A.to_dict(A.from_dict(frozen["policy"])))) == frozen["policy"]
 
 
-def test_none_changes_nothing() -> None:
-    images, ids = images_of((8, 8, 1))
-    assert augmenter("none", (8, 8, 1))(images, 0, ids) is images
+def test_freezing_twice_is_the_same_and_keeps_the_mixing() -> None:
+    mixing = {"mixup_alpha": 0.2, "cutmix_alpha": None, "probability": 0.5}
+    first, second = (
+        freeze(policy("light"), (28, 28, 1), online=True, mixing=mixing) for _ in range(2)
+    )
+    assert first == second
+    assert first["mixing"] == mixing
+    assert first["output_shape"] == first["image_shape"] == [28, 28, 1]
 
 
-def test_two_transforms_draw_independently() -> None:
+@pytest.mark.parametrize("shape", [(8, 8, 1), (16, 16, 3)])
+def test_nothing_changes_without_a_policy_or_offline(shape: tuple[int, ...]) -> None:
+    images, keys = samples(shape)
+    assert augmenter(policy("none"), shape)(images, 0, keys) is images
+    offline = augmenter(policy("crop_flip", crop_px=4), shape, online=False)
+    assert offline(images, 0, keys) is images
+    assert offline.output_shape == shape
+
+
+def test_a_crop_gives_images_of_its_own_size() -> None:
+    images, keys = samples((40, 30, 3))
+    made = augmenter(policy("crop_flip", crop_px=24, pad_px=0), (40, 30, 3))
+    assert made.plan
+    assert made.output_shape == (24, 24, 3)
+    assert made(images, 0, keys).shape == (6, 24, 24, 3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"crop_px": 33, "pad_px": 0}, "crop_px: got 33; allowed at most 32"),
+        ({"cutout_px": 33}, "cutout_px: got 33; allowed at most 32"),
+        ({"pad_px": 32, "pad_mode": "reflect"}, "pad_px: got 32; allowed at most 31"),
+    ],
+)
+def test_crops_and_holes_larger_than_the_image_are_refused(
+    settings: dict[str, object], said: str
+) -> None:
+    with pytest.raises(UserError, match=said):
+        freeze(policy("crop_flip", **settings), (32, 40, 3), online=True, mixing=None)
+
+
+def test_the_slow_path_keeps_grey_and_draws_transforms_independently() -> None:
     """Seeding each transform alike would apply both or neither."""
-    policy = A.to_dict(A.Compose([A.HorizontalFlip(p=0.5), A.VerticalFlip(p=0.5)]))
     size = 400
     image = np.zeros((size, 2, 2, 1), np.uint8)
     image[:, 0, 0] = 255
-    augmented = Augmenter(policy, 0)(image, 0, np.array([f"{i}" for i in range(size)]))
+    made = of_transforms(A.Transpose(p=0.0), A.HorizontalFlip(), A.VerticalFlip(), shape=(2, 2, 1))
+    assert made.plan is None
+    augmented = made(image, 0, sample_keys(np.arange(size)))
+    assert augmented.shape == image.shape
     corners = augmented.reshape(size, 4).argmax(axis=1)
     assert np.bincount(corners, minlength=4).min() > size / 4 - 4 * np.sqrt(size * 3 / 16)
 
 
-def test_generators_are_keyed_by_all_three() -> None:
-    keys = [(0, 0, "a"), (1, 0, "a"), (0, 1, "a"), (0, 0, "b"), (0, 11, "a"), (0, 1, "1/a")]
-    draws = [generators(*key)[0].integers(2**63) for key in keys]
-    assert len(set(draws)) == len(set(keys))
-    assert [generators(*key)[0].integers(2**63) for key in keys] == draws
+@pytest.mark.parametrize("group", [A.OneOf, A.SomeOf, A.RandomOrder])
+def test_groups_choose_by_the_samples_own_generator(group: type[A.OneOf]) -> None:
+    """All branches occur, and each sample's choice is the same alone and in a batch."""
+    flips = [A.HorizontalFlip(p=1.0), A.VerticalFlip(p=1.0), A.Transpose(p=1.0)]
+    images = np.arange(4, dtype=np.uint8).reshape(1, 2, 2, 1).repeat(60, axis=0)
+    keys = sample_keys(np.arange(60))
+    whole = of_transforms(group(flips, p=1.0), shape=(2, 2, 1))(images, 0, keys)
+    assert len(np.unique(whole.reshape(60, 4), axis=0)) == 3
+    alone = [
+        of_transforms(group(flips, p=1.0), shape=(2, 2, 1))(images[:1], 0, keys[i : i + 1])[0]
+        for i in range(60)
+    ]
+    np.testing.assert_array_equal(whole, alone)
 
 
-def test_the_preview_shows_originals_first() -> None:
-    images, ids = images_of((16, 16, 3), size=9)
-    train = Packed(images, np.arange(9) % 3, ids)
-    grid = preview(train, augmenter("none", (16, 16, 3)), num_draws=2)
-    cell = grid.shape[1] // 3
-    np.testing.assert_array_equal(grid[:, :cell], grid[:, cell : 2 * cell])
-    np.testing.assert_array_equal(grid[:64:4, :64:4], images[0])
-    assert movement(train, augmenter("none", (16, 16, 3))) == 0
-    assert movement(train, augmenter("crop_flip", (16, 16, 3))) > 1
+def test_an_image_of_another_size_than_frozen_is_refused() -> None:
+    made = of_transforms(A.RandomCrop(4, 4, p=0.5), A.Blur(p=0.0), shape=(8, 8, 1))
+    images, keys = samples((8, 8, 1), num=20)
+    with pytest.raises(UserError, match="4×4×1 and 8×8×1; allowed one size"):
+        made(images, 0, keys)

@@ -9,7 +9,8 @@ import torch
 from pipeline.artifacts import Card
 from pipeline.component import names, resolve, schema
 from pipeline.errors import UserError
-from pipeline.network import Network, predict_logits
+from pipeline.network import Network
+from pipeline.predicting import predict_logits
 
 SHAPES = [(8, 8, 1), (28, 28, 1), (33, 20, 3)]
 MODELS = names("model")
@@ -18,11 +19,11 @@ CPU = torch.device("cpu")
 
 def card(shape: tuple[int, int, int]) -> Card:
     channels = shape[2]
-    return Card(("a", "b", "c"), shape, {}, (0.4,) * channels, (0.2,) * channels, "")
+    return Card(("a", "b", "c"), shape, "crop", 1, {}, (0.4,) * channels, (0.2,) * channels, "")
 
 
 def network(name: str, shape: tuple[int, int, int] = (28, 28, 1), seed: int = 0) -> Network:
-    return Network.create(schema("model", name)(name=name), card(shape), 3, seed)
+    return Network.create(schema("model", name)(name=name), card(shape), shape, 3, seed)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -73,7 +74,7 @@ def test_what_is_saved_comes_back_and_is_the_same_bytes(name: str, tmp_path: Pat
         np.random.default_rng(0).integers(0, 256, (5, 28, 28, 1), np.uint8),
     )
     for folder in ("a", "b"):
-        made.save(tmp_path / folder, schema("model", name)(name=name), (28, 28, 1))
+        made.save(tmp_path / folder, schema("model", name)(name=name))
     loaded = Network.load(tmp_path / "a")
     expected = predict_logits(made, images, CPU, "fp32")
     np.testing.assert_array_equal(predict_logits(loaded, images, CPU, "fp32"), expected)
@@ -109,7 +110,13 @@ def test_the_network_normalises_with_the_cards_statistics() -> None:
 
 
 def test_a_missing_weight_file_is_named(tmp_path: Path) -> None:
-    network("cnn").save(tmp_path / "cnn_1", schema("model", "cnn")(name="cnn"), (28, 28, 1))
-    (tmp_path / "cnn_1" / "weights.safetensors").unlink()
+    network("cnn").save(tmp_path / "cnn_1/fold_0", schema("model", "cnn")(name="cnn"))
+    (tmp_path / "cnn_1/fold_0/weights.safetensors").unlink()
     with pytest.raises(UserError, match=r"weights\.safetensors: not found; run .*train@cnn_1"):
-        Network.load(tmp_path / "cnn_1")
+        Network.load(tmp_path / "cnn_1/fold_0")
+
+
+def test_larger_images_are_cropped_at_their_centre() -> None:
+    made = network("cnn", (8, 8, 1)).eval()
+    large = torch.randint(0, 256, (3, 13, 10, 1), dtype=torch.uint8)
+    assert torch.equal(made(large), made(large[:, 2:10, 1:9]))

@@ -1,17 +1,23 @@
-"""Sources: what they give back, and what they say of broken files."""
+"""Sources of arrays and what all sources share; what they say of broken files, and the stage."""
 
 import gzip
+import pickle
 import struct
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 from sklearn.datasets import load_digits
 
 from pipeline.component import names, resolve, schema
 from pipeline.errors import UserError
+from pipeline.images import decode
+from pipeline.preprocessing.listing import Kind
 from pipeline.preprocessing.sources import digits, idx
 from tests.conftest import ROOT, Workspace
+from tests.preprocessing.make_images import SMALL_PNG
 
 PLACES = (
     ROOT / "data/raw/fashion-mnist",
@@ -19,6 +25,25 @@ PLACES = (
     ROOT.parent / "shared/data/fashion-mnist",
 )
 FASHION = next((place for place in PLACES if place.is_dir()), None)
+
+
+def write_folder(folder: Path) -> None:
+    for label in ("cat", "dog"):
+        (folder / label).mkdir(parents=True)
+        for number in range(3):
+            (folder / label / f"{number}.png").write_bytes(SMALL_PNG)
+
+
+def write_table(folder: Path) -> None:
+    write_folder(folder)
+    rows = "".join(f"{c}/{n}.png,{c}\n" for c in ("cat", "dog") for n in range(3))
+    (folder / "table.csv").write_text(f"image,label\n{rows}")
+
+
+def write_parquet(folder: Path) -> None:
+    images = [{"bytes": SMALL_PNG, "path": f"{n}.png"} for n in range(6)]
+    table = pa.table({"image": images, "label": [0, 1, 0, 1, 0, 1]})
+    parquet.write_table(table, folder / "train.parquet", row_group_size=2)
 
 
 def idx_bytes(array: np.ndarray) -> bytes:
@@ -49,40 +74,67 @@ def write_idx(
     return held
 
 
+WRITERS = {
+    "arrow": write_parquet,
+    "digits": lambda _: None,
+    "folder": write_folder,
+    "idx": write_idx,
+    "table": write_table,
+}
+NEEDED = {"table": {"file": "table.csv"}}
+
+
 @pytest.mark.parametrize("name", names("source"))
-def test_every_source_gives_unique_ids_and_targets_within_its_classes(
+def test_every_source_gives_unique_ids_targets_within_its_classes_and_images(
     name: str, tmp_path: Path
 ) -> None:
-    write_idx(tmp_path)
+    WRITERS[name](tmp_path)
+    module, params = resolve("source", schema("source", name)(name=name, **NEEDED.get(name, {})))
+    listing = module.load(params, tmp_path, "classes")
+    size = len(listing.ids)
+    assert len(set(listing.ids)) == len(listing.targets) == size > 0
+    assert listing.targets.dtype == np.int64
+    assert set(listing.targets) <= set(range(len(listing.classes)))
+    assert listing.given is None or set(listing.given) <= {"train", "val", "test"}
+    for read in (listing.read, pickle.loads(pickle.dumps(listing.read))):
+        for row in (0, size - 1):
+            image = read(row)
+            image = decode(image) if isinstance(image, bytes) else image
+            assert image.dtype == np.uint8
+            assert image.ndim == 3
+
+
+@pytest.mark.parametrize("name", ["folder", "digits", "idx"])
+@pytest.mark.parametrize("kind", ["labels", "values"])
+def test_a_task_that_a_source_cannot_serve_is_refused(
+    name: str, kind: Kind, tmp_path: Path
+) -> None:
+    WRITERS[name](tmp_path)
     module, params = resolve("source", schema("source", name)(name=name))
-    labelled = module.load(params, tmp_path)
-    size = len(labelled.images)
-    assert labelled.images.dtype == np.uint8
-    assert labelled.images.ndim == 4
-    assert len(labelled.ids) == len(set(labelled.ids)) == len(labelled.targets) == size > 0
-    assert set(labelled.targets) <= set(range(len(labelled.classes)))
-    assert labelled.in_test is None or labelled.in_test.shape == (size,)
+    with pytest.raises(UserError, match=rf"source.name: got {name}, .* {kind}; allowed arrow, tab"):
+        module.load(params, tmp_path, kind)
 
 
 def test_digits_keep_every_grey_level(tmp_path: Path) -> None:
-    labelled = digits.load(digits.Params(name="digits"), tmp_path)
-    restored = np.round(labelled.images[..., 0] * (16 / 255))
+    listing = digits.load(digits.Params(name="digits"), tmp_path, "classes")
+    restored = [np.round(listing.read(row)[..., 0] * (16 / 255)) for row in range(1797)]
     np.testing.assert_array_equal(restored, load_digits().images)
 
 
 @pytest.mark.parametrize("compressed", [True, False])
 def test_idx_reads_what_was_written(tmp_path: Path, compressed: bool) -> None:
     held = write_idx(tmp_path, compressed=compressed)
-    labelled = idx.load(idx.Params(name="idx", classes=("a", "b", "c", "d")), tmp_path)
-    assert labelled.in_test is not None
-    np.testing.assert_array_equal(
-        labelled.images[labelled.in_test][..., 0], held["t10k-images-idx3-ubyte"]
-    )
-    np.testing.assert_array_equal(
-        labelled.targets[~labelled.in_test], held["train-labels-idx1-ubyte"]
-    )
-    assert labelled.classes == ["a", "b", "c", "d"]
-    assert labelled.ids[0] == "train/00000"
+    named = idx.Params(name="idx", classes=("a", "b", "c", "d"))
+    listing = idx.load(named, tmp_path, "classes")
+    assert listing.given is not None
+    in_test = listing.given == "test"
+    images = np.stack([listing.read(row) for row in range(60)])
+    np.testing.assert_array_equal(images[in_test][..., 0], held["t10k-images-idx3-ubyte"])
+    np.testing.assert_array_equal(listing.targets[~in_test], held["train-labels-idx1-ubyte"])
+    assert listing.classes == ["a", "b", "c", "d"]
+    assert listing.ids[0] == "train/00000"
+    with pytest.raises(IndexError):
+        listing.read(60)
 
 
 IMAGES, LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
@@ -126,7 +178,7 @@ def test_a_broken_idx_file_is_named(tmp_path: Path, name: str, damage, said: str
     write_idx(tmp_path)
     damage(tmp_path / name)
     with pytest.raises(UserError, match=said) as caught:
-        idx.load(idx.Params(name="idx"), tmp_path)
+        idx.load(idx.Params(name="idx"), tmp_path, "classes")
     assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -134,7 +186,7 @@ def test_a_broken_idx_file_is_named(tmp_path: Path, name: str, damage, said: str
 def test_too_few_class_names_are_refused(tmp_path: Path) -> None:
     write_idx(tmp_path)
     with pytest.raises(UserError, match=r"labels up to 3, data.source.classes names 2"):
-        idx.load(idx.Params(name="idx", classes=("a", "b")), tmp_path)
+        idx.load(idx.Params(name="idx", classes=("a", "b")), tmp_path, "classes")
 
 
 def use_idx(tree: dict, path: str = "data/raw/shapes") -> None:
@@ -184,8 +236,8 @@ def test_a_test_split_is_made_or_brought_never_both(workspace: Workspace) -> Non
 @pytest.mark.skipif(FASHION is None, reason="Fashion-MNIST is not at hand")
 def test_fashion_mnist_as_its_authors_count_it() -> None:
     assert FASHION
-    labelled = idx.load(idx.Params(name="idx"), FASHION)
-    assert labelled.images.shape == (70_000, 28, 28, 1)
-    assert labelled.in_test is not None
-    assert labelled.in_test.sum() == 10_000
-    np.testing.assert_array_equal(np.bincount(labelled.targets), np.full(10, 7000))
+    listing = idx.load(idx.Params(name="idx"), FASHION, "classes")
+    assert listing.read(69_999).shape == (28, 28, 1)
+    assert listing.given is not None
+    assert (listing.given == "test").sum() == 10_000
+    np.testing.assert_array_equal(np.bincount(listing.targets), np.full(10, 7000))

@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.artifacts import Layout, Packed, Pool, Predictions, read_json
+from pipeline.artifacts import Layout, Pool, Predictions, read_json
 from pipeline.ensembling._combiner import Combiner
+from pipeline.packed import Packed
 from pipeline.serving.ensemble import Ensemble
 from pipeline.tasks.multiclass import log_probs
 from tests.conftest import Workspace
@@ -84,8 +85,8 @@ def test_an_image_of_another_size_is_resized(ensemble: Ensemble, images: np.ndar
 @pytest.mark.parametrize(
     ("image", "said"),
     [
-        (b"<html>", "image 1: 6 bytes that are no image"),
-        (b"", "image 1: 0 bytes"),
+        (b"<html>", "image 1: not an image: starts with b'<html>'"),
+        (b"", "image 1: empty: 0 bytes"),
         ("nowhere.png", "image 1: no such file"),
         (np.full((8, 8), 0.5), "image 1: float64 pixels; allowed whole numbers 0..255"),
         (np.zeros((8, 8, 2), np.uint8), r"image 1: shape \(8, 8, 2\)"),

@@ -11,9 +11,11 @@ import torch
 from safetensors.torch import load_file
 
 from pipeline import params
-from pipeline.artifacts import Packed
-from pipeline.network import Network, predict_logits
+from pipeline.artifacts import Layout
+from pipeline.network import Network
+from pipeline.predicting import predict_logits
 from pipeline.tasks.multiclass import log_probs, scores
+from pipeline.training.data import Inputs
 from tests.conftest import ROOT, Workspace
 
 SCRIPT = """
@@ -34,7 +36,7 @@ def record(figures, epoch):
 folder.mkdir()
 network = fit(settings.recipes["r"], Inputs.open(Layout()), task=settings.task, seed=3,
               hardware=settings.hardware, record=record, scratch=folder / "scratch", title="t")
-network.save(folder, settings.recipes["r"].model, Inputs.open(Layout()).card.image_shape)
+network.save(folder, settings.recipes["r"].model)
 """
 
 
@@ -120,7 +122,7 @@ def test_it_stops_early_and_keeps_the_best_epoch(packed: Workspace) -> None:
     history = train(packed, "stopped", settings)[1]
     losses = [figures["val/log_loss"] for figures in history]
     assert len(losses) == int(np.argmin(losses)) + 1 + 2 < 30
-    val = Packed.open(packed.folder / "data/processed/val")
+    val = Inputs.open(Layout(packed.folder)).val
     kept = Network.load(packed.folder / "stopped")
     log_p = log_probs(predict_logits(kept, val.images, torch.device("cpu"), "fp32"))
     found = scores(log_p, val.targets)["log_loss"].mean()

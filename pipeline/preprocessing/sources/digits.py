@@ -8,18 +8,25 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.component import Component
-from pipeline.preprocessing.labelled import Labelled
+from pipeline.preprocessing.listing import Kind, Listing
+from pipeline.preprocessing.sources._classes import only_classes
+from pipeline.preprocessing.sources._stacks import Stacks
 
 
 class Params(Component):
     """The digits have no settings."""
 
 
-def load(params: Params, folder: Path) -> Labelled:  # noqa: ARG001  # they are not in a folder
+def load(params: Params, folder: Path, kind: Kind) -> Listing:  # noqa: ARG001  # not in a folder
     """All digits; grey levels 0..16 are spread over 0..255."""
     from sklearn.datasets import load_digits  # 1 s to import
 
+    only_classes(params.name, kind)
     digits = load_digits()
-    images = np.round(digits.images * (255 / 16)).astype(np.uint8)[..., None]
-    ids = [f"digits/{i:04d}" for i in range(len(images))]
-    return Labelled(images, digits.target.astype(np.int64), ids, [str(d) for d in range(10)])
+    images = np.round(digits.images * (255 / 16)).astype(np.uint8)
+    return Listing(
+        ids=[f"digits/{i:04d}" for i in range(len(images))],
+        targets=digits.target.astype(np.int64),
+        classes=[str(digit) for digit in range(10)],
+        read=Stacks([images]),
+    )

@@ -5,6 +5,7 @@
 """
 
 import gzip
+import math
 import zlib
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from jaxtyping import UInt8
 
 from pipeline.component import Component
 from pipeline.errors import UserError
-from pipeline.preprocessing.labelled import Labelled
+from pipeline.preprocessing.listing import Kind, Listing
+from pipeline.preprocessing.sources._classes import at_least_two, only_classes
+from pipeline.preprocessing.sources._files import existing
+from pipeline.preprocessing.sources._stacks import Stacks
 
 UBYTE = 0x08  # the only element type of the MNIST family
 
@@ -24,20 +28,25 @@ class Params(Component):
     classes: tuple[str, ...] | None = None
 
 
-def load(params: Params, folder: Path) -> Labelled:
-    """Both splits of the folder.
+def load(params: Params, folder: Path, kind: Kind) -> Listing:
+    """Both splits of the folder. Plain files are mapped, gzipped ones held in memory.
 
     Raises:
         UserError: a file is missing, cut short, of another format, or its labels do not fit.
     """
+    only_classes(params.name, kind)
+    existing(folder)
     parts = [_read_split(folder, prefix) for prefix in ("train", "t10k")]
-    images = np.concatenate([images for images, _ in parts])[..., None]
     targets = np.concatenate([labels for _, labels in parts]).astype(np.int64)
     sizes = [len(labels) for _, labels in parts]
-    names = zip(("train", "test"), sizes, strict=True)
-    ids = [f"{name}/{i:05d}" for name, size in names for i in range(size)]
-    in_test = np.repeat([False, True], sizes)
-    return Labelled(images, targets, ids, _classes(params, targets, folder), in_test)
+    names = list(zip(("train", "test"), sizes, strict=True))
+    return Listing(
+        ids=[f"{name}/{i:05d}" for name, size in names for i in range(size)],
+        targets=targets,
+        classes=at_least_two(_classes(params, targets, folder), str(folder)),
+        read=Stacks([images for images, _ in parts]),
+        given=np.repeat(["train", "test"], sizes),
+    )
 
 
 def _classes(params: Params, targets: np.ndarray, folder: Path) -> list[str]:
@@ -64,8 +73,6 @@ def _read_split(folder: Path, prefix: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _find(folder: Path, name: str) -> Path:
-    if not folder.is_dir():
-        raise UserError(f"data.path: got {folder}, which is not a folder; name one that exists")
     for path in (folder / name, folder / f"{name}.gz"):
         if path.is_file():
             return path
@@ -78,16 +85,17 @@ def _find(folder: Path, name: str) -> Path:
 
 def _read(path: Path, num_dims: int) -> UInt8[np.ndarray, "..."]:
     raw = _bytes(path)
-    header = 4 + 4 * num_dims
-    if len(raw) < header:
+    offset = 4 + 4 * num_dims
+    if len(raw) < offset:
         raise UserError(f"{path}: cut short, {len(raw)} bytes; fetch the file again")
-    if raw[:4] != bytes([0, 0, UBYTE, num_dims]):
+    magic = bytes(raw[:4])
+    if magic != bytes([0, 0, UBYTE, num_dims]):
         raise UserError(
-            f"{path}: starts with {raw[:4].hex()}, an idx{num_dims} file of bytes with "
+            f"{path}: starts with {magic.hex()}, an idx{num_dims} file of bytes with "
             f"{bytes([0, 0, UBYTE, num_dims]).hex()}; name a file of that format"
         )
-    shape = tuple(np.frombuffer(raw, ">u4", num_dims, offset=4).tolist())
-    expected = header + int(np.prod(shape, dtype=np.int64))
+    shape = tuple(raw[4:offset].view(">u4").tolist())
+    expected = offset + math.prod(shape)
     if len(raw) != expected:
         what = "cut short" if len(raw) < expected else "too long"
         raise UserError(
@@ -96,12 +104,13 @@ def _read(path: Path, num_dims: int) -> UInt8[np.ndarray, "..."]:
         )
     if not shape[0]:
         raise UserError(f"{path}: holds no items; fetch the file again")
-    return np.frombuffer(raw, np.uint8, offset=header).reshape(shape)
+    return raw[offset:].reshape(shape)
 
 
-def _bytes(path: Path) -> bytes:
+def _bytes(path: Path) -> UInt8[np.ndarray, " n"]:
+    if path.suffix != ".gz" and path.stat().st_size:  # nothing cannot be mapped
+        return np.memmap(path, np.uint8, mode="r")
     try:
-        raw = path.read_bytes()
-        return gzip.decompress(raw) if path.suffix == ".gz" else raw
+        return np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise UserError(f"{path}: damaged gzip file ({error}); fetch the file again") from None

@@ -1,0 +1,38 @@
+"""Any transform of albumentations, with its own arguments, written out in params.yaml.
+
+    policy:
+      name: custom
+      transforms:
+        - {name: HorizontalFlip, p: 0.5}
+        - {name: Affine, rotate: [-10, 10]}
+        - name: OneOf
+          p: 0.5
+          transforms: [{name: GaussNoise}, {name: Blur, blur_limit: 3}]
+
+Everything is checked when the parameters load, which takes the 0.5 s of importing the library.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator
+
+from pipeline.augmentation.policies._library import build
+from pipeline.component import Component
+
+
+class Params(Component):
+    """The transforms, applied in this order."""
+
+    transforms: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)]
+    """Of each its `name` and arguments; OneOf, SomeOf, RandomOrder and Sequential hold others."""
+
+    @field_validator("transforms")
+    def _known(cls, given: Any) -> Any:  # noqa: N805
+        from pipeline.augmentation.policies._library import build
+
+        build(given)
+        return given
+
+
+def transforms(params: Params, height_px: int, width_px: int) -> list[Any]:  # noqa: ARG001
+    return build(params.transforms)

@@ -1,0 +1,41 @@
+"""RandAugment: a few operations drawn at random, all of one magnitude.
+
+E. D. Cubuk et al., RandAugment, 2020: two numbers to tune in place of a policy to search for.
+Magnitudes 0..30 and their meaning are those of TorchVision.
+"""
+
+import math
+from typing import Annotated, Any
+
+import albumentations as A  # noqa: N812  # the library's own convention
+from pydantic import Field
+
+from pipeline.augmentation.policies._operations import Space, directed, undirected
+from pipeline.component import Component
+
+LARGEST = 30
+
+
+class Params(Component):
+    """How many operations, and how strong."""
+
+    num_ops: Annotated[int, Field(ge=1, le=14)] = 2
+    """Operations an image goes through; one may come twice."""
+    magnitude: Annotated[int, Field(ge=0, le=30)] = 9
+
+
+def transforms(params: Params, height_px: int, width_px: int) -> list[Any]:  # noqa: ARG001
+    space = Space(
+        shear_degrees=math.degrees(math.atan(0.3)),
+        shift=(150 / 331, 150 / 331),
+        rotate_degrees=30.0,
+        factor=0.9,
+        fewest_bits=4,
+    )
+    strength = params.magnitude / LARGEST
+    both = zip(
+        directed(space, strength, strength), directed(space, -strength, -strength), strict=True
+    )
+    either_way = [A.OneOf([up, down], p=1.0) for up, down in both]
+    operations = [*undirected(space, strength, strength), *either_way]
+    return [A.RandomOrder(operations, n=params.num_ops, replace=True, p=1.0)]

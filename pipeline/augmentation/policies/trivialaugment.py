@@ -1,0 +1,30 @@
+"""TrivialAugment, wide: one operation an image, of any strength. Nothing to tune.
+
+S. G. Müller and F. Hutter, TrivialAugment: Tuning-free Yet State-of-the-Art Data Augmentation,
+2021, table 1, "wide".
+"""
+
+import math
+from typing import Any
+
+import albumentations as A  # noqa: N812  # the library's own convention
+
+from pipeline.augmentation.policies._operations import Space, directed, undirected
+from pipeline.component import Component
+
+SHIFT_PX = 32  # for images of 32 px it may leave nothing: held to half of the image
+
+
+class Params(Component):
+    """No settings."""
+
+
+def transforms(params: Params, height_px: int, width_px: int) -> list[Any]:  # noqa: ARG001
+    space = Space(
+        shear_degrees=math.degrees(math.atan(0.99)),
+        shift=(min(SHIFT_PX / width_px, 0.5), min(SHIFT_PX / height_px, 0.5)),
+        rotate_degrees=135.0,
+        factor=0.99,
+        fewest_bits=2,
+    )
+    return [A.OneOf([*undirected(space, 0.0, 1.0), *directed(space, -1.0, 1.0)], p=1.0)]

@@ -1,0 +1,31 @@
+"""What happens where files are no usable images."""
+
+import csv
+from pathlib import Path
+
+from pipeline.errors import UserError
+from pipeline.preprocessing.listing import Listing
+from pipeline.preprocessing.scan import Scan
+
+NAMED = 10
+
+
+def refuse(listing: Listing, scan: Scan, list_path: Path) -> None:
+    """Stop where any sample is no usable image; all of them are listed in a file.
+
+    Raises:
+        UserError: it names the first ten and counts them all.
+    """
+    if not scan.bad:
+        return
+    with list_path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["id", "kind", "detail"])
+        table.writerows([listing.ids[row], bad.kind, bad.detail] for row, bad in scan.bad.items())
+    first = "; ".join(f"{listing.ids[row]} ({bad})" for row, bad in list(scan.bad.items())[:NAMED])
+    more = f" and {len(scan.bad) - NAMED} more, all listed in {list_path}"
+    raise UserError(
+        f"{len(scan.bad)} of {len(listing.ids)} samples are no usable images: {first}"
+        f"{more if len(scan.bad) > NAMED else ''}; mend or remove them, or set "
+        "data.on_bad_image: quarantine, which leaves them out and counts them"
+    )

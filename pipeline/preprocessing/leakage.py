@@ -1,0 +1,106 @@
+"""The leakage gate: no duplicate and no member of a group in two of the source's own splits.
+
+Where Convoy makes the splits nothing can leak, as it never tears a unit apart.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Int
+
+from pipeline.errors import UserError
+
+Kind = Literal["equal", "near", "group"]
+SHOWN = 10  # pairs that a message names; all are counted
+REMEDY = (
+    "remove one of each pair, or set data.leakage to regroup or warn; what counts as near is "
+    "data.near_duplicate_distance"
+)
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Two samples that belong together and stand in two splits."""
+
+    kind: Kind
+    first: int
+    second: int
+
+
+def leaks(
+    given: np.ndarray,
+    equal: Int[np.ndarray, "e 2"],
+    near: Int[np.ndarray, "p 2"],
+    groups: list[str] | None,
+) -> list[Leak]:
+    """At least one pair for every two splits that share a unit directly.
+
+    Args:
+        given: the source's own split of each sample.
+        equal, near: pairs that connect the duplicates, from `duplicates`.
+        groups: the group of each sample; "" is in none.
+    """
+    found = _torn_pairs("equal", given, equal) + _torn_pairs("near", given, near)
+    return found + _torn_groups(given, groups or [])
+
+
+def gate(
+    given: np.ndarray,
+    found: list[Leak],
+    units: Int[np.ndarray, " n"],
+    ids: list[str],
+    rule: Literal["fail", "warn", "regroup"],
+) -> tuple[np.ndarray, str]:
+    """The splits to go on with, and what to tell the user; "" where nothing leaks.
+
+    `warn` leaves the splits as they are. `regroup` moves every unit that stands in several splits
+    whole: to test where it has a member there, else to val. A test image so never leaves test.
+
+    Raises:
+        UserError: something leaks and the rule is `fail`; names the first ten pairs.
+    """
+    if not found:
+        return given, ""
+    told = _told(given, found, ids)
+    if rule == "fail":
+        raise UserError(f"data.leakage: {told}; {REMEDY}")
+    if rule == "warn":
+        return given, f"{told}; left as they are"
+    moved = _regrouped(given, units)
+    return moved, f"{told}; regrouped, {(moved != given).sum()} images moved"
+
+
+def _torn_pairs(kind: Kind, given: np.ndarray, pairs: np.ndarray) -> list[Leak]:
+    torn = pairs[given[pairs[:, 0]] != given[pairs[:, 1]]]
+    return [Leak(kind, first, second) for first, second in torn.tolist()]
+
+
+def _torn_groups(given: np.ndarray, groups: list[str]) -> list[Leak]:
+    """The first member of a torn group, with the first one in each other split."""
+    firsts: dict[str, dict[str, int]] = {}
+    for i, name in enumerate(groups):
+        if name:
+            firsts.setdefault(name, {}).setdefault(given[i], i)
+    return [
+        Leak("group", first, other)
+        for first, *others in (list(by_split.values()) for by_split in firsts.values())
+        for other in others
+    ]
+
+
+def _regrouped(given: np.ndarray, units: np.ndarray) -> np.ndarray:
+    moved = given.copy()
+    for split in ("val", "test"):
+        moved[np.isin(units, units[given == split])] = split
+    return moved
+
+
+def _told(given: np.ndarray, found: list[Leak], ids: list[str]) -> str:
+    pairs = ", ".join(
+        f"{ids[leak.first]} ({given[leak.first]}) and {ids[leak.second]} ({given[leak.second]}): "
+        f"{leak.kind}"
+        for leak in found[:SHOWN]
+    )
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return f"{len(found)} pairs of images stand in two of the source's splits: {pairs}{more}"

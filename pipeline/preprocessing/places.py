@@ -1,0 +1,66 @@
+"""Where each usable sample goes: the leakage gate, and then the split."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Int
+
+from pipeline.preprocessing.duplicates import units
+from pipeline.preprocessing.leakage import Leak, gate, leaks
+from pipeline.preprocessing.listing import Listing
+from pipeline.preprocessing.pairs import Pairs
+from pipeline.preprocessing.split import Assignment, assign
+
+
+@dataclass(frozen=True)
+class Places:
+    """The split and fold of every usable sample."""
+
+    kept: Int[np.ndarray, " m"]
+    """The rows of the source that are used; all below speaks of these."""
+    assignment: Assignment
+    leaks: list[Leak]
+    told: str
+    """What to tell the user of leaks; "" where there are none."""
+
+
+def place(
+    listing: Listing,
+    kept: Int[np.ndarray, " m"],
+    pairs: Pairs,
+    *,
+    leakage: Literal["fail", "warn", "regroup"],
+    val_fraction: float | None,
+    test_fraction: float | None,
+    num_folds: int | None,
+    balance: Literal["stable", "exact"],
+    seed: int,
+) -> Places:
+    """Keep duplicates and groups together, and divide the rest as asked.
+
+    Raises:
+        UserError: the source's own splits leak and `leakage` is fail, or a class is too small.
+    """
+    ids = [listing.ids[row] for row in kept]
+    groups = [listing.groups[row] for row in kept] if listing.groups else None
+    equal, near = (np.searchsorted(kept, found) for found in pairs)
+    together = units(len(kept), np.concatenate([equal, near]), groups)
+    given, found, told = listing.given, [], ""
+    if given is not None:
+        found = leaks(given[kept], equal, near, groups)
+        given, told = gate(given[kept], found, together, ids, leakage)
+    assignment = assign(
+        listing.targets[kept],
+        ids,
+        together,
+        groups=groups,
+        classes=listing.classes,
+        given=given,
+        val_fraction=val_fraction,
+        test_fraction=test_fraction,
+        num_folds=num_folds,
+        balance=balance,
+        seed=seed,
+    )
+    return Places(kept, assignment, found, told)

@@ -1,0 +1,83 @@
+"""Every class in every part: is there enough of it, and the repair where chance forgot one."""
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.sparse import csr_array
+
+from pipeline.errors import UserError
+from pipeline.preprocessing.stratify import Strata
+
+
+def check_enough(strata: Strata, num_parts: int, where: str) -> None:
+    """Raises UserError unless each class or label has a unit for each part; it names the poorest.
+
+    Args:
+        strata: images by unit and class.
+        where: the parts in words, `train, val and test`.
+    """
+    needed = len(strata.names)
+    num_units = _presence(strata.counts)[:needed]
+    if num_units.min(initial=num_parts) >= num_parts:
+        return
+    poorest = int(num_units.argmin())
+    images = strata.counts.sum(axis=0)[poorest]
+    units = f", in {num_units[poorest]} groups," if images > num_units[poorest] else ""
+    raise UserError(
+        f"{strata.kind} {strata.names[poorest]!r} has {images} images{units} for {where}; "
+        f"give it at least {num_parts} or leave the {strata.kind} out"
+    )
+
+
+def repair(
+    parts: Int[np.ndarray, " m"], cost: Float[np.ndarray, "m p"], strata: Strata, where: str
+) -> tuple[Int[np.ndarray, " m"], Bool[np.ndarray, " m"]]:
+    """Give every part that lacks a class the unit that is cheapest to move.
+
+    A unit that is the last of some class in its part stays. Returns the parts, and which moved.
+
+    Raises:
+        UserError: no unit is free to move.
+    """
+    moved = np.zeros(len(parts), bool)
+    parts = parts.copy()
+    needed = len(strata.names)
+    held = _num_units(parts, strata.counts, cost.shape[1])
+    for part, stratum in np.argwhere(held[:, :needed] == 0):
+        if held[part, stratum]:  # an earlier move brought it
+            continue
+        free = _free_units(parts, strata, held, stratum)
+        if not len(free):
+            raise UserError(_stuck(strata, int(stratum), where))
+        unit = free[np.argmin(cost[free, part])]
+        held[parts[unit]] -= _presence(strata.counts[[unit]])
+        held[part] += _presence(strata.counts[[unit]])
+        parts[unit], moved[unit] = part, True
+    return parts, moved
+
+
+def _free_units(
+    parts: np.ndarray, strata: Strata, held: np.ndarray, stratum: np.int64
+) -> np.ndarray:
+    """The units with this stratum that are not the last of any class in their part."""
+    units = strata.counts[:, [stratum]].nonzero()[0]
+    is_last = (held[parts[units]] == 1) & (strata.counts[units].toarray() > 0)
+    free: np.ndarray = units[~is_last[:, : len(strata.names)].any(axis=1)]
+    return free
+
+
+def _num_units(parts: np.ndarray, counts: csr_array, num_parts: int) -> np.ndarray:
+    return np.stack([_presence(counts[parts == part]) for part in range(num_parts)])
+
+
+def _presence(counts: csr_array) -> np.ndarray:
+    """The number of units that hold each stratum."""
+    num_units: np.ndarray = np.bincount(counts.indices, minlength=counts.shape[1])
+    return num_units
+
+
+def _stuck(strata: Strata, stratum: int, where: str) -> str:
+    return (
+        f"{strata.kind} {strata.names[stratum]!r} cannot be brought into each of {where}: its "
+        "images are grouped with the last ones of others; ask for fewer parts or leave the "
+        f"{strata.kind} out"
+    )

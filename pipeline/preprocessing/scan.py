@@ -1,0 +1,308 @@
+"""Read every sample once: fitted pixels, and what the audit and the splits need to know of them.
+
+The work is cut into chunks, done by one process a core. A finished chunk is a file in the work
+folder, so a run that was killed goes on where it was. Memory holds one chunk a process, whatever
+the number of images.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+from simplejpeg import encode_jpeg
+from tqdm import tqdm
+
+from pipeline.errors import UserError
+from pipeline.images import BadImage, decode, fit, size_of
+from pipeline.preprocessing.duplicates import digests, thumbnails
+from pipeline.preprocessing.listing import Listing
+
+CHUNK_BYTES = 16_000_000  # of fitted pixels: small enough to be flat, large enough to be fast
+CHUNK_ROWS = 2048
+LINE_S = 5.0  # between two lines of progress where there is no terminal
+JPEG = b"\xff\xd8"
+Shape = tuple[int, int, int]  # height, width, channels
+FIGURES = ("height_px", "width_px", "sums", "squares", "digests")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How samples are read."""
+
+    listing: Listing
+    image_shape: Shape
+    fit: Literal["crop", "pad"]
+    storage: Literal["pixels", "jpegs", "files"]
+    """Fitted pixels; these as JPEGs, where a file does not fit as it came; files as they came."""
+    quality: int | None = None
+    """Of the JPEGs."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What was seen of each sample, in the source's order. Rows of bad images hold zeros."""
+
+    image_shape: Shape
+    height_px: Int[np.ndarray, " n"]
+    width_px: Int[np.ndarray, " n"]
+    sums: Int[np.ndarray, "n c"]
+    """Of the pixels of each channel; with `squares`, mean and deviation of any set of images."""
+    squares: Int[np.ndarray, "n c"]
+    digests: UInt8[np.ndarray, "n 16"]
+    bad: dict[int, BadImage]
+    """Why a sample is no usable image, by row."""
+    thumbs: UInt8[np.ndarray, "n s t c"]
+    """On disk."""
+    chunks: list[Path]
+
+    @property
+    def good(self) -> Int[np.ndarray, " g"]:
+        return np.setdiff1d(np.arange(len(self.digests)), list(self.bad))
+
+    @cached_property
+    def brightness(self) -> Float[np.ndarray, " n"]:
+        """Mean grey level, 0..255."""
+        mean: np.ndarray = self.sums.mean(axis=1) / self._num_pixels
+        return mean
+
+    @cached_property
+    def contrast(self) -> Float[np.ndarray, " n"]:
+        """Standard deviation of all pixels and channels, 0..255."""
+        squares = self.squares.mean(axis=1) / self._num_pixels
+        contrast: np.ndarray = np.sqrt(np.maximum(squares - self.brightness**2, 0))
+        return contrast
+
+    def statistics(self, rows: Int[np.ndarray, " m"]) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of each channel over `rows`, of pixels in 0..1. Exact."""
+        count = len(rows) * self._num_pixels
+        mean = self.sums[rows].sum(axis=0) / count
+        variance = self.squares[rows].sum(axis=0) / count - mean**2
+        std = np.sqrt(np.maximum(variance, 1))  # a constant channel stays finite
+        return mean / 255, std / 255
+
+    def files(self) -> Iterator[bytes]:
+        """The JPEGs to be stored, row by row; empty for bad images."""
+        for path in self.chunks:
+            with np.load(path) as held:
+                joined, ends = held["files"].tobytes(), held["ends"].tolist()
+            for start, end in zip([0, *ends], ends, strict=False):
+                yield joined[start:end]
+
+    def blocks(self) -> Iterator[tuple[Int[np.ndarray, " b"], UInt8[np.ndarray, "b h w c"]]]:
+        """Rows and their fitted pixels, chunk by chunk."""
+        start = 0
+        for path in self.chunks:
+            with np.load(path) as held:
+                images = held["images"]
+            yield np.arange(start, start + len(images)), images
+            start += len(images)
+
+    @property
+    def _num_pixels(self) -> int:
+        return self.image_shape[0] * self.image_shape[1]
+
+
+def plan(
+    listing: Listing,
+    *,
+    size_px: int | tuple[int, int] | None,
+    channels: int | None,
+    fit: Literal["crop", "pad"],
+    budget_bytes: float,
+    quality: int | None,
+) -> Plan:
+    """Settle the shape of the images, and whether pixels or encoded files are stored."""
+    first, is_encoded = _first(listing)
+    height_px, width_px = size_px if isinstance(size_px, tuple) else (size_px, size_px)
+    own_channels = 3 if is_encoded else first.shape[2]
+    shape = (
+        height_px or first.shape[0],
+        width_px or first.shape[1],
+        channels or own_channels,
+    )
+    if not is_encoded or len(listing.ids) * int(np.prod(shape)) <= budget_bytes:
+        return Plan(listing, shape, fit, "pixels")
+    return Plan(listing, shape, fit, "jpegs" if quality else "files", quality)
+
+
+def scan(plan: Plan, work: Path, *, any_size: bool) -> Scan:
+    """Read all samples; chunks that `work` already holds are not read again.
+
+    Args:
+        any_size: whether images may have sizes other than the plan's.
+
+    Raises:
+        UserError: images differ in size and no size is set.
+    """
+    bounds = _bounds(len(plan.listing.ids), plan.image_shape)
+    chunks = [work / f"chunk_{start:09d}.npz" for start, _ in bounds]
+    todo = [(b, c) for b, c in zip(bounds, chunks, strict=True) if not c.is_file()]
+    sizes = {path: stop - start for (start, stop), path in zip(bounds, chunks, strict=True)}
+    done = len(plan.listing.ids) - sum(stop - start for (start, stop), _ in todo)
+    progress = _Progress(len(plan.listing.ids), done)
+    context = get_context("fork")  # the listing is inherited, not sent
+    workers = min(len(os.sched_getaffinity(0)), max(1, len(todo)))
+    with ProcessPoolExecutor(workers, context, _inherit, (plan,)) as pool:
+        for path in pool.map(_read_chunk, *zip(*todo, strict=True)) if todo else ():
+            progress.add(sizes[path])
+    progress.close()
+    scanned = _gather(plan.image_shape, chunks, work / "thumbs.npy")
+    if not any_size:
+        _one_size(plan, scanned)
+    return scanned
+
+
+def _first(listing: Listing) -> tuple[np.ndarray, bool]:
+    """The first sample that can be read, and whether it was encoded."""
+    for row in range(len(listing.ids)):
+        try:
+            raw = listing.read(row)
+            return (decode(raw), True) if isinstance(raw, bytes) else (raw, False)
+        except BadImage as error:
+            last = f"{listing.ids[row]}: {error}"
+    raise UserError(f"no image of {len(listing.ids)} can be read; the last was {last}")
+
+
+def _bounds(num: int, image_shape: tuple[int, ...]) -> list[tuple[int, int]]:
+    rows = max(1, min(CHUNK_ROWS, CHUNK_BYTES // int(np.prod(image_shape))))
+    return [(start, min(start + rows, num)) for start in range(0, num, rows)]
+
+
+_inherited: Plan
+
+
+def _inherit(plan: Plan) -> None:
+    global _inherited  # noqa: PLW0603  # one for each worker, set once before its first chunk
+    _inherited = plan
+
+
+def _read_chunk(bounds: tuple[int, int], path: Path) -> Path:
+    """Read some samples and write what was seen, whole or not at all."""
+    plan = _inherited
+    num = bounds[1] - bounds[0]
+    images = np.zeros((num, *plan.image_shape), np.uint8)
+    sizes = np.zeros((num, 2), np.int64)
+    files: list[bytes] = []
+    bad: list[tuple[int, str, str]] = []
+    for place, row in enumerate(range(*bounds)):
+        try:
+            raw = plan.listing.read(row)
+            sizes[place] = _fill(plan, raw, images[place])
+            files.append(_stored(plan, raw, sizes[place], images[place]))
+        except BadImage as error:
+            bad.append((row, error.kind, error.detail))
+            files.append(b"")
+    unfinished = path.with_suffix(".part.npz")
+    np.savez(
+        unfinished,
+        images=images if plan.storage == "pixels" else images[:, :0],
+        files=np.frombuffer(b"".join(files), np.uint8),
+        ends=np.cumsum([len(file) for file in files]),
+        thumbs=thumbnails(images),
+        height_px=sizes[:, 0],
+        width_px=sizes[:, 1],
+        sums=images.sum(axis=(1, 2), dtype=np.int64),
+        squares=np.square(images, dtype=np.uint16).sum(axis=(1, 2), dtype=np.int64),
+        digests=digests(images),
+        bad=np.array(json.dumps(bad)),
+    )
+    unfinished.rename(path)
+    return path
+
+
+def _fill(plan: Plan, raw: bytes | np.ndarray, out: UInt8[np.ndarray, "h w c"]) -> tuple[int, int]:
+    """Write the fitted pixels of one sample into `out`; its own height and width."""
+    image = decode(raw, plan.image_shape[:2]) if isinstance(raw, bytes) else raw
+    size = image.shape[0], image.shape[1]
+    if isinstance(raw, bytes) and raw.startswith(JPEG):
+        size = size_of(raw)  # it may have been decoded at a smaller scale
+    out[:] = fit(image, plan.image_shape, plan.fit)
+    return size
+
+
+def _stored(
+    plan: Plan,
+    raw: bytes | np.ndarray,
+    size: Int[np.ndarray, " 2"],
+    image: UInt8[np.ndarray, "h w c"],
+) -> bytes:
+    """The file to store in place of pixels, where storage is of JPEGs."""
+    if plan.storage != "jpegs":
+        return b""  # pixels are stored, or files that are streamed from the source
+    assert isinstance(raw, bytes) and plan.quality is not None
+    if tuple(size) == plan.image_shape[:2]:
+        return raw
+    colours = "GRAY" if plan.image_shape[2] == 1 else "RGB"
+    encoded: bytes = encode_jpeg(image, plan.quality, colours, "444")
+    return encoded
+
+
+def _gather(image_shape: Shape, chunks: list[Path], thumbs_path: Path) -> Scan:
+    """All chunks' figures in memory, their thumbnails in one file."""
+    figures: dict[str, list[np.ndarray]] = {name: [] for name in FIGURES}
+    bad: dict[int, BadImage] = {}
+    with thumbs_path.open("wb") as file:
+        for path in chunks:
+            with np.load(path) as held:
+                for name, parts in figures.items():
+                    parts.append(held[name])
+                told = json.loads(held["bad"].item())
+                bad |= {row: BadImage(kind, detail) for row, kind, detail in told}
+                thumbs = held["thumbs"]
+                file.write(thumbs.tobytes())
+    joined = {name: np.concatenate(parts) for name, parts in figures.items()}
+    shape = (len(joined["digests"]), *thumbs.shape[1:])
+    mapped = np.memmap(thumbs_path, np.uint8, "r", shape=shape)
+    return Scan(image_shape, **joined, bad=bad, thumbs=mapped, chunks=chunks)
+
+
+def _one_size(plan: Plan, scanned: Scan) -> None:
+    good = scanned.good
+    sizes = np.stack([scanned.height_px[good], scanned.width_px[good]], axis=1)
+    seen, first, counts = np.unique(sizes, axis=0, return_index=True, return_counts=True)
+    if len(seen) > 1:
+        order = np.argsort(-counts, kind="stable")[:3]
+        examples = ", ".join(
+            f"{seen[i][0]}×{seen[i][1]} ({counts[i]}, first {plan.listing.ids[good[first[i]]]})"
+            for i in order
+        )
+        raise UserError(
+            f"data.image.size_px: got null, the images have {len(seen)} sizes: {examples}; "
+            "set the size in pixels that all are brought to, such as 224 or [192, 256]"
+        )
+
+
+class _Progress:
+    """A bar on a terminal; elsewhere a line every few seconds."""
+
+    def __init__(self, total: int, done: int) -> None:
+        self._is_terminal = sys.stderr.isatty()
+        self._bar = tqdm(
+            total=total,
+            initial=done,
+            unit="images",
+            desc="preprocess",
+            disable=not self._is_terminal,
+        )
+        self._done, self._total, self._last_s = done, total, time.monotonic()
+
+    def add(self, num: int) -> None:
+        self._bar.update(num)
+        self._done += num
+        is_due = time.monotonic() - self._last_s > LINE_S
+        if not self._is_terminal and is_due:
+            print(f"preprocess  {self._done:,} of {self._total:,} images", flush=True)
+            self._last_s = time.monotonic()
+
+    def close(self) -> None:
+        self._bar.close()

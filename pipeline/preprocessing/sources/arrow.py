@@ -1,0 +1,176 @@
+"""Parquet files of encoded images, as Hugging Face's `datasets` writes them.
+
+Images are a column of bytes, or of {bytes, path}; a label is a number whose name stands in the
+file's metadata, or a string. Files called `train…`, `validation…` (or `val…`, `valid…`) and `test…`
+are splits.
+"""
+
+import re
+from bisect import bisect_right
+from itertools import accumulate
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field
+
+from pipeline.component import Component
+from pipeline.errors import UserError
+from pipeline.preprocessing.listing import Kind, Listing
+from pipeline.preprocessing.sources import _parquet
+from pipeline.preprocessing.sources._class_labels import class_labels, named
+from pipeline.preprocessing.sources._columns import Columns, chosen, require
+from pipeline.preprocessing.sources._files import as_id, existing
+from pipeline.preprocessing.sources._row_groups import Group, Rows, row_groups
+from pipeline.preprocessing.sources._splits import SPLITS
+from pipeline.preprocessing.sources._targets import targets
+
+SPLIT = re.compile(r"(train|validation|valid|val|test)(?![a-z])", re.IGNORECASE)
+
+
+class Params(Component):
+    """Which columns mean what."""
+
+    image: str = "image"
+    target: str | Annotated[tuple[str, ...], Field(min_length=1)] = "label"
+    """The column of classes, or of labels, as a list or separated by |; or several, of 0 and 1
+    for labels, of numbers for values."""
+    id: str | None = None
+    """The column of ids, each there once; null takes an image's own path, and where it has none
+    the file and row."""
+    classes: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
+    """All names in the target column, in the order they get; null takes those of the metadata,
+    or else sorts those that occur."""
+    group: str | None = None
+    """The column of what may not be split: a patient, a scene."""
+    split: str | None = None
+    """The column of train, val and test; null goes by the names of the files."""
+    metadata: tuple[str, ...] = ()
+    """Columns to slice results by."""
+
+
+class Part(NamedTuple):
+    """One file without its images."""
+
+    name: str
+    """Relative to the folder, without .parquet."""
+    ids: list[str]
+    cells: dict[str, list[str]]
+    groups: list[Group]
+    classes: tuple[str, ...] | None
+    """What the numbers of its labels mean."""
+
+
+def load(params: Params, folder: Path, kind: Kind) -> Listing:
+    """One sample a row, in the order of the files' names; no image is read.
+
+    Raises:
+        UserError: no Parquet file, files of other columns, only some of them named like a split,
+            a row group too large to hold, an id that comes twice, or a wrong target.
+    """
+    existing(folder)
+    paths, others = _paths(folder)
+    parts = [_read(path, folder, params) for path in paths]
+    columns = _together(parts, folder)
+    names = params.classes or _class_names(parts, folder)
+    found, classes = targets(columns, params.target, kind, names)
+    ids = [sample for part in parts for sample in part.ids]
+    columns.refuse_twice(ids, "name a column of unique ids in data.source.id")
+    groups = [group for part in parts for group in part.groups]
+    return Listing(
+        ids=ids,
+        targets=found,
+        classes=classes,
+        read=Rows(groups, [0, *accumulate(group.num_rows for group in groups)][:-1]),
+        given=columns.splits(params.split) if params.split else _given(parts, folder),
+        groups=columns.cells[params.group] if params.group else None,
+        metadata={name: columns.cells[name] for name in params.metadata},
+        ignored=others,
+    )
+
+
+def _paths(folder: Path) -> tuple[list[Path], list[str]]:
+    """The Parquet files, and the names of all others; what is hidden is among the others."""
+    found, others = [], []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = path.relative_to(folder).as_posix()
+        if path.suffix == ".parquet" and "/." not in f"/{name}":
+            found.append(path)
+        else:
+            others.append(as_id(name))
+    if not found:
+        raise UserError(f"{folder}: no file ends in .parquet; put some there or correct data.path")
+    return found, others
+
+
+def _read(path: Path, folder: Path, params: Params) -> Part:
+    name = path.relative_to(folder).with_suffix("").as_posix()
+    columns = [*chosen(params.target), params.id, params.group, params.split, *params.metadata]
+    wanted = list(dict.fromkeys(column for column in columns if column))
+    with _parquet.opened(path) as file:
+        schema = file.schema_arrow
+        require([params.image, *wanted], schema.names, str(path))
+        groups = row_groups(file, path, params.image)
+        cells = _parquet.cells(file, wanted)
+        ids = cells[params.id] if params.id else _own_ids(file, params.image, name)
+    classes = None
+    if isinstance(params.target, str) and schema.metadata:
+        classes = class_labels(schema.metadata, params.target)
+        cells[params.target] = [named(cell, classes) for cell in cells[params.target]]
+    return Part(name, ids, cells, groups, classes)
+
+
+def _own_ids(file: Any, image: str, name: str) -> list[str]:
+    """An image's path, in the split of its file, or its file and row where it has none."""
+    split = _split(name)
+    before = f"{split}/" if split else ""
+    rows = [f"{name}/{row:06d}" for row in range(file.metadata.num_rows)]
+    kind = file.schema_arrow.field(image).type
+    if not pa.types.is_struct(kind) or kind.get_field_index("path") < 0:
+        return rows
+    paths = _parquet.cells(file, [f"{image}.path"])[f"{image}.path"]
+    return [before + path if path else row for path, row in zip(paths, rows, strict=True)]
+
+
+def _together(parts: list[Part], folder: Path) -> Columns:
+    starts = [0, *accumulate(len(part.ids) for part in parts)]
+    cells = {name: [c for part in parts for c in part.cells[name]] for name in parts[0].cells}
+    if not starts[-1]:
+        raise UserError(f"{folder}: Parquet files without rows; add a row an image")
+
+    def place(row: int) -> str:
+        part = bisect_right(starts, row) - 1
+        return f"{parts[part].name} row {row - starts[part] + 1}"
+
+    return Columns(str(folder), cells, place)
+
+
+def _class_names(parts: list[Part], folder: Path) -> tuple[str, ...] | None:
+    if len({part.classes for part in parts}) > 1:
+        other = next(part for part in parts if part.classes != parts[0].classes)
+        raise UserError(
+            f"{folder}: {parts[0].name} and {other.name} name their labels differently; "
+            "write both from one data set"
+        )
+    return parts[0].classes
+
+
+def _given(parts: list[Part], folder: Path) -> np.ndarray | None:
+    splits = [_split(part.name) for part in parts]
+    named = [split for split in splits if split]
+    if not named:
+        return None
+    if len(named) < len(parts):
+        other = parts[splits.index(None)].name
+        raise UserError(
+            f"{folder}: {other} is of no split, other files are; begin the names of all or none "
+            f"with {', '.join(SPLITS)}"
+        )
+    return np.repeat(named, [len(part.ids) for part in parts])
+
+
+def _split(name: str) -> str | None:
+    """By how the file's name, or that of its folder, begins."""
+    found = (SPLIT.match(word) for word in reversed(name.split("/")[-2:]))
+    return next((SPLITS[match[1].lower()] for match in found if match), None)

@@ -1,0 +1,110 @@
+"""A folder a class: `root/class/**/image`, or `root/{train,val,test}/class/**/image`.
+
+Every file in a class is a sample, whatever its name ends in: whether it is an image shows when it
+is decoded. Hidden files, `Thumbs.db` and the like, and what lies beside the class folders, such as
+a README, are no samples; the listing names them.
+"""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.component import Component
+from pipeline.errors import UserError
+from pipeline.preprocessing.listing import Kind, Listing
+from pipeline.preprocessing.sources._classes import at_least_two, only_classes, ordered
+from pipeline.preprocessing.sources._files import Files, as_id, existing
+from pipeline.preprocessing.sources._splits import SPLITS
+
+LITTER = {"thumbs.db", "desktop.ini", "__macosx"}  # left by Windows and by zip files of a Mac
+
+
+class Params(Component):
+    """The folders' names say it all."""
+
+
+class Found(NamedTuple):
+    """Names relative to the root; those of folders end in /."""
+
+    files: list[str]
+    folders: list[str]
+    ignored: list[str]
+
+
+def load(params: Params, folder: Path, kind: Kind) -> Listing:
+    """List the files below `folder`; none is opened. An id is the path relative to `folder`.
+
+    Raises:
+        UserError: the folder is missing or unreadable, holds a link to a folder, fewer than two
+            class folders, or a class without files.
+    """
+    only_classes(params.name, kind)
+    root = existing(folder)
+    found = _walk(root)
+    tops = [name for name in found.folders if name.count("/") == 1]
+    depth = 1 if tops and all(top[:-1].lower() in SPLITS for top in tops) else 0
+    _check_layout(folder, found, tops, depth)
+    names = sorted(name for name in found.files if name.count("/") > depth)
+    beside = [name for name in found.files if name.count("/") <= depth]
+    labels = [name.split("/")[depth] for name in names]
+    classes = ordered(set(labels))
+    index = {name: i for i, name in enumerate(at_least_two(classes, str(folder)))}
+    return Listing(
+        ids=[as_id(name) for name in names],
+        targets=np.array([index[label] for label in labels], np.int64),
+        classes=[as_id(name) for name in classes],
+        read=Files(root, names),
+        given=np.array([SPLITS[name.split("/")[0].lower()] for name in names]) if depth else None,
+        ignored=sorted(as_id(name) for name in found.ignored + beside),
+    )
+
+
+def _walk(root: str) -> Found:
+    found, stack = Found([], [], []), [""]
+    while stack:
+        below = stack.pop()
+        for entry in _entries(os.path.join(root, below)):  # noqa: PTH118  # 500,000 of them
+            is_folder = entry.is_dir(follow_symlinks=False)
+            name = below + entry.name + "/" * is_folder
+            if entry.name.startswith(".") or entry.name.lower() in LITTER:
+                found.ignored.append(name)
+            elif is_folder:
+                found.folders.append(name)
+                stack.append(name)
+            elif entry.is_symlink() and os.path.isdir(entry.path):  # noqa: PTH112  # in a circle: false
+                raise UserError(
+                    f"{as_id(entry.path)}: a link to a folder, which could lead in a circle; "
+                    "put the folder there itself, or links to its files"
+                )
+            else:
+                found.files.append(name)
+    return found
+
+
+def _entries(folder: str) -> list["os.DirEntry[str]"]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise UserError(f"{as_id(folder)}: {error.strerror}; make the folder readable") from None
+
+
+def _check_layout(folder: Path, found: Found, tops: list[str], depth: int) -> None:
+    """Refuse a data set, or a split of one, without class folders, and a class without files."""
+    inner = [name for name in found.folders if name.count("/") == depth + 1]
+    places = tops if depth else [""]
+    for place in places:
+        if not any(name.startswith(place) for name in inner):
+            num_files = sum(name.startswith(place) for name in found.files)
+            raise UserError(
+                f"{as_id(f'{folder}/{place}')}: {num_files:,} files and no class folders; allowed "
+                "class/image, or train/class/image beside val and test; sort the images so"
+            )
+    filled = {name.split("/")[depth] for name in found.files if name.count("/") > depth}
+    empty = sorted(name for name in inner if name.split("/")[depth] not in filled)
+    if empty:
+        raise UserError(
+            f"{as_id(f'{folder}/{empty[0]}')}: a class without files; add some or remove the folder"
+        )

@@ -1,0 +1,104 @@
+"""A CSV or Parquet file that lists images by path, with their targets beside them."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.component import Component
+from pipeline.errors import UserError
+from pipeline.preprocessing.listing import Kind, Listing
+from pipeline.preprocessing.sources import _csv, _parquet
+from pipeline.preprocessing.sources._columns import SHOWN, Columns, chosen, require
+from pipeline.preprocessing.sources._files import Files, as_id, existing
+from pipeline.preprocessing.sources._targets import targets
+
+
+class Params(Component):
+    """The file, and which of its columns mean what."""
+
+    file: str
+    """Relative to data.path; .parquet, or CSV whatever else its name ends in."""
+    image: str = "image"
+    """The column of paths, relative to `images`."""
+    images: str = "."
+    """The images' folder, relative to data.path."""
+    target: str | Annotated[tuple[str, ...], Field(min_length=1)] = "label"
+    """The column of class names, or of labels separated by |; or several, of 0 and 1 for labels,
+    of numbers for values."""
+    classes: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
+    """All names in the target column, in the order they get; null sorts those that occur."""
+    group: str | None = None
+    """The column of what may not be split: a patient, a scene."""
+    split: str | None = None
+    """The column of train, val and test, where the split is given."""
+    metadata: tuple[str, ...] = ()
+    """Columns to slice results by. Only those named: a table may hold what no report should."""
+    separator: Literal[",", ";", "\t", "|"] = ","
+    """Of a CSV file's cells. It is not guessed: paths and names may hold all of them."""
+
+
+def load(params: Params, folder: Path, kind: Kind) -> Listing:
+    """One sample a row. An id is the image's path relative to `folder`.
+
+    Raises:
+        UserError: the table cannot be read, lacks a column or a cell, names a path that does not
+            exist, leads out of `folder` or comes twice, or has a target the task cannot learn.
+    """
+    root = existing(folder)
+    names = [params.image, *chosen(params.target), params.group, params.split, *params.metadata]
+    wanted = list(dict.fromkeys(name for name in names if name))
+    columns = _read(folder / params.file, wanted, params.separator)
+    paths = _paths(columns, params, root)
+    found, classes = targets(columns, params.target, kind, params.classes)
+    return Listing(
+        ids=[as_id(path) for path in paths],
+        targets=found,
+        classes=classes,
+        read=Files(root, paths),
+        given=columns.splits(params.split),
+        groups=columns.cells[params.group] if params.group else None,
+        metadata={name: columns.cells[name] for name in params.metadata},
+    )
+
+
+def _read(path: Path, wanted: list[str], separator: str) -> Columns:
+    if not path.is_file():
+        held = ", ".join(sorted(p.name for p in path.parent.glob("*.*"))[:6]) or "nothing"
+        raise UserError(f"data.source.file: {path} not found, beside it {held}; correct the name")
+    if path.suffix == ".parquet":
+        with _parquet.opened(path) as file:
+            require(wanted, file.schema_arrow.names, str(path))
+            cells = _parquet.cells(file, wanted)
+        columns = Columns(str(path), cells, lambda row: f"row {row + 1}")
+    else:
+        columns = _csv.read(path, wanted, separator)
+    if not len(columns):
+        raise UserError(f"{path}: a header and no rows; add a row an image")
+    return columns
+
+
+def _paths(columns: Columns, params: Params, root: str) -> list[str]:
+    """The images' paths relative to the root, each of a file, inside, and once."""
+    written = columns.filled(params.image)
+    names = [os.path.normpath(f"{params.images}/{path}") for path in written]
+    for row, path in enumerate(written):
+        if path.startswith("/") or names[row].startswith(("/", "../")):
+            raise UserError(
+                f"{columns.at(row)}: {path!r} leads out of data.path; put the image below it"
+            )
+    _must_exist(columns, names, root)
+    columns.refuse_twice(names, "keep one row an image")
+    return names
+
+
+def _must_exist(columns: Columns, names: list[str], root: str) -> None:
+    missing = [name for name in names if not os.path.isfile(f"{root}/{name}")]  # noqa: PTH113
+    if missing:
+        more = ", …" * (len(missing) > SHOWN)
+        raise UserError(
+            f"{columns.origin}: {len(missing):,} of {len(names):,} images not found below "
+            f"data.path: {', '.join(missing[:SHOWN])}{more}; correct the paths or set "
+            "data.source.images"
+        )

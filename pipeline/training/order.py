@@ -1,0 +1,115 @@
+"""Which samples make up each batch: a function of (seed, epoch), whatever the number of devices."""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int
+from torch.utils.data import Sampler
+
+from pipeline.errors import UserError
+from pipeline.training.balance import Resampling, Sampling, drawn, resampled
+
+
+class Step(NamedTuple):
+    """One global batch."""
+
+    epoch: int
+    batch: int
+    rows: Int[np.ndarray, " b"]
+    copies: Int[np.ndarray, " b"]
+    """How often each row stood in this epoch before."""
+
+
+Block = list[Step]  # read and augmented at once: numpy's overhead is paid once for all of them
+
+
+class Shuffled(Sampler[Block]):
+    """The batches of an epoch, in blocks.
+
+    The last samples that fill no batch are left out of this epoch. An epoch may begin in its
+    middle, as after a checkpoint: set `first_batch`, which holds for one epoch.
+    """
+
+    def __init__(
+        self,
+        targets: np.ndarray,
+        batch_size: int,
+        seed: int,
+        *,
+        sampling: Sampling = "natural",
+        resampling: Resampling = "over",
+        block_size: int = 1,
+    ) -> None:
+        self._by_class = _classes(targets, sampling)
+        counts = np.array([len(rows) for rows in self._by_class])
+        self._wanted: list[int] = resampled(counts, sampling, resampling).tolist()
+        if batch_size > sum(self._wanted):
+            raise UserError(
+                f"training.batch_size: got {batch_size}; allowed at most the {sum(self._wanted)} "
+                "training images of an epoch"
+            )
+        self._batch_size, self._seed, self._block_size = batch_size, seed, block_size
+        self.epoch, self.first_batch = 0, 0
+
+    @property
+    def num_batches(self) -> int:
+        """In one whole epoch."""
+        return sum(self._wanted) // self._batch_size
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return math.ceil((self.num_batches - self.first_batch) / self._block_size)
+
+    def __iter__(self) -> Iterator[Block]:
+        rows, copies = self._order()
+        first, self.first_batch = self.first_batch, 0
+        size = self._batch_size
+        steps = [
+            Step(self.epoch, i, rows[i * size : (i + 1) * size], copies[i * size : (i + 1) * size])
+            for i in range(first, self.num_batches)
+        ]
+        for start in range(0, len(steps), self._block_size):
+            yield steps[start : start + self._block_size]
+
+    def _order(self) -> tuple[Int[np.ndarray, " w"], Int[np.ndarray, " w"]]:
+        generator = np.random.default_rng((self._seed, self.epoch))
+        picks = [
+            drawn(len(rows), wanted, generator)
+            for rows, wanted in zip(self._by_class, self._wanted, strict=True)
+        ]
+        rows = np.concatenate(
+            [own[pick] for own, (pick, _) in zip(self._by_class, picks, strict=True)]
+        )
+        copies = np.concatenate([copies for _, copies in picks])
+        order = generator.permutation(len(rows))
+        return rows[order], copies[order]
+
+
+class Ordered(Sampler[Int[np.ndarray, " b"]]):
+    """Every sample exactly once over all devices, none twice: no padding."""
+
+    def __init__(self, num_samples: int, batch_size: int, rank: int, world: int) -> None:
+        rows = np.arange(num_samples)[rank::world]
+        self._batches = [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[Int[np.ndarray, " b"]]:
+        return iter(self._batches)
+
+
+def _classes(targets: np.ndarray, sampling: Sampling) -> list[Int[np.ndarray, " n"]]:
+    """The rows of each class; all rows as one where classes do not matter."""
+    if sampling == "natural":
+        return [np.arange(len(targets))]
+    if targets.ndim != 1:
+        raise UserError(
+            f"training.sampling: got {sampling}, the images have no single class; allowed natural"
+        )
+    return [np.flatnonzero(targets == label) for label in np.unique(targets)]

@@ -1,0 +1,172 @@
+"""Folders of classes: every file is a sample or told, under an id of its own."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.images import BadImage
+from pipeline.preprocessing.listing import Listing
+from pipeline.preprocessing.sources.folder import Params, load
+
+
+def write(root: Path, *names: str) -> None:
+    """Files whose content is their name."""
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(os.fsencode(name))
+
+
+def listed(root: Path) -> Listing:
+    return load(Params(name="folder"), root, "classes")
+
+
+def test_a_folder_is_a_class(tmp_path: Path) -> None:
+    write(tmp_path, "dog/1.jpg", "cat/b.png", "cat/deep/er/a.txt", "cat/none")
+    found = listed(tmp_path)
+    assert found.ids == ["cat/b.png", "cat/deep/er/a.txt", "cat/none", "dog/1.jpg"]
+    assert found.classes == ["cat", "dog"]
+    assert found.targets.tolist() == [0, 0, 0, 1]
+    assert [found.read(row) for row in range(4)] == [name.encode() for name in found.ids]
+    assert found.given is None
+
+
+@pytest.mark.parametrize("val", ["val", "valid", "Validation"])
+def test_folders_of_splits_are_given_splits(tmp_path: Path, val: str) -> None:
+    write(tmp_path, "train/a/1", "train/b/1", "test/a/1", f"{val}/b/x/1", "train/note.txt")
+    found = listed(tmp_path)
+    assert found.given is not None
+    splits = dict(zip(found.ids, found.given.tolist(), strict=True))
+    expected = {"train/a/1": "train", "train/b/1": "train", "test/a/1": "test"}
+    assert splits == expected | {f"{val}/b/x/1": "val"}
+    assert found.classes == ["a", "b"]
+    assert found.ignored == ["train/note.txt"]
+
+
+def test_a_split_beside_a_class_is_a_class(tmp_path: Path) -> None:
+    write(tmp_path, "train/1", "bus/1", "test/1")
+    assert listed(tmp_path).classes == ["bus", "test", "train"]
+
+
+def test_numbered_classes_count_as_numbers_do(tmp_path: Path) -> None:
+    write(tmp_path, *(f"{label}/1" for label in range(12)))
+    assert listed(tmp_path).classes == [str(label) for label in range(12)]
+
+
+def test_what_is_no_sample_is_told(tmp_path: Path) -> None:
+    litter = ["README.txt", "a/.DS_Store", "a/Thumbs.db", "b/desktop.ini", ".git/objects/1"]
+    write(tmp_path, "a/1", "b/1", "__MACOSX/a/._1", *litter)
+    found = listed(tmp_path)
+    assert found.ids == ["a/1", "b/1"]
+    assert found.ignored == sorted([*litter[:-1], ".git/", "__MACOSX/"])
+
+
+def test_odd_names_are_samples_under_ids_of_their_own(tmp_path: Path) -> None:
+    names = ["a b.jpg", "a\nb.jpg", "κύων.jpg", "犬.jpg", "-rf", "x.JPG", "x.jpg", "q'\".jpg"]
+    names += [os.fsdecode(b"\xff.jpg"), "\\xff.jpg", "\\\\xff.jpg"]
+    write(tmp_path, *(f"cat/{name}" for name in names), "Cat/x.jpg")
+    found = listed(tmp_path)
+    assert len(set(found.ids)) == len(names) + 1
+    assert {f"cat/{name}" for name in names[:8]} | {"Cat/x.jpg"} < set(found.ids)
+    assert all(sample.encode() for sample in found.ids)  # valid UTF-8
+    held = {found.read(row) for row in range(len(found.ids))}
+    assert held == {os.fsencode(f"cat/{name}") for name in names} | {b"Cat/x.jpg"}
+
+
+def test_adding_files_changes_no_id(tmp_path: Path) -> None:
+    write(tmp_path, "a/1", "b/1", "b/\\")
+    before = set(listed(tmp_path).ids)
+    write(tmp_path, "a/0", "b/\\\\", "c/1")
+    assert before < set(listed(tmp_path).ids)
+
+
+def test_links_are_followed_within_the_folder_only(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    write(root, "a/1", "b/1")
+    write(tmp_path, "secret", "root2/secret")
+    links = {
+        "a/inside": "../b/1",
+        "a/out": "../../secret",
+        "a/beside": "../../root2/secret",
+        "a/absolute": str(tmp_path / "secret"),
+        "a/twice": "out",
+        "a/nowhere": "gone",
+        "a/loop": "loop",
+    }
+    for name, target in links.items():
+        (root / name).symlink_to(target)
+    found = listed(root)
+    row = {sample: row for row, sample in enumerate(found.ids)}
+    assert found.read(row["a/inside"]) == b"b/1"
+    for name in ("a/out", "a/beside", "a/absolute", "a/twice"):
+        with pytest.raises(BadImage) as caught:
+            found.read(row[name])
+        assert caught.value.kind == "link out of the folder"
+    for name in ("a/nowhere", "a/loop"):
+        with pytest.raises(BadImage, match="unreadable: "):
+            found.read(row[name])
+
+
+def test_a_root_that_is_a_link_is_a_root(tmp_path: Path) -> None:
+    write(tmp_path / "there", "a/1", "b/1")
+    (tmp_path / "here").symlink_to("there")
+    assert listed(tmp_path / "here").read(1) == b"b/1"
+
+
+def test_a_pipe_does_not_block(tmp_path: Path) -> None:
+    write(tmp_path, "a/1", "b/1")
+    os.mkfifo(tmp_path / "a/pipe")
+    with pytest.raises(BadImage, match="unreadable: not a file"):
+        listed(tmp_path).read(1)
+
+
+def test_a_file_that_goes_away_is_bad(tmp_path: Path) -> None:
+    write(tmp_path, "a/1", "b/1")
+    found = listed(tmp_path)
+    (tmp_path / "a/1").unlink()
+    with pytest.raises(BadImage, match="unreadable: No such file"):
+        found.read(0)
+
+
+def circle(root: Path) -> None:
+    write(root, "a/1", "b/1")
+    (root / "a/again").symlink_to("..")
+
+
+def empty_class(root: Path) -> None:
+    write(root, "a/1", "b/1")
+    (root / "b/1").unlink()
+
+
+WRONG = [
+    (lambda _: None, "nowhere, which is not a folder; name one that exists"),
+    (lambda root: root.mkdir(), "0 files and no class folders; allowed class/image"),
+    (lambda root: write(root, "1.jpg", "2.jpg"), "2 files and no class folders"),
+    (lambda root: write(root, "train/a/1", "test/1", "test/2"), "test/: 2 files and no class"),
+    (lambda root: write(root, "a/1", "a/2"), "only class 'a'; to tell classes apart takes"),
+    (lambda root: write(root, "train/a/1", "test/a/1"), "only class 'a'"),
+    (empty_class, "b/: a class without files"),
+    (circle, "a/again: a link to a folder"),
+    (lambda root: root.write_text("x"), "which is not a folder"),
+]
+
+
+@pytest.mark.parametrize(("make", "said"), WRONG)
+def test_a_wrong_folder_is_named(tmp_path: Path, make, said: str) -> None:
+    make(tmp_path / "nowhere")
+    with pytest.raises(UserError, match=said) as caught:
+        listed(tmp_path / "nowhere")
+    assert str(tmp_path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_targets_follow_the_folder(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 5, 200)
+    write(tmp_path, *(f"class {label}/{n}" for n, label in enumerate(labels)))
+    found = listed(tmp_path)
+    for sample, target in zip(found.ids, found.targets, strict=True):
+        assert found.classes[target] == f"class {labels[int(sample.split('/')[1])]}"
