@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+MOST_NAMED = 20  # of what is allowed: a data set may have a thousand classes
+
 
 class UserError(Exception):
     """A mistake in what was given: shown as one line, without a traceback, exit status 1.
@@ -18,4 +20,6 @@ def nearest(given: object, allowed: Iterable[str]) -> str:
     """`allowed a, b, c; nearest b`: the closing half of a message about a wrong name."""
     allowed = sorted(allowed)
     close = get_close_matches(str(given), allowed, n=1, cutoff=0.5)
-    return f"allowed {', '.join(allowed)}" + (f"; nearest {close[0]}" if close else "")
+    named = ", ".join(allowed[:MOST_NAMED])
+    more = f" and {len(allowed) - MOST_NAMED:,} more" if len(allowed) > MOST_NAMED else ""
+    return f"allowed {named}{more}" + (f"; nearest {close[0]}" if close else "")

@@ -1,8 +1,9 @@
 """From an encoded image file to pixels, and to the shape that a network takes.
 
 One way for preprocessing, training from encoded storage, and serving. Pillow reads the header and
-says what the file is; `simplejpeg` decodes JPEGs, as it makes the same pixels in half the time and
-does not hide a damaged file; Pillow decodes the rest. Every bad file is a `BadImage`.
+says what the file is; `simplejpeg` decodes JPEGs, as it makes the same pixels in less time (0.58 ms
+where Pillow takes 0.7 to 0.9, at 500×375) and does not hide a damaged file; Pillow decodes the
+rest. Every bad file is a `BadImage`.
 """
 
 import math
@@ -61,7 +62,7 @@ def decode(encoded: bytes, shape: tuple[int, int] | None = None) -> UInt8[np.nda
 
     Args:
         shape: height and width needed. A JPEG may then come back smaller than it is, by 2 to 8,
-            but not below twice this: 12 megapixels cost 100 ms otherwise.
+            but not below twice this: 12 megapixels to 224 px, fitted, take 36 ms in place of 71.
 
     Raises:
         BadImage: for whatever else `encoded` may hold; nothing else is raised.
@@ -114,8 +115,6 @@ def _open(encoded: bytes) -> tuple[Image.Image, int]:
         _check(image)
         if image.format not in JPEGS:
             image.load()
-        if image.format == "TIFF":  # Pillow has turned it
-            return image, 1
         turn = image.getexif().get(ExifTags.Base.Orientation, 1)
         return image, turn if turn in range(1, 9) else 1
 

@@ -52,7 +52,7 @@ class Data(Strict):
     """The folder the source reads; DVC hashes it, so a changed file repeats the work."""
     image: Image = Image()
     on_bad_image: Literal["fail", "quarantine"] = "fail"
-    near_duplicate_distance: Annotated[float, Field(ge=0, le=0.5)] | None = 0.05
+    near_duplicate_distance: Annotated[float, Field(ge=0, le=0.5)] | None = 0.1
     """Two images are near duplicates up to this distance between their standardised thumbnails;
     0 is equal, 1.41 unrelated; null looks for equal images only."""
     leakage: Literal["fail", "warn", "regroup"] = "fail"

@@ -98,6 +98,12 @@ def test_a_turned_camera_is_turned_back(kind: str, orientation: int) -> None:
     encoded = oriented(orientation, kind)
     np.testing.assert_array_equal(decode(encoded), by_pillow(encoded))
     assert decode(encoded).shape[:2] == ((40, 60) if orientation < 5 else (60, 40))
+    assert decode(encoded).flags.c_contiguous
+
+
+@pytest.mark.parametrize("orientation", [0, 9])
+def test_an_orientation_that_does_not_exist_turns_nothing(orientation: int) -> None:
+    assert decode(oriented(orientation)).shape == (40, 60, 3)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
@@ -123,6 +129,7 @@ def test_a_large_photo_comes_smaller_but_not_below_twice_what_is_needed() -> Non
         size = (found.shape[1], found.shape[0])
         expected = cv2.resize(np.ascontiguousarray(upright), size, interpolation=cv2.INTER_AREA)
         assert np.abs(found.astype(int) - expected).mean() < 2
+    assert decode(encode(large, "JPEG", exif=exif), (200, 60)).shape == (480, 320, 3)
     assert decode(PHOTO, (500, 500)).shape == (40, 60, 3)
 
 
@@ -224,6 +231,12 @@ def test_halving_averages_two_by_two_pixels(how: str) -> None:
     image = picture(40, 60)
     means = image.reshape(20, 2, 30, 2, 3).mean((1, 3))
     assert np.abs(fit(image, (20, 30, 3), how) - means).max() <= 0.5
+
+
+def test_a_mirrored_image_has_a_mirrored_crop() -> None:
+    image = np.array([[10, 200, 100, 10]], np.uint8)[..., None]
+    mirrored = fit(np.ascontiguousarray(image[:, ::-1]), (8, 8, 1), "crop")
+    np.testing.assert_array_equal(mirrored, fit(image, (8, 8, 1), "crop")[:, ::-1])
 
 
 @pytest.mark.parametrize(("height", "width"), [(50, 20), (20, 50), (90, 90)])

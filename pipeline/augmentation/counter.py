@@ -59,4 +59,5 @@ def _mix(z: UInt64[np.ndarray, " n"]) -> UInt64[np.ndarray, " n"]:
     """The finaliser of SplitMix64: a permutation of 0..2⁶⁴−1 that flips half of the bits."""
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
+    mixed: np.ndarray = z ^ (z >> np.uint64(31))
+    return mixed

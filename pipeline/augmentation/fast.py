@@ -87,7 +87,7 @@ def _crop(
 
 def _flip(images: UInt8[np.ndarray, "n h w c"], mirrored: np.ndarray, upended: np.ndarray) -> None:
     """In place. OpenCV mirrors rows without knowing where an image ends: all at once."""
-    num, height, width, channels = images.shape
+    num, _, width, channels = images.shape
     items = _item(images.reshape(num, -1))
     if len(chosen := np.flatnonzero(mirrored)):
         rows = items[chosen].view(np.uint8).reshape(-1, width, channels)

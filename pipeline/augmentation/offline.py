@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Int
 
 from pipeline.augmentation.counter import sample_keys
-from pipeline.augmentation.policy import Augmenter, size
+from pipeline.augmentation.policy import Augmenter
+from pipeline.augmentation.probe import size
 from pipeline.errors import UserError
 from pipeline.packed import Packed, Targets
 

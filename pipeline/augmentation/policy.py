@@ -12,12 +12,10 @@ from pipeline.augmentation.counter import states, word
 from pipeline.augmentation.draws import draw
 from pipeline.augmentation.plan import plan_of
 from pipeline.augmentation.policies import without_torch
+from pipeline.augmentation.probe import one_shape, probe, with_channels
 from pipeline.component import Component, resolve
-from pipeline.errors import UserError
 
 import albumentations as A  # noqa: N812  # isort: skip  # after its door
-
-NUM_PROBES = 64  # a transform of probability 0.1 is missed by all of them in 1 of 850 cases
 
 
 def freeze(
@@ -111,11 +109,9 @@ class Augmenter:
         for i, image in enumerate(images):
             numpy_state = np.random.Generator(np.random.Philox(key=streams[i]))
             self._compose.set_random_state(numpy_state, random.Random(streams[i].tobytes()))
-            augmented = _with_channels(
-                self._compose(image=image.copy())["image"]
-            )  # some write in place
-            _require_onesize({augmented.shape, out.shape[1:]}, "")
-            out[i] = augmented
+            made = self._compose(image=image.copy())["image"]  # a copy: some write in place
+            one_shape({with_channels(made).shape, self.output_shape}, "as frozen")
+            out[i] = with_channels(made)
         return out
 
 
@@ -125,51 +121,6 @@ def _frozen(compose: Any, name: str, image_shape: tuple[int, ...]) -> dict[str, 
         "online": True,
         "mixing": None,
         "image_shape": image_shape,
-        "output_shape": _probe(compose, name, image_shape),
+        "output_shape": probe(compose, name, image_shape),
     }
     return dict(json.loads(json.dumps(frozen)))  # as it will be read back
-
-
-def _probe(compose: Any, name: str, image_shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape that the policy makes of noise, over many draws."""
-    rng = np.random.default_rng(0)
-    compose.set_random_state(rng, random.Random(0))
-    image = rng.integers(0, 256, image_shape, np.uint8)
-    try:
-        probes = [_with_channels(compose(image=image)["image"]) for _ in range(NUM_PROBES)]
-    except Exception as error:
-        raise UserError(
-            f"augmentation.policy {name}: fails on images of {size(image_shape)}: {error}; "
-            "change its settings or data.image.size_px"
-        ) from error
-    if {probe.dtype for probe in probes} != {np.dtype(np.uint8)}:
-        raise UserError(
-            f"augmentation.policy {name}: makes {probes[0].dtype} pixels; allowed uint8, which "
-            "the network normalises; remove what converts them"
-        )
-    shape = _require_onesize({probe.shape for probe in probes}, name)
-    if shape[2] != image_shape[2]:
-        raise UserError(
-            f"augmentation.policy {name}: makes {shape[2]} channels of {image_shape[2]}; allowed "
-            "as many as the images have; set data.image.channels"
-        )
-    return shape
-
-
-def _require_onesize(shapes: set[tuple[int, ...]], name: str) -> tuple[int, ...]:
-    if len(shapes) > 1:
-        sizes = " and ".join(size(shape) for shape in sorted(shapes))
-        raise UserError(
-            f"augmentation.policy {name}: makes images of {sizes}; allowed one size; give its "
-            "crops and paddings probability 1"
-        )
-    return shapes.pop()
-
-
-def size(shape: tuple[int, ...]) -> str:
-    """`28×28×1`."""
-    return "×".join(map(str, shape))
-
-
-def _with_channels(image: np.ndarray) -> np.ndarray:
-    return image.reshape(*image.shape[:2], -1)  # OpenCV drops a single channel

@@ -34,7 +34,7 @@ def leaks(
     near: Int[np.ndarray, "p 2"],
     groups: list[str] | None,
 ) -> list[Leak]:
-    """At least one pair for every two splits that share a unit directly.
+    """Pairs in two splits: at least one of every unit that stands in several.
 
     Args:
         given: the source's own split of each sample.

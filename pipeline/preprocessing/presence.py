@@ -21,7 +21,8 @@ def check_enough(strata: Strata, num_parts: int, where: str) -> None:
         return
     poorest = int(num_units.argmin())
     images = strata.counts.sum(axis=0)[poorest]
-    units = f", in {num_units[poorest]} groups," if images > num_units[poorest] else ""
+    joined = images > num_units[poorest]
+    units = f" in {num_units[poorest]} groups or sets of duplicates" if joined else ""
     raise UserError(
         f"{strata.kind} {strata.names[poorest]!r} has {images} images{units} for {where}; "
         f"give it at least {num_parts} or leave the {strata.kind} out"

@@ -60,7 +60,7 @@ def assign(
         UserError: the fractions contradict the source or each other, or a class has too few
             images or units.
     """
-    split = np.full(len(ids), "train") if given is None else given.astype("<U5")
+    split = np.full(len(ids), "train") if given is None else given.copy()
     brought = set(split.tolist()) - {"train"}
     _check_fractions(brought, val_fraction, test_fraction, num_folds)
     draw = Draw(strata(targets, classes), units, unit_names(ids, units, groups), balance, seed)
@@ -108,7 +108,9 @@ def _brings(name: str, brought: set[str]) -> str:
 def _check_fraction(name: str, given: float | None, reason: str, is_wanted: bool) -> None:
     if is_wanted != (given is not None):
         remedy = "a fraction such as 0.2" if is_wanted else "null"
-        raise UserError(f"data.{name}_fraction: got {given}, but {reason}; set it to {remedy}")
+        raise UserError(
+            f"data.{name}_fraction: got {given or 'null'}, but {reason}; set it to {remedy}"
+        )
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -76,8 +76,9 @@ def stratify(
     while left.any():
         stratum = int(np.argmin(np.where(left > 0, left, np.inf)))
         members = ranks[np.sort(by_stratum[:, [stratum]].nonzero()[0])]
-        _share_out(members[parts[members] < 0], counts, quota, wanted, parts)
-        left = counts[parts < 0].sum(axis=0)
+        members = members[parts[members] < 0]
+        _share_out(members, counts, quota, wanted, parts)
+        left = left - counts[members].sum(axis=0)
     return parts
 
 

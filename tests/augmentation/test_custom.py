@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline import params
 from pipeline.augmentation.counter import sample_keys
@@ -100,6 +102,27 @@ def test_what_only_the_images_show_is_refused_when_frozen(
     policy = parsed(*transforms).augmentation.policy
     with pytest.raises(UserError, match=said):
         freeze(policy, (16, 16, 1), online=True, mixing=None)
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 99) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=4,
+)
+KEYS = st.sampled_from(["p", "transforms", "n", "fill", "scale", "blur_limit", "rotate", "qqq", 3])
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    name=st.sampled_from([*allowed(), *REFUSED]) | ANYTHING,
+    arguments=st.dictionaries(KEYS, ANYTHING, max_size=2),
+)
+def test_anything_is_accepted_or_refused_in_one_line(name: Any, arguments: dict[Any, Any]) -> None:
+    try:
+        parsed({"name": name, **arguments})
+    except UserError as error:
+        assert str(error).startswith("params.yaml: augmentation.policy.transforms.0")
+        assert "\n" not in str(error)
 
 
 REQUIRED: dict[str, dict[str, Any]] = {

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.augmentation.counter import sample_keys
 from pipeline.augmentation.policy import Augmenter, freeze
+from pipeline.augmentation.probe import probe
 from pipeline.component import Component, names, schema
 from pipeline.errors import UserError
 
@@ -157,6 +158,11 @@ def test_groups_choose_by_the_samples_own_generator(group: type[A.OneOf]) -> Non
         for i in range(60)
     ]
     np.testing.assert_array_equal(whole, alone)
+
+
+def test_pixels_other_than_uint8_are_refused() -> None:
+    with pytest.raises(UserError, match="makes float32 pixels; allowed uint8"):
+        probe(A.Compose([A.Normalize()]), "mine", (8, 8, 3))
 
 
 def test_an_image_of_another_size_than_frozen_is_refused() -> None:

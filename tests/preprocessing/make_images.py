@@ -83,6 +83,10 @@ BROKEN = {
     "a GIF cut": (encode(picture(), "GIF")[:-200], "truncated"),
     "a PNG that promises 10 gigapixels": (png(100_000, 100_000, 8, 2, b"\0"), "too large"),
     "400 megapixels in 50 kB": (png(20_000, 20_000, 1, 0, b"\0" * 20_000 * 2501), "too large"),
+    "a PNG that contradicts itself": (
+        SMALL_PNG[:33] + chunk(b"acTL", bytes(8)) + SMALL_PNG[33:],  # animated, of no frames
+        "unreadable",
+    ),
     "an animated GIF": (animated("GIF"), "animated"),
     "an animated WebP": (animated("WEBP"), "animated"),
     "an animated PNG": (animated("PNG"), "animated"),

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pipeline.preprocessing import duplicates
@@ -80,6 +80,7 @@ def test_equal_images_and_no_others_are_connected(contents: list[int]) -> None:
     assert len(pairs) == len(contents) - len(set(contents))
 
 
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10_000),
     channels=st.sampled_from([1, 3]),

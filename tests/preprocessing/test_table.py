@@ -133,6 +133,7 @@ WRONG = [
     ("path;label\n0.png;a\n", CLASSES, "no column 'path'.* is ';' what parts its cells"),
     ("path,label,label\n0.png,a,b\n", CLASSES, "2 columns 'label'; rename all but one"),
     ("path,label\n0.png,a\n1.png\n", CLASSES, "line 3: 1 cells, the header has 2"),
+    ('path,label\n"0\n.png",a\n1.png\n', CLASSES, "line 4: 1 cells"),
     ("path,label\n0.png,a,b\n", CLASSES, "line 2: 3 cells, the header has 2"),
     ('path,label\n0.png,"a\n', CLASSES, "line 2: unexpected end of data; correct its quotes"),
     (b"path,label\n0.png,caf\xe9\n", CLASSES, "not UTF-8 text .* save it as UTF-8"),
@@ -177,3 +178,9 @@ def test_adding_rows_changes_no_id(folder: Path) -> None:
     before = set(listed(folder, "path,label\n3.png,a\n1.png,b\n").ids)
     after = set(listed(folder, "path,label\n0.png,a\n1.png,b\n2.png,c\n3.png,a\n").ids)
     assert before < after
+
+
+@pytest.mark.parametrize("file", ["../t.csv", "/etc/passwd", "a/../../t.csv"])
+def test_a_table_outside_the_folder_is_refused(folder: Path, file: str) -> None:
+    with pytest.raises(UserError, match=r"file: got .*, which leads out of data\.path; put"):
+        listed(folder, FULL, file=file)

@@ -72,15 +72,15 @@ def _build_one(given: Any, at: Loc) -> Any:
     known = [key for key in inspect.signature(kind).parameters if key != "strict"]
     for key, value in arguments.items():
         if key not in known:
-            raise _error((*at, key), value, _names(key, known))
+            raise _error((*at, str(key)), value, nearest(key, known).removeprefix("allowed "))
     return _group(kind, arguments, at) if name in GROUPS else _transform(kind, arguments, at)
 
 
 def _class_of(name: Any, at: Loc) -> Any:
     known = allowed()
-    if name in REFUSED:
+    if isinstance(name, str) and name in REFUSED:
         raise _error((*at, "name"), name, REFUSED[name])
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         close = get_close_matches(str(name), known, n=1)
         hint = f"; nearest {close[0]}" if close else ""
         raise _error((*at, "name"), name, f"an image transform of albumentations{hint}")
@@ -135,6 +135,3 @@ def _error(at: Loc, given: Any, allowed: str) -> ValidationError:
     line = InitErrorDetails(type=said, loc=at, input=given)
     return ValidationError.from_exception_data("transforms", [line])
 
-
-def _names(given: str, known: list[str]) -> str:
-    return nearest(given, known).removeprefix("allowed ")

@@ -49,6 +49,11 @@ def load(params: Params, folder: Path, kind: Kind) -> Listing:
     root = existing(folder)
     names = [params.image, *chosen(params.target), params.group, params.split, *params.metadata]
     wanted = list(dict.fromkeys(name for name in names if name))
+    if os.path.normpath(params.file).startswith(("/", "..")):
+        raise UserError(
+            f"data.source.file: got {params.file}, which leads out of data.path; put the file "
+            "below it, so that DVC sees it change"
+        )
     columns = _read(folder / params.file, wanted, params.separator)
     paths = _paths(columns, params, root)
     found, classes = targets(columns, params.target, kind, params.classes)
