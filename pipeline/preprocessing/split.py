@@ -108,9 +108,8 @@ def _brings(name: str, brought: set[str]) -> str:
 def _check_fraction(name: str, given: float | None, reason: str, is_wanted: bool) -> None:
     if is_wanted != (given is not None):
         remedy = "a fraction such as 0.2" if is_wanted else "null"
-        raise UserError(
-            f"data.{name}_fraction: got {given or 'null'}, but {reason}; set it to {remedy}"
-        )
+        told = "null" if given is None else given
+        raise UserError(f"data.{name}_fraction: got {told}, but {reason}; set it to {remedy}")
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -230,9 +230,7 @@ def test_a_failed_stage_leaves_the_last_result_as_it_was(workspace: Workspace) -
 def test_a_test_split_is_made_or_brought_never_both(workspace: Workspace) -> None:
     workspace.edit(lambda tree: tree["data"].update(test_fraction=None))
     said = workspace.stage("preprocess", status=1)
-    assert (
-        "data.test_fraction: got null, but the source brings no test split of its own; set" in said
-    )
+    assert "data.test_fraction: got null, but the source brings no test split of its own" in said
 
 
 @pytest.mark.skipif(FASHION is None, reason="Fashion-MNIST is not at hand")

@@ -307,8 +307,8 @@ BROUGHT = np.array(["train", "train", "val", "test"] * 10)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"test_fraction": None}, "test_fraction: got None, but the source brings no test split"),
-        ({"val_fraction": None}, "val_fraction: got None, but the source brings no val split"),
+        ({"test_fraction": None}, "test_fraction: got null, but the source brings no test split"),
+        ({"val_fraction": None}, "val_fraction: got null, but the source brings no val split"),
         ({"num_folds": 5}, "val_fraction: got 0.2, but data.num_folds is 5; set it to null"),
         ({"given": BROUGHT}, "val_fraction: got 0.2, but the source brings a val split"),
         (

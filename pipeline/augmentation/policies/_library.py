@@ -134,4 +134,3 @@ def _error(at: Loc, given: Any, allowed: str) -> ValidationError:
     said = PydanticCustomError("transform", plain)
     line = InitErrorDetails(type=said, loc=at, input=given)
     return ValidationError.from_exception_data("transforms", [line])
-
