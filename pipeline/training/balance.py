@@ -40,7 +40,8 @@ def resampled(
     shares = counts ** EXPONENT[sampling]
     ratio = counts / shares
     scale = ratio.max() if resampling == "over" else ratio.min()
-    return np.round(shares * scale).astype(np.int64)
+    sizes: np.ndarray = np.round(shares * scale).astype(np.int64)
+    return sizes
 
 
 def drawn(

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from pipeline.artifacts import Card, Layout, read_json
-from pipeline.augmentation import device, fast, mixing
+from pipeline.augmentation import device, draws, mixing
 from pipeline.augmentation.counter import sample_keys
 from pipeline.augmentation.policy import Augmenter
 from pipeline.packed import Packed
@@ -210,8 +210,8 @@ class Data(pl.LightningDataModule):
         if batch.later is None:
             return batch
         assert self.augmenter.plan is not None
-        draws = fast.draw(self.augmenter.plan, self.seed, *batch.later)
-        images = device.apply(batch.images, draws, self.augmenter.plan)
+        drawn = draws.draw(self.augmenter.plan, self.seed, *batch.later)
+        images = device.apply(batch.images, drawn, self.augmenter.plan)
         return batch._replace(images=images, later=None)
 
     def _on_accelerator(self) -> bool:

@@ -28,6 +28,7 @@ class Params(Component):
 
     @field_validator("transforms")
     def _known(cls, given: Any) -> Any:  # noqa: N805
+        # Again, as this class is read without the rest of its file.
         from pipeline.augmentation.policies._library import build
 
         build(given)
