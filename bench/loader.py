@@ -22,7 +22,7 @@ from pipeline.training.data import Data, Inputs
 from pipeline.training.fit import _module
 from pipeline.training.lightning import pl
 
-NUM_EPOCHS = 12
+NUM_EPOCHS = 40
 
 
 class Constant:
