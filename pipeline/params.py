@@ -216,6 +216,9 @@ class Tracking(Strict):
 
     experiment: str = "convoy"
     registered_model: str = "convoy"
+    live: bool = True
+    """Show each stage while it runs, for 2 s of a processor a stage; false shows all of them when
+    the last one is done."""
 
 
 class Params(Strict):

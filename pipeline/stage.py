@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from pipeline.spool import Follower, Spool
 
 SCRATCH = Path(".convoy")
 PARAMS_FILE = Path("params.yaml")
+LAST = "package"  # after it MLflow is brought to the state of all artifacts
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,13 @@ def _run(name: str, key: str, main: Callable[[Stage], None]) -> None:
     work = _kept(SCRATCH / "work" / entry.name, identity["fingerprint"])
     spool = Spool(scratch / "run")
     spool.open(entry.name, identity)
-    with Follower(spool.folder) as follower:
+    is_followed = checked.tracking.live or entry.stage == LAST
+    with Follower(spool.folder) if is_followed else nullcontext() as follower:
         main(Stage(key, checked, Layout(), outputs, scratch, work, spool))
         shutil.copytree(spool.folder, outputs.runs / entry.name)
         _move_into_place(entry, place)
-        follower.finish(Layout().runs / entry.name)
+        if follower:
+            follower.finish(Layout().runs / entry.name)
     for folder in (scratch, place, work):
         shutil.rmtree(folder)
 

@@ -37,6 +37,7 @@ def small(tree: dict[str, Any]) -> None:
     tree["recipes"]["cnn"]["search"] = {"num_trials": 2, "epochs": 1, "space": space}
     tree["recipes"]["resnet"]["model"]["widths"] = [8, 8]
     tree["members"] = {"cnn_1": {"recipe": "cnn"}, "resnet_1": {"recipe": "resnet"}}
+    tree["tracking"] = {"live": False}
 
 
 class Workspace:

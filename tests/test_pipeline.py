@@ -31,7 +31,7 @@ def test_every_output_is_there(reproduced: Workspace) -> None:
         assert set(estimates) == {"accuracy", "macro_f1", "log_loss", "calibration_error"}
         for estimate in estimates.values():
             assert estimate["low"] <= estimate["high"]
-            assert estimate["num_samples"] == 359
+            assert estimate["num_samples"] == 365
     assert comparison["verdict"]
     assert (layout.augmentation / "preview.png").stat().st_size > 1000
 

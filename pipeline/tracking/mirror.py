@@ -104,7 +104,8 @@ class Mirror:
             return self._parent_id
         data = Card.load(Layout().card).fingerprint
         code = [graph.content_hash(Path(path)) for path in CODE]
-        state = sha256(f"{self._tree}{code}{data}".encode()).hexdigest()
+        shaping = {key: part for key, part in self._tree.items() if key != "tracking"}
+        state = sha256(f"{shaping}{code}{data}".encode()).hexdigest()
         self._parent_id = self._store.begin(f"pipeline {state[:8]}", state)
         tags = {"convoy.stage": "pipeline", "convoy.data": data, "mlflow.source.name": "dvc.yaml"}
         self._store.describe(self._parent_id, {}, tags | _revision())

@@ -35,6 +35,6 @@ def test_a_trial_that_refuses_its_settings_is_told_in_one_line(workspace: Worksp
     said = workspace.stage("search", "cnn", status=1)
     (told,) = [line for line in said.splitlines() if line.startswith("search:")]
     assert "{'training.batch_size': 100000}" in told
-    assert "got 100000; allowed at most the 1079 training images" in told
+    assert "got 100000; allowed at most the 1071 training images of an epoch" in told
     assert "Traceback" not in said
     assert not (workspace.folder / "artifacts/search").exists()
