@@ -116,6 +116,14 @@ def test_bf16_learns_too(packed: Workspace) -> None:
 
 
 @pytest.mark.slow
+def test_it_learns_from_weighted_classes_in_balanced_epochs(packed: Workspace) -> None:
+    settings = {"class_weights": "effective", "sampling": "balanced", "resampling": "under"}
+    history = train(packed, "balanced", settings)[1]
+    assert history[2]["train/loss"] < history[0]["train/loss"]
+    assert history[2]["val/accuracy"] > 0.4
+
+
+@pytest.mark.slow
 def test_it_stops_early_and_keeps_the_best_epoch(packed: Workspace) -> None:
     """At this rate it soon gets worse; what comes back is the network of its best epoch."""
     settings = {"epochs": 30, "lr": 0.3, "patience": 2, "warmup_epochs": 0.0}
