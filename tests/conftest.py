@@ -40,6 +40,9 @@ def small(tree: dict[str, Any]) -> None:
     tree["tracking"] = {"live": False}
 
 
+ENDLESS = {"epochs": 100_000, "patience": None}  # training that is there to be ended
+
+
 class Workspace:
     """A copy of the repository in a folder of its own, with its own parameters."""
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from pipeline.artifacts import Layout, Predictions, read_json
-from tests.conftest import Workspace, small
+from tests.conftest import ENDLESS, Workspace, small
 
 pytestmark = pytest.mark.slow
 
@@ -111,7 +111,7 @@ def test_ending_dvc_leaves_no_process_behind(
     """SIGINT goes to the group, as Ctrl-C does; the others to dvc alone."""
 
     def endless(tree) -> None:
-        tree["recipes"]["cnn"]["training"]["epochs"] = 5000
+        tree["recipes"]["cnn"]["training"].update(ENDLESS)
         tree["recipes"]["cnn"]["search"]["epochs"] = 5000
         tree["hardware"]["loader_workers"] = 1
         if stage.startswith("train"):

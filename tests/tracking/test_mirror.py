@@ -13,7 +13,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from tests.conftest import Workspace
+from tests.conftest import ENDLESS, Workspace
 
 EXPECTED = Counter(
     {
@@ -178,23 +178,27 @@ def test_stages_that_start_at_once_share_a_fresh_database(workspace: Workspace) 
 def test_a_killed_stage_is_marked_so(copy: Workspace, blow: signal.Signals) -> None:
     copy.edit(live)
     copy.edit(lambda tree: tree["members"]["cnn_1"].update(seed=77))
-    copy.edit(lambda tree: tree["recipes"]["cnn"]["training"].update(epochs=500))
+    copy.edit(lambda tree: tree["recipes"]["cnn"]["training"].update(ENDLESS))
     copy.run("dvc", "repro", "-s", "search@cnn")
     stage = copy.start("python", "-m", "stages.train", "cnn_1")
-    assert stage.stdout
-    for line in stage.stdout:
-        if "epoch 2/" in line:
-            break
-    time.sleep(4)  # until the follower has begun the run
-    os.kill(stage.pid, blow)
-    stage.wait(timeout=20)
-    for _ in range(40):
+    try:
+        wait_for_status(copy, "RUNNING")
+    finally:
+        os.kill(stage.pid, blow)
+        stage.wait(timeout=20)
+    wait_for_status(copy, "KILLED")
+
+
+def wait_for_status(workspace: Workspace, wanted: str) -> None:
+    """Until the one run with seed 77 has this status."""
+    states: list[str] = []
+    for _ in range(120):
         states = [
-            r.info.status
-            for r in runs(client(copy))
-            if r.data.params.get("members.cnn_1.seed") == "77"
+            run.info.status
+            for run in runs(client(workspace))
+            if run.data.params.get("members.cnn_1.seed") == "77"
         ]
-        if states == ["KILLED"]:
+        if states == [wanted]:
             return
         time.sleep(0.5)
     raise AssertionError(states)
