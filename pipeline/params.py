@@ -14,6 +14,7 @@ from ruamel.yaml.error import YAMLError
 
 from pipeline.component import Component, Strict, choice, retuple
 from pipeline.errors import UserError, nearest
+from pipeline.optimisation import AdamW, Average, Clip, Cosine, Optimiser, Penalty, Schedule
 
 if TYPE_CHECKING:
     Source: TypeAlias = Component
@@ -121,16 +122,26 @@ class Hardware(Strict):
 
 
 class Training(Strict):
-    """One fit: AdamW, linear warm-up, then cosine decay to zero."""
+    """One fit."""
 
     epochs: Positive
     batch_size: Positive
     """Images in one optimiser step, over all devices together."""
     lr: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
-    warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
+    """Of kernels and matrices; norms, biases and embeddings do not decay."""
+    optimiser: Annotated[Optimiser, Field(discriminator="name")] = AdamW()
+    schedule: Annotated[Schedule, Field(discriminator="name")] = Cosine()
+    average: Annotated[Average, Field(discriminator="name")] | None = None
+    clip: Clip | None = None
+    penalty: Penalty = Penalty()
+    micro_batches: Positive = 1
+    """Parts of a batch that are computed one after the other, where it does not fit the memory.
+    Batch norm sees a part at a time."""
     patience: Positive | None = None
     """Stop after this many epochs without a better val/loss; null never stops early."""
+    on_divergence: Literal["stop", "recover"] = "stop"
+    """What to do where the loss is not finite: stop, or go back an epoch and halve the rate."""
     class_weights: Literal["inverse", "inverse_sqrt", "effective"] | None = None
     """Weigh the loss of each class by its size in train."""
     sampling: Literal["natural", "square_root", "balanced"] = "natural"
@@ -313,7 +324,7 @@ def explain(error: ValidationError, tree: Any, root: type[Strict]) -> str:
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         tag = given.get("name") if isinstance(given, dict) else given
         branches = _flatten(_node_at(root, loc))
-        allowed = [b.__name__.split(":")[-1] for b in branches if hasattr(b, "model_fields")]
+        allowed = [_tag(b) for b in branches if hasattr(b, "model_fields")]
         return f"{where}.name: got {tag!r}; {nearest(tag, allowed)}"
     if kind == "missing":
         return f"{where}.{loc[-1]}: missing; write a value for it".removeprefix(".")
@@ -338,12 +349,12 @@ def _recipes_exist(params: Params, origin: str) -> None:
 
 
 def _batches_divide(params: Params, origin: str) -> None:
-    devices = params.hardware.devices
     for name, recipe in params.recipes.items():
-        if recipe.training.batch_size % devices:
+        parts = params.hardware.devices * recipe.training.micro_batches
+        if recipe.training.batch_size % parts:
             raise UserError(
                 f"{origin}: recipes.{name}.training.batch_size: got {recipe.training.batch_size}; "
-                f"allowed a multiple of hardware.devices, {devices}"
+                f"allowed a multiple of {parts}, hardware.devices × micro_batches"
             )
 
 
@@ -401,9 +412,17 @@ def _descend(node: Any, part: int | str) -> Any:
         if hasattr(branch, "model_fields"):
             if part in branch.model_fields:
                 return branch.model_fields[part].annotation
-            if branch.__name__ == part or branch.__name__.endswith(f":{part}"):
+            if part in (branch.__name__, _tag(branch)):
                 return branch
     return node
+
+
+def _tag(branch: type[Strict]) -> str:
+    """What `name` has to be for this branch of a union."""
+    fixed = (
+        get_args(branch.model_fields["name"].annotation) if "name" in branch.model_fields else ()
+    )
+    return str(fixed[0]) if fixed else branch.__name__
 
 
 def _flatten(annotation: Any) -> list[Any]:

@@ -31,7 +31,7 @@ def _train(stage: Stage, fold: int, spool: Spool, title: str) -> None:
         seed=member.seed,
         hardware=stage.params.hardware,
         record=spool.record,
-        scratch=stage.scratch / f"checkpoints_{fold}",
+        folder=stage.work / f"fold_{fold}",
         title=title,
     )
     folder = stage.outputs.member(stage.key) / f"fold_{fold}"

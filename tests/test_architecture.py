@@ -20,6 +20,7 @@ GRAPH = grimp.build_graph("pipeline", "stages", cache_dir=None)
 
 DOORS = {
     "pytorch_lightning": {"pipeline/training/lightning.py"},
+    "lightning_fabric": {"pipeline/training/lightning.py"},
     "lightning_utilities": {"pipeline/training/lightning.py"},
     "torch.distributed": {"pipeline/training/batch_norm.py"},
     "optuna": {"pipeline/search/study.py"},

@@ -51,7 +51,7 @@ def shorten(example: Path) -> None:
     yaml = YAML(typ="safe")
     tree = yaml.load(example)
     for recipe in tree["recipes"].values():
-        recipe["training"].update(epochs=1, warmup_epochs=0)
+        recipe["training"].update(epochs=1, schedule={"name": "constant"})
     yaml.dump(tree | {"tracking": {"live": False}}, example)
 
 
@@ -108,7 +108,7 @@ def merged(into: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
 
 def test_the_parameters_of_the_readme_are_accepted() -> None:
     found = blocks(README, "yaml")
-    assert len(found) == 3
+    assert len(found) == 4
     for block in found:
         tree = merged(params.read(ROOT / "params.yaml"), YAML(typ="safe").load(block))
         params.parse(tree, "README.md")

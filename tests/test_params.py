@@ -44,7 +44,7 @@ REFUSALS = [
     (("members", "mean"), {"recipe": "cnn"}, "may not be called like an ensemble method"),
     (("members",), {}, "members: got {}; allowed at least 1"),
     (("hardware", "precision"), "fp16", "got 'fp16'; allowed 'fp32' or 'bf16'"),
-    (("hardware", "devices"), 3, "batch_size: got 64; allowed a multiple of hardware.devices, 3"),
+    (("hardware", "devices"), 3, "batch_size: got 64; allowed a multiple of 3, hardware.devices"),
     (("hardware", "devices"), True, "hardware.devices: got True; allowed a valid integer"),
     (("hardware", "threads"), 1.0, "hardware.threads: got 1.0; allowed a valid integer"),
     (("ensemble",), [{"name": "gredy"}], "got 'gredy'; allowed greedy, mean; nearest greedy"),

@@ -74,7 +74,7 @@ def _train(job: Job) -> None:
             seed=search.seed,
             hardware=params.hardware.model_copy(update=one_process),
             record=Spool(job.spool).record,
-            scratch=job.scratch,
+            folder=job.scratch,
             title=f"search {job.recipe} trial {job.number}",
         )
     except UserError as error:

@@ -16,9 +16,9 @@ from pipeline.augmentation.counter import sample_keys
 from pipeline.augmentation.policy import Augmenter
 from pipeline.packed import Packed
 from pipeline.params import Training
-from pipeline.training.lightning import pl
 from pipeline.training.order import Block, Ordered, Shuffled, Step
 
+CPU = torch.device("cpu")
 BLOCK_IMAGES = 4096  # augmented at once, where they are small
 BLOCK_BYTES = 16_000_000
 
@@ -153,7 +153,7 @@ class TrainLoader:
 
     def __init__(self, loader: "DataLoader[list[Batch]]", sampler: Shuffled) -> None:
         self._loader = loader
-        self.sampler = sampler  # Lightning tells it the epoch
+        self.sampler = sampler
 
     def __len__(self) -> int:
         return self.sampler.num_batches
@@ -163,14 +163,24 @@ class TrainLoader:
             yield from block
 
 
-class Data(pl.LightningDataModule):
-    """Shuffled, augmented batches of train; val as it is stored."""
+class Data:
+    """Shuffled, augmented batches of train, and val as it is stored: one device's part."""
 
-    def __init__(self, inputs: Inputs, settings: Training, seed: int, num_workers: int) -> None:
-        super().__init__()
-        self.inputs, self.settings = inputs, settings
-        self.seed, self.num_workers = seed, num_workers
-        self.augmenter = Augmenter(inputs.policy, seed)
+    def __init__(
+        self,
+        inputs: Inputs,
+        settings: Training,
+        seed: int,
+        *,
+        num_workers: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        device: torch.device = CPU,
+    ) -> None:
+        self._inputs, self._settings, self._seed = inputs, settings, seed
+        self._num_workers, self._rank, self._world = num_workers, rank, world
+        self._device = device
+        self._augmenter = Augmenter(inputs.policy, seed)
         self.sampler = Shuffled(
             inputs.train.targets,
             settings.batch_size,
@@ -180,12 +190,14 @@ class Data(pl.LightningDataModule):
             block_size=block_size(settings.batch_size, inputs.card.image_shape),
         )
 
-    def train_dataloader(self) -> TrainLoader:
+    def train(self) -> TrainLoader:
+        """Iterating gives the epoch that `sampler` is set to, from its `first_batch` on."""
         blocks = TrainBlocks(
-            self.inputs.train,
-            self.inputs.policy,
-            self.seed,
-            *self._place(),
+            self._inputs.train,
+            self._inputs.policy,
+            self._seed,
+            self._rank,
+            self._world,
             on_accelerator=self._on_accelerator(),
         )
         loader = DataLoader(
@@ -193,43 +205,67 @@ class Data(pl.LightningDataModule):
             batch_size=None,  # the sampler yields whole blocks
             sampler=self.sampler,
             collate_fn=_as_it_is,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
-            pin_memory=torch.cuda.is_available(),
-            generator=torch.Generator().manual_seed(self.seed),  # leaves the global one alone
+            num_workers=self._num_workers,
+            persistent_workers=self._num_workers > 0,
+            pin_memory=self._device.type == "cuda",
+            generator=torch.Generator().manual_seed(self._seed),  # leaves the global one alone
         )
         return TrainLoader(loader, self.sampler)
 
-    def val_dataloader(self) -> "DataLoader[Batch]":
-        val = self.inputs.val
-        sampler = Ordered(len(val.targets), self.settings.batch_size, *self._place())
+    def val(self) -> "DataLoader[Batch]":
+        """Every sample once over all devices."""
+        val = self._inputs.val
+        sampler = Ordered(len(val.targets), self._settings.batch_size, self._rank, self._world)
         return DataLoader(Stored(val), batch_size=None, sampler=sampler, collate_fn=_as_it_is)
 
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:  # noqa: ARG002
-        """Augment what was left to the accelerator: the pixels of the CPU, bit for bit."""
+    def ids(self, epoch: int, batch: int) -> list[str]:
+        """The samples of one global batch."""
+        rows = self.sampler.step(epoch, batch).rows
+        return [str(id_) for id_ in self._inputs.train.ids[rows]]
+
+    def to_device(self, batch: Batch) -> Batch:
+        """Move a batch, and augment it there where that was left to the accelerator."""
+        if self._device.type != "cpu":
+            batch = _moved(batch, self._device)
         if batch.later is None:
             return batch
-        assert self.augmenter.plan is not None
-        drawn = draws.draw(self.augmenter.plan, self.seed, *batch.later)
-        images = device.apply(batch.images, drawn, self.augmenter.plan)
+        assert self._augmenter.plan is not None
+        drawn = draws.draw(self._augmenter.plan, self._seed, *batch.later)
+        images = device.apply(batch.images, drawn, self._augmenter.plan)
         return batch._replace(images=images, later=None)
 
     def _on_accelerator(self) -> bool:
         """Where there is one, and it can follow the policy; images are mixed on the CPU."""
-        assert self.trainer is not None
-        if self.trainer.strategy.root_device.type == "cpu" or self.inputs.policy["mixing"]:
+        if self._device.type == "cpu" or self._inputs.policy["mixing"]:
             return False
-        return self.augmenter.plan is not None and not self.augmenter.is_identity
-
-    def _place(self) -> tuple[int, int]:
-        assert self.trainer is not None
-        return self.trainer.global_rank, self.trainer.world_size
+        return self._augmenter.plan is not None and not self._augmenter.is_identity
 
 
 def block_size(batch_size: int, image_shape: tuple[int, ...]) -> int:
     """Batches that are read and augmented at once."""
     images = min(BLOCK_IMAGES, BLOCK_BYTES // int(np.prod(image_shape)))
     return max(1, images // batch_size)
+
+
+def split(batch: Batch, num_parts: int) -> list[Batch]:
+    """Equal parts of a batch, to be computed one after the other."""
+    if num_parts == 1:
+        return [batch]
+    images, targets = batch.images.chunk(num_parts), batch.targets.chunk(num_parts)
+    others = batch.other_targets
+    parts = others.chunk(num_parts) if others is not None else [None] * num_parts
+    return [
+        batch._replace(images=i, targets=t, other_targets=o)
+        for i, t, o in zip(images, targets, parts, strict=True)
+    ]
+
+
+def _moved(batch: Batch, device: torch.device) -> Batch:
+    images, targets = (part.to(device, non_blocking=True) for part in batch[:2])
+    others = batch.other_targets
+    if others is not None:
+        others = others.to(device, non_blocking=True)
+    return batch._replace(images=images, targets=targets, other_targets=others)
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -1,6 +1,7 @@
 """One fit: a recipe, a seed and packed data in; the best epoch's network out."""
 
-import sys
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,20 +9,41 @@ import torch
 from torch import Tensor
 
 from pipeline.component import Component, load, resolve
+from pipeline.errors import UserError
 from pipeline.network import Network
-from pipeline.params import MONITOR, Hardware, Recipe
+from pipeline.params import Hardware, Recipe
 from pipeline.training.balance import class_weights
+from pipeline.training.batch_norm import globalise
+from pipeline.training.checkpoint import BEST
 from pipeline.training.data import Data, Inputs
-from pipeline.training.lightning import (
-    Callback,
-    DDPStrategy,
-    EarlyStopping,
-    ModelCheckpoint,
-    Strategy,
-    TQDMProgressBar,
-    pl,
-)
-from pipeline.training.module import Module, Record
+from pipeline.training.lightning import DDPStrategy, Fabric, Strategy
+from pipeline.training.loop import Loop, Plan, Record
+from pipeline.training.optimisers.build import build
+from pipeline.training.optimisers.groups import groups
+from pipeline.training.progress import Bar, Lines, shows_bars
+
+ERROR_FILE = "error.txt"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is asked for, as every process of the fit is given it."""
+
+    recipe: Recipe
+    inputs: Inputs
+    task: Component
+    seed: int
+    hardware: Hardware
+    record: Record
+    folder: Path
+    title: str
+
+    def network(self) -> Network:
+        """With fresh weights."""
+        num_outputs = load("task", self.task).num_outputs(len(self.inputs.card.classes))
+        shape = tuple(self.inputs.policy["output_shape"])
+        network = Network.create(self.recipe.model, self.inputs.card, shape, num_outputs, self.seed)
+        return network.arrange(self.hardware.memory_format)
 
 
 def fit(
@@ -32,64 +54,87 @@ def fit(
     seed: int,
     hardware: Hardware,
     record: Record,
-    scratch: Path,
+    folder: Path,
     title: str,
 ) -> Network:
     """Train on train, and keep the epoch with the lowest val/log_loss.
 
     Args:
         record: receives the figures of each epoch, in the first device's process.
-        scratch: an empty folder for checkpoints.
+        folder: for checkpoints. A fit that finds some there goes on from them, to the bits that it
+            would have had; so the folder belongs to one recipe, seed and data.
         title: what the progress lines are called.
+
+    Raises:
+        UserError: the loss is not finite, or the disk is full.
     """
     torch.set_num_threads(hardware.threads)
-    data = Data(inputs, recipe.training, seed, hardware.loader_workers)
-    module = _module(recipe, inputs, task, seed, hardware, record, data.sampler.num_batches)
-    checkpoint = ModelCheckpoint(
-        dirpath=scratch, filename="best", monitor=MONITOR, save_weights_only=True
-    )
-    trainer = pl.Trainer(
-        max_epochs=recipe.training.epochs,
+    fabric = Fabric(
         accelerator=hardware.accelerator,
         devices=hardware.devices,
         strategy=_strategy(hardware),
         precision="bf16-mixed" if hardware.precision == "bf16" else "32-true",
-        callbacks=[checkpoint, *_stopping(recipe.training.patience), _progress(title)],
-        enable_progress_bar=sys.stderr.isatty(),
-        logger=False,
-        use_distributed_sampler=False,  # ours knows its device
-        num_sanity_val_steps=0,
-        enable_model_summary=False,
-        default_root_dir=scratch,
     )
-    trainer.fit(module, datamodule=data)
-    held = torch.load(checkpoint.best_model_path, map_location="cpu", weights_only=True)
-    module.load_state_dict(held["state_dict"])
-    return module.network
+    job = Job(recipe, inputs, task, seed, hardware, record, folder, title)
+    _launch(fabric, job)
+    network = job.network()
+    network.load_state_dict(torch.load(folder / BEST, map_location="cpu", weights_only=True))
+    return network
 
 
-def _module(
-    recipe: Recipe,
-    inputs: Inputs,
-    task: Component,
-    seed: int,
-    hardware: Hardware,
-    record: Record,
-    steps_per_epoch: int,
-) -> Module:
-    tasks = load("task", task)
-    num_outputs = tasks.num_outputs(len(inputs.card.classes))
-    losses, own = resolve("loss", recipe.loss)
-    output_shape = tuple(inputs.policy["output_shape"])
-    network = Network.create(recipe.model, inputs.card, output_shape, num_outputs, seed)
-    return Module(
-        network.arrange(hardware.memory_format),
-        loss=losses.build(own, _class_weights(recipe, inputs)),
-        task=tasks,
-        settings=recipe.training,
-        steps_per_epoch=steps_per_epoch,
-        seed=seed,
-        record=record,
+def _launch(fabric: Fabric, job: Job) -> None:
+    """Run the loop here or in forked processes; a user's mistake comes back as one line."""
+    told = job.folder / ERROR_FILE
+    told.unlink(missing_ok=True)
+    try:
+        fabric.launch(partial(_train, job=job))
+    except Exception:
+        if told.is_file():
+            raise UserError(told.read_text()) from None
+        raise
+
+
+def _train(fabric: Fabric, job: Job) -> None:
+    try:
+        Loop(fabric, _plan(fabric, job)).run()
+    except UserError as error:
+        if fabric.world_size == 1:
+            raise
+        job.folder.mkdir(parents=True, exist_ok=True)
+        (job.folder / ERROR_FILE).write_text(str(error))
+        raise SystemExit(1) from None
+
+
+def _plan(fabric: Fabric, job: Job) -> Plan:
+    settings = job.recipe.training
+    data = Data(
+        job.inputs,
+        settings,
+        job.seed,
+        num_workers=job.hardware.loader_workers,
+        rank=fabric.global_rank,
+        world=fabric.world_size,
+        device=fabric.device,
+    )
+    network = job.network()
+    if fabric.world_size > 1:
+        globalise(network)
+    losses, own = resolve("loss", job.recipe.loss)
+    named = [list(network.named_parameters())]
+    return Plan(
+        network=network,
+        optimizer=build(
+            settings.optimiser,
+            groups(named, lr=settings.lr, weight_decay=settings.weight_decay),
+        ),
+        loss=losses.build(own, _class_weights(job.recipe, job.inputs)),
+        task=load("task", job.task),
+        data=data,
+        settings=settings,
+        seed=job.seed,
+        record=job.record,
+        progress=(Bar if shows_bars() else Lines)(job.title, settings, data.sampler.num_batches),
+        folder=job.folder,
     )
 
 
@@ -107,27 +152,3 @@ def _strategy(hardware: Hardware) -> Strategy | str:
         return "auto"
     # Batch norm is global and its buffers equal on all devices: nothing to broadcast.
     return DDPStrategy(start_method="fork", broadcast_buffers=False)
-
-
-def _stopping(patience: int | None) -> list[Callback]:
-    return [EarlyStopping(MONITOR, patience=patience)] if patience else []
-
-
-def _progress(title: str) -> Callback:
-    return TQDMProgressBar() if sys.stderr.isatty() else Lines(title)
-
-
-class Lines(Callback):
-    """One line an epoch, where there is no terminal to draw a bar on."""
-
-    def __init__(self, title: str) -> None:
-        self.title = title
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        if trainer.is_global_zero:
-            figures = {k: float(v) for k, v in sorted(trainer.callback_metrics.items())}
-            text = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
-            print(
-                f"{self.title}  epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {text}",
-                flush=True,
-            )

@@ -59,25 +59,31 @@ class Shuffled(Sampler[Block]):
         return sum(self._wanted) // self._batch_size
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch."""
+        """Before each epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
         return math.ceil((self.num_batches - self.first_batch) / self._block_size)
 
     def __iter__(self) -> Iterator[Block]:
-        rows, copies = self._order()
         first, self.first_batch = self.first_batch, 0
-        size = self._batch_size
-        steps = [
-            Step(self.epoch, i, rows[i * size : (i + 1) * size], copies[i * size : (i + 1) * size])
-            for i in range(first, self.num_batches)
-        ]
+        steps = self._steps(self.epoch)[first:]
         for start in range(0, len(steps), self._block_size):
             yield steps[start : start + self._block_size]
 
-    def _order(self) -> tuple[Int[np.ndarray, " w"], Int[np.ndarray, " w"]]:
-        generator = np.random.default_rng((self._seed, self.epoch))
+    def step(self, epoch: int, batch: int) -> Step:
+        """One global batch."""
+        return self._steps(epoch)[batch]
+
+    def _steps(self, epoch: int) -> list[Step]:
+        rows, copies = self._order(epoch)
+        parts = [
+            slice(i * self._batch_size, (i + 1) * self._batch_size) for i in range(self.num_batches)
+        ]
+        return [Step(epoch, i, rows[part], copies[part]) for i, part in enumerate(parts)]
+
+    def _order(self, epoch: int) -> tuple[Int[np.ndarray, " w"], Int[np.ndarray, " w"]]:
+        generator = np.random.default_rng((self._seed, epoch))
         picks = [
             drawn(len(rows), wanted, generator)
             for rows, wanted in zip(self._by_class, self._wanted, strict=True)

@@ -1,7 +1,6 @@
 """Law 2: what training sees is a function of (seed, epoch, sample id), whoever loads it."""
 
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,8 @@ from pipeline.augmentation.policy import freeze
 from pipeline.component import schema
 from pipeline.packed import Packed
 from pipeline.params import Mixing, Training
+from pipeline.training import data
 from pipeline.training.data import Batch, Data, Inputs, block_size
-from pipeline.training.module import warmup_cosine
 
 SHAPE = (9, 9, 3)
 NUM, BATCH = 46, 8  # the last six fill no batch
@@ -54,10 +53,16 @@ class Loader:
         device: str = "cpu",
     ) -> None:
         settings = Training(epochs=1, batch_size=BATCH, lr=0.1, **training)
-        data = Data(given, settings, seed=5, num_workers=workers)
-        strategy = SimpleNamespace(root_device=torch.device(device))
-        data.trainer = SimpleNamespace(global_rank=rank, world_size=world, strategy=strategy)
-        self.data, self.loader = data, data.train_dataloader()
+        self.data = Data(
+            given,
+            settings,
+            seed=5,
+            num_workers=workers,
+            rank=rank,
+            world=world,
+            device=torch.device(device),
+        )
+        self.loader = self.data.train()
 
     def epoch(self, epoch: int, first_batch: int = 0) -> Iterator[Batch]:
         self.loader.sampler.set_epoch(epoch)
@@ -109,14 +114,17 @@ def test_pixels_do_not_depend_on_workers_devices_or_the_past(
         same(seen([list(loader.epoch(1, 2)) for loader in resumed]), plain[1][2:])
 
 
-def test_an_accelerator_that_augments_makes_the_same_pixels() -> None:
-    """torch's own steps, here on the CPU: the device is named, nothing is moved to it."""
+def test_an_accelerator_that_augments_makes_the_same_pixels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """torch's own steps, here on the CPU: `meta` is no CPU, and nothing is moved to it."""
     given = inputs("crop_flip", None)
+    monkeypatch.setattr(data, "_moved", lambda batch, _: batch)
     plain = list(Loader(given, {}, 0, 0, 1).epoch(1))
-    left = Loader(given, {}, 2, 0, 1, device="cuda")
+    left = Loader(given, {}, 2, 0, 1, device="meta")
     for batch, expected in zip(left.epoch(1), plain, strict=True):
         assert batch.later is not None
-        finished = left.data.on_after_batch_transfer(batch, 0)
+        finished = left.data.to_device(batch)
         assert torch.equal(finished.images, expected.images)
         assert torch.equal(finished.targets, expected.targets)
 
@@ -125,7 +133,7 @@ def test_what_an_accelerator_cannot_follow_is_augmented_by_the_cpu() -> None:
     for policy, mixing in (("light", None), ("crop_flip", MIXED)):
         given = inputs(policy, mixing)
         same(
-            seen([list(Loader(given, {}, 0, 0, 1, device="cuda").epoch(0))]),
+            seen([list(Loader(given, {}, 0, 0, 1, device="meta").epoch(0))]),
             seen([list(Loader(given, {}, 0, 0, 1).epoch(0))]),
         )
 
@@ -179,12 +187,3 @@ def test_blocks_are_bounded_by_images_and_by_bytes() -> None:
     assert block_size(64, (28, 28, 1)) == 64
     assert block_size(64, (224, 224, 3)) == 1
     assert block_size(10_000, (8, 8, 1)) == 1
-
-
-def test_the_schedule_rises_to_one_and_falls_to_zero() -> None:
-    factor = warmup_cosine(4, 20)
-    assert [factor(step) for step in range(4)] == [0.25, 0.5, 0.75, 1.0]
-    assert factor(4) == 1.0
-    assert factor(12) == pytest.approx(0.5)
-    assert factor(20) == pytest.approx(0)
-    assert warmup_cosine(0, 10)(0) == 1.0

@@ -35,7 +35,7 @@ def record(figures, epoch):
         file.write(json.dumps(figures) + "\\n")
 folder.mkdir()
 network = fit(settings.recipes["r"], Inputs.open(Layout()), task=settings.task, seed=3,
-              hardware=settings.hardware, record=record, scratch=folder / "scratch", title="t")
+              hardware=settings.hardware, record=record, folder=folder / "checkpoints", title="t")
 network.save(folder, settings.recipes["r"].model)
 """
 
@@ -126,7 +126,12 @@ def test_it_learns_from_weighted_classes_in_balanced_epochs(packed: Workspace) -
 @pytest.mark.slow
 def test_it_stops_early_and_keeps_the_best_epoch(packed: Workspace) -> None:
     """At this rate it soon gets worse; what comes back is the network of its best epoch."""
-    settings = {"epochs": 30, "lr": 0.3, "patience": 2, "warmup_epochs": 0.0}
+    settings = {
+        "epochs": 30,
+        "lr": 0.3,
+        "patience": 2,
+        "schedule": {"name": "cosine", "warmup_epochs": 0.0},
+    }
     history = train(packed, "stopped", settings)[1]
     losses = [figures["val/log_loss"] for figures in history]
     assert len(losses) == int(np.argmin(losses)) + 1 + 2 < 30

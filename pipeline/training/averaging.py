@@ -1,0 +1,120 @@
+"""Means of a network's weights over training, which are often better than the last ones.
+
+EMA is updated at every step, SWA at the ends of the last epochs. Both are one running mean, with
+another weight for what is new.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from pipeline import optimisation as settings
+
+
+class Mean:
+    """A running mean of the weights and floating-point buffers of a network.
+
+    It refers to the tensors of `network`: make it when they are on their device, as they will stay.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        state = network.state_dict()
+        self._live = {name: t for name, t in state.items() if t.is_floating_point()}
+        self._mean = {name: value.clone() for name, value in self._live.items()}
+        self.num_updates = 0
+
+    @torch.no_grad()
+    def update(self, weight: float) -> None:
+        """Move to the network's present values by `weight`, in [0, 1]."""
+        torch._foreach_lerp_([*self._mean.values()], [*self._live.values()], weight)
+        self.num_updates += 1
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Inside, the network holds the mean; changes made to it there are lost."""
+        kept = {name: value.clone() for name, value in self._live.items()}
+        self.copy_to_network()
+        try:
+            yield
+        finally:
+            _copy(kept, self._live)
+
+    def copy_to_network(self) -> None:
+        _copy(self._mean, self._live)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"num_updates": self.num_updates, "mean": self._mean}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.num_updates = state["num_updates"]
+        _copy(state["mean"], self._mean)
+
+
+def ema_weight(chosen: settings.EMA, num_updates: int, steps_per_epoch: int) -> float:
+    """The weight of what is new, after `num_updates` before it.
+
+    The mean is then Σ d^(t-i) θ_i / Σ d^(t-i) over the steps i = 1…t: free of the values from
+    before the first step, as in equation 3 of Adam (D. Kingma and J. Ba, 2015).
+    """
+    decay = math.exp2(-1 / (chosen.half_life_epochs * steps_per_epoch))
+    return (1 - decay) / (1 - decay ** (num_updates + 1))
+
+
+def swa_weight(num_updates: int) -> float:
+    """P. Izmailov et al., Averaging Weights Leads to Wider Optima, 2018: all count the same."""
+    return 1 / (num_updates + 1)
+
+
+def swa_counts(chosen: settings.SWA, epoch: int, num_epochs: int) -> bool:
+    """Whether the end of `epoch`, from 0, belongs to the mean; the last always does."""
+    return epoch >= int(chosen.start * num_epochs)
+
+
+@torch.no_grad()
+def update_batch_norm(network: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Estimate the statistics of batch norm anew, as the mean over `batches` of images.
+
+    A mean of weights has no statistics of its own. Dropout is off, as it will be when the
+    statistics are used. A batch norm in evaluation mode, being frozen, keeps what it has.
+
+    Raises:
+        ValueError: the network is in evaluation mode, as though all of it were frozen.
+    """
+    if not network.training:
+        raise ValueError("update_batch_norm: got a network in evaluation mode; call train() first")
+    norms = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.training]
+    with _only_training(network, norms):
+        for norm in norms:
+            norm.reset_running_stats()
+        for index, images in enumerate(batches):
+            for norm in norms:
+                norm.momentum = 1 / (index + 1)  # a plain mean over the batches
+            network(images)
+
+
+@contextmanager
+def _only_training(network: nn.Module, norms: Sequence[_BatchNorm]) -> Iterator[None]:
+    """Inside, `norms` alone are in training mode; then modes and momenta are as before."""
+    modes = {module: module.training for module in network.modules()}
+    momenta = {norm: norm.momentum for norm in norms}
+    network.eval()
+    for norm in norms:
+        norm.train()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+        for norm, momentum in momenta.items():
+            norm.momentum = momentum
+
+
+@torch.no_grad()
+def _copy(source: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> None:
+    for name, value in target.items():
+        value.copy_(source[name])

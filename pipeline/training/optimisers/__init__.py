@@ -1,0 +1,1 @@
+"""Optimisers: which parameters share what, those that torch lacks, and the choice of one."""
