@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pipeline import params
-from pipeline.errors import UserError
+from pipeline.errors import UserError, nearest
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
@@ -26,7 +26,44 @@ def check(
             f"{file}: data.path: got {loaded.data.path}, which is not a folder; "
             "put the data there or name the folder that holds it"
         )
+    for recipe in loaded.recipes.values():
+        if recipe.model.model_dump().get("pretrained"):
+            module, own = resolve("model", recipe.model)
+            module.check(own)  # the weights are there, or can be had
     print(f"{file}: {len(loaded.members)} members, {len(loaded.recipes)} recipes: fine")
+
+
+@app.command()
+def summary(
+    name: Annotated[str, typer.Argument(help="A recipe, a model, or an architecture by name.")],
+    shape: Annotated[
+        tuple[int, int, int] | None,
+        typer.Option(help="Height, width, channels; of the processed data where none is given."),
+    ] = None,
+    outputs: Annotated[
+        int | None, typer.Option(help="Number of logits; of the task where none is given.")
+    ] = None,
+) -> None:
+    """Show a network's layers, sizes, multiply-adds, memory and receptive field."""
+    import rich
+
+    from pipeline.artifacts import Card, Layout
+    from pipeline.component import load, resolve
+    from pipeline.summary import choose, rows, table
+
+    loaded, card_file = params.load(PARAMS_FILE), Layout().card
+    model = choose(name, loaded.recipes)
+    if shape is None or outputs is None:
+        if not card_file.is_file():
+            raise UserError(
+                f"{card_file}: not found; run `dvc repro preprocess`, "
+                "or write --shape 32 32 3 --outputs 10"
+            )
+        card = Card.load(card_file)
+        shape = shape or card.image_shape
+        outputs = outputs or load("task", loaded.task).num_outputs(len(card.classes))
+    module, own = resolve("model", model)
+    rich.print(table(f"{name}, {shape}", rows(module.build(own, shape, outputs), shape)))
 
 
 @app.command()
@@ -54,6 +91,32 @@ def ui(
     process.exit_on_sigterm()
     store = Store(params.load(PARAMS_FILE).tracking.experiment)  # creates what is not there yet
     raise typer.Exit(serve(store.page, port))
+
+
+@app.command()
+def gradcheck(
+    recipe: Annotated[str, typer.Argument(help="A recipe of the parameter file.")],
+    file: Annotated[Path, typer.Option(help="The parameter file.")] = PARAMS_FILE,
+    size_px: Annotated[int, typer.Option(min=1, help="Side of the random images.")] = 32,
+    channels: Annotated[int, typer.Option(min=1, max=3)] = 3,
+) -> None:
+    """Compare a recipe's gradients with finite differences; status 1 where one differs."""
+    loaded = params.load(file)
+    if recipe not in loaded.recipes:
+        raise UserError(f"{file}: recipes: got {recipe!r}; {nearest(recipe, loaded.recipes)}")
+    from pipeline.gradcheck import TOLERANCE, checks
+
+    own, failed = loaded.recipes[recipe], []
+    for found in checks(own.model, own.loss, loaded.task, (size_px, size_px, channels)):
+        verdict = "fine" if found.passed else "WRONG"
+        print(f"{found.error:8.1e}  {verdict:5}  {found.num_elements:>12,}  {found.name}")
+        failed += [] if found.passed else [found.name]
+    if failed:
+        raise UserError(
+            f"{recipe}: {len(failed)} gradients differ from finite differences by more than "
+            f"{TOLERANCE:g}: {', '.join(failed)}; correct the backward of what they pass through"
+        )
+    print(f"{recipe}: no gradient differs from its finite difference by more than {TOLERANCE:g}")
 
 
 def main() -> None:

@@ -58,12 +58,23 @@ class Network(nn.Module):
         num_outputs: int,
         seed: int,
     ) -> "Network":
-        """A network with fresh weights that depend on `seed` alone."""
+        """A network with fresh weights that depend on `seed` alone, or with pretrained ones.
+
+        Input statistics are those of the data, or those that the pretrained weights were made with.
+
+        Raises:
+            UserError: pretrained weights are not there or do not fit.
+        """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = cls._build(model, input_shape, num_outputs)
-        network.mean.copy_(torch.tensor(card.mean).view(-1, 1, 1))
-        network.std.copy_(torch.tensor(card.std).view(-1, 1, 1))
+        mean, std = card.mean, card.std
+        module, own = resolve("model", model)
+        if model.model_dump().get("pretrained"):
+            module.load_pretrained(own, network.body)
+            mean, std = module.statistics(own, input_shape[2])
+        network.mean.copy_(torch.tensor(mean).view(-1, 1, 1))
+        network.std.copy_(torch.tensor(std).view(-1, 1, 1))
         return network
 
     @classmethod

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline.component import Component, Strict, choice, retuple
+from pipeline.component import Component, Strict, choice, names, retuple, schema
 from pipeline.errors import UserError, nearest
 from pipeline.optimisation import AdamW, Average, Clip, Cosine, Optimiser, Penalty, Schedule
 
@@ -32,6 +32,7 @@ Positive = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Value: TypeAlias = bool | int | float | str
+WHOLE_TASKS = ("binary", "multiclass")
 MONITOR = "val/log_loss"  # what early stopping, the kept epoch and a search go by: lower is better
 
 
@@ -288,7 +289,14 @@ def parse(tree: dict[str, Any], origin: str) -> Params:
         params = Params.model_validate(retuple(tree))
     except ValidationError as error:
         raise UserError(f"{origin}: {explain(error, tree, Params)}") from None
-    for check in (_recipes_exist, _batches_divide, _spaces_fit, _methods_differ):
+    for check in (
+        _task_is_whole,
+        _recipes_exist,
+        _losses_fit,
+        _batches_divide,
+        _spaces_fit,
+        _methods_differ,
+    ):
         check(params, origin)
     return params
 
@@ -346,6 +354,34 @@ def _recipes_exist(params: Params, origin: str) -> None:
         if member.recipe not in params.recipes:
             hint = nearest(member.recipe, params.recipes)
             raise UserError(f"{origin}: members.{name}.recipe: got {member.recipe!r}; {hint}")
+
+
+def _task_is_whole(params: Params, origin: str) -> None:
+    """Some tasks can be learned, but not yet ensembled and reported."""
+    if params.task.name not in WHOLE_TASKS:
+        raise UserError(
+            f"{origin}: task.name: got {params.task.name!r}, for which there are no ensembles yet; "
+            f"allowed {', '.join(WHOLE_TASKS)}"
+        )
+
+
+def _losses_fit(params: Params, origin: str) -> None:
+    """A loss must read the logits as the task means them."""
+    task: Any = params.task
+    for name, recipe in params.recipes.items():
+        loss: Any = recipe.loss
+        if task.ACTIVATION not in loss.ACTIVATIONS:
+            fitting = [n for n in names("loss") if task.ACTIVATION in _activations(n)]
+            raise UserError(
+                f"{origin}: recipes.{name}.loss.name: got {loss.name!r}, which does not fit task "
+                f"{task.name}; {nearest(loss.name, fitting)}"
+            )
+
+
+def _activations(loss: str) -> tuple[str, ...]:
+    declared: Any = schema("loss", loss)
+    activations: tuple[str, ...] = declared.ACTIVATIONS
+    return activations
 
 
 def _batches_divide(params: Params, origin: str) -> None:

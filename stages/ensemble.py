@@ -11,7 +11,7 @@ def main(stage: Stage) -> None:
     task = load("task", stage.params.task)
     members = list(stage.params.members)
     val = Pool.gather({m: Predictions.load(stage.inputs.predictions(m, "val")) for m in members})
-    log_probs = task.log_probs(val.logits)
+    log_probs = task.predictions(val.logits)
     losses: dict[str, float] = {}
     for method in stage.params.ensemble:
         weights = fit(method, log_probs, val.targets)

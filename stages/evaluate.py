@@ -15,7 +15,7 @@ def main(stage: Stage) -> None:
     paths = {member: stage.inputs.predictions(member, "test") for member in members}
     test = Pool.gather({member: Predictions.load(path) for member, path in paths.items()})
     log_probs = dict(
-        zip(members, load("task", stage.params.task).log_probs(test.logits), strict=True)
+        zip(members, load("task", stage.params.task).predictions(test.logits), strict=True)
     )
     ensembles = {
         method.name: Combiner.load(stage.inputs.ensemble / f"{method.name}.json")(log_probs)

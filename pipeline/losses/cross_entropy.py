@@ -4,7 +4,7 @@ Smoothing: C. Szegedy et al., Rethinking the Inception Architecture, 2016, secti
 """
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from jaxtyping import Float, Int
 from pydantic import Field
@@ -12,35 +12,42 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.component import Component
+from pipeline.losses._batch import weighted_mean, widened
 
 
 class Params(Component):
     """`label_smoothing` is the share of each target spread evenly over all classes."""
 
+    ACTIVATIONS: ClassVar[tuple[str, ...]] = ("softmax",)
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
-Loss = Callable[[Float[Tensor, "n k"], Int[Tensor, " n"]], Float[Tensor, ""]]
+Targets = Int[Tensor, " n"] | Float[Tensor, "n k"]
+Loss = Callable[[Float[Tensor, "n k"], Targets], Float[Tensor, ""]]
 
 
 def build(params: Params, class_weights: Float[Tensor, " k"] | None) -> Loss:
-    """Mean over the batch, in nats.
+    """Mean over the batch, in nats. Targets are classes, or soft: a share of each class.
 
     Args:
-        class_weights: of mean 1 over the training samples. The weighted losses are divided by the
-            number of samples, not by the sum of their weights: a part of a batch then counts by
-            its size, and two devices end where one does.
+        class_weights: of mean 1 over the training samples; a sample with a soft target has the
+            mean of the weights by its shares.
     """
 
-    def loss(logits: Float[Tensor, "n k"], targets: Int[Tensor, " n"]) -> Float[Tensor, ""]:
+    def loss(logits: Float[Tensor, "n k"], targets: Targets) -> Float[Tensor, ""]:
         losses = functional.cross_entropy(
-            logits.float(),
-            targets,
-            label_smoothing=params.label_smoothing,
-            reduction="mean" if class_weights is None else "none",
+            widened(logits), targets, label_smoothing=params.label_smoothing, reduction="none"
         )
-        if class_weights is None:
-            return losses
-        return (losses * class_weights.to(losses.device)[targets]).mean()
+        return weighted_mean(losses, sample_weights(class_weights, targets))
 
     return loss
+
+
+def sample_weights(
+    class_weights: Float[Tensor, " k"] | None, targets: Targets
+) -> Float[Tensor, " n"] | None:
+    """The weight of each sample by its class, or by its shares of the classes."""
+    if class_weights is None:
+        return None
+    weights = class_weights.to(targets.device)
+    return targets @ weights.to(targets.dtype) if targets.ndim == 2 else weights[targets]

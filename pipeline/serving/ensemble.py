@@ -45,7 +45,7 @@ class Ensemble:
         """
         pixels = np.stack([self._pixels(image, i) for i, image in enumerate(images)])
         log_probs = {
-            name: self._task.log_probs(member.logits(pixels))
+            name: self._task.predictions(member.logits(pixels))
             for name, member in self._members.items()
         }
         probs: np.ndarray = np.exp(self._combiner(log_probs))

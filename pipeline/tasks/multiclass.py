@@ -1,28 +1,36 @@
 """One class for each image, out of k ≥ 2."""
 
+from typing import ClassVar
+
 import numpy as np
 from jaxtyping import Float, Int
 
 from pipeline.component import Component
 
-KIND = "classes"  # what it learns from, see pipeline.preprocessing.listing
+KIND = "classes"
 
 
 class Params(Component):
     """No settings."""
 
+    ACTIVATION: ClassVar[str] = "softmax"
+    MONITOR: ClassVar[str] = "log_loss"
+
 
 def num_outputs(num_classes: int) -> int:
-    """How many logits the network gives."""
+    """One logit a class."""
     return num_classes
 
 
-def log_probs(logits: Float[np.ndarray, "*m n k"]) -> Float[np.ndarray, "*m n k"]:
+def predictions(logits: Float[np.ndarray, "*m n k"]) -> Float[np.ndarray, "*m n k"]:
     """Log of the softmax, in float64 so that a confident wrong answer stays finite."""
     logits = np.asarray(logits, np.float64)
     shifted = logits - logits.max(axis=-1, keepdims=True)
     log_p: np.ndarray = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return log_p
+
+
+log_probs = predictions
 
 
 def scores(

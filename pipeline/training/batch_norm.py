@@ -9,6 +9,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 
+from pipeline.errors import UserError
+
 
 class GlobalBatchNorm2d(nn.BatchNorm2d):
     """As `nn.BatchNorm2d`, over the images of all processes. All hold equally many."""
@@ -38,7 +40,16 @@ class GlobalBatchNorm2d(nn.BatchNorm2d):
 
 
 def globalise(module: nn.Module) -> None:
-    """Turn every `BatchNorm2d` in `module` into a global one, in place; the weights stay."""
+    """Turn every `BatchNorm2d` in `module` into a global one, in place; the weights stay.
+
+    Raises:
+        UserError: there is a batch norm of a library's own kind, which would see one device's part.
+    """
     for child in module.modules():
         if type(child) is nn.BatchNorm2d:
             child.__class__ = GlobalBatchNorm2d
+        elif isinstance(child, nn.modules.batchnorm._BatchNorm):
+            raise UserError(
+                f"hardware.devices: the network has batch norms of the kind {type(child).__name__},"
+                " whose statistics cannot be those of all devices; allowed 1 with this architecture"
+            )

@@ -274,7 +274,7 @@ class Loop:
         count = 0
         for batch in self._val:
             moved = plan.data.to_device(batch)
-            log_probs = plan.task.log_probs(self._model(moved.images).float().cpu().numpy())
+            log_probs = plan.task.predictions(self._model(moved.images).float().cpu().numpy())
             for name, values in plan.task.scores(log_probs, batch.targets.numpy()).items():
                 sums[name] = sums.get(name, 0.0) + float(values.sum())
             count += len(batch.targets)

@@ -1,5 +1,6 @@
 """Conformance: every model, because its file exists."""
 
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,12 @@ import torch
 
 from pipeline.artifacts import Card
 from pipeline.component import names, resolve, schema
+from pipeline.depth import blocks
 from pipeline.errors import UserError
 from pipeline.network import Network
 from pipeline.predicting import predict_logits
 
-SHAPES = [(8, 8, 1), (28, 28, 1), (33, 20, 3)]
+SHAPES = [(8, 8, 1), (28, 28, 1), (33, 20, 3), (224, 224, 3)]
 MODELS = names("model")
 CPU = torch.device("cpu")
 
@@ -34,6 +36,27 @@ def test_logits_have_a_column_for_each_output(name: str, shape: tuple[int, int, 
     logits = body(torch.zeros(2, shape[2], *shape[:2]))
     assert logits.shape == (2, 5)
     assert logits.dtype == torch.float32
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_two_images_are_enough_to_train_on(name: str) -> None:
+    made = network(name).train()
+    optimizer = torch.optim.SGD(made.parameters(), lr=1e-3)
+    before = [p.detach().clone() for p in made.parameters()]
+    loss = made(torch.randint(0, 256, (2, 28, 28, 1), dtype=torch.uint8)).square().sum()
+    loss.backward()
+    optimizer.step()
+    assert torch.isfinite(loss)
+    assert any(not torch.equal(a, b) for a, b in zip(before, made.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_parameter_is_in_one_block_and_the_classifier_in_the_last(name: str) -> None:
+    body = network(name).body
+    found = blocks(body)
+    assert sorted(chain.from_iterable(found)) == sorted(n for n, _ in body.named_parameters())
+    assert len(found) >= 2
+    assert any(body.get_parameter(n).shape[0] == 3 for n in found[-1])
 
 
 @pytest.mark.parametrize("name", MODELS)

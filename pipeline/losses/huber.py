@@ -1,0 +1,39 @@
+"""Huber's loss: squared error up to `delta`, absolute beyond.
+
+P. J. Huber, Robust Estimation of a Location Parameter, 1964.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, ClassVar
+
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+
+from pipeline.component import Component
+from pipeline.losses._batch import refuse_weights, widened
+
+
+class Params(Component):
+    """`delta` is in standard deviations of the target over train."""
+
+    ACTIVATIONS: ClassVar[tuple[str, ...]] = ("identity",)
+    delta: Annotated[float, Field(gt=0)] = 1.0
+
+
+Loss = Callable[[Float[Tensor, "n t"], Float[Tensor, "n t"]], Float[Tensor, ""]]
+
+
+def build(params: Params, class_weights: Float[Tensor, " k"] | None) -> Loss:
+    """Mean over the batch and its values: e² / 2 up to delta, delta · (|e| − delta / 2) beyond.
+
+    Raises:
+        UserError: there are class weights.
+    """
+    refuse_weights(params.name, class_weights)
+
+    def loss(logits: Float[Tensor, "n t"], targets: Float[Tensor, "n t"]) -> Float[Tensor, ""]:
+        return functional.huber_loss(widened(logits), targets, delta=params.delta)
+
+    return loss

@@ -1,0 +1,34 @@
+"""Mean absolute error: an outlier pulls no harder than any other sample."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from pipeline.component import Component
+from pipeline.losses._batch import refuse_weights, widened
+
+
+class Params(Component):
+    """No settings."""
+
+    ACTIVATIONS: ClassVar[tuple[str, ...]] = ("identity",)
+
+
+Loss = Callable[[Float[Tensor, "n t"], Float[Tensor, "n t"]], Float[Tensor, ""]]
+
+
+def build(params: Params, class_weights: Float[Tensor, " k"] | None) -> Loss:
+    """Mean over the batch and its values, which are standardised.
+
+    Raises:
+        UserError: there are class weights.
+    """
+    refuse_weights(params.name, class_weights)
+
+    def loss(logits: Float[Tensor, "n t"], targets: Float[Tensor, "n t"]) -> Float[Tensor, ""]:
+        return functional.l1_loss(widened(logits), targets)
+
+    return loss

@@ -1,0 +1,130 @@
+"""Any classifier of torchvision, by name: `{name: torchvision, architecture: vgg16}`.
+
+S. Marcel and Y. Rodriguez, Torchvision the machine-vision package of Torch, 2010. AlexNet and
+GoogLeNet are here and not in timm. Auxiliary classifiers, which help only training, are left out.
+"""
+
+import re
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+from torch import nn
+from torchvision import models  # type: ignore[import-untyped]
+
+from pipeline.component import Component
+from pipeline.errors import UserError
+from pipeline.models import _weights
+from pipeline.models._least import output_shape
+from pipeline.models._options import construct
+from pipeline.models._stem import is_small, step_by_one
+
+WITH_AUXILIARY = {"googlenet": ("aux1.", "aux2."), "inception_v3": ("AuxLogits.",)}
+HALF = (0.5, 0.5, 0.5)  # mean and std of those two: torchvision turns to them within the network
+OLD_NAME = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)$")  # of DenseNet's files
+
+
+class Params(Component):
+    """An architecture, what it starts from, and its own arguments."""
+
+    architecture: str = "resnet18"
+    """Of torchvision.models.list_models()."""
+    pretrained: bool | str = False
+    """true: the weights that torchvision publishes; or a file of weights. The classifier is fresh
+    where its number of outputs differs. Images are then normalised as those weights expect."""
+    stem: Literal["auto", "keep", "small"] = "auto"
+    """small: the first steps of two are left out; auto: where the image is smaller than 64 px,
+    and never of vit_*, whose patch is fixed."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Further arguments of the architecture."""
+
+    @field_validator("architecture")
+    def _known(cls, given: str) -> str:  # noqa: N805
+        from pipeline.models._names import require
+
+        require("torchvision", given)
+        return given
+
+    @field_validator("options")
+    def _free(cls, given: dict[str, Any]) -> dict[str, Any]:  # noqa: N805
+        from pipeline.models._names import refuse
+
+        refuse(given, "num_classes", "weights", "weights_backbone", "aux_logits")
+        return given
+
+
+def build(params: Params, shape: tuple[int, int, int], num_outputs: int) -> nn.Module:
+    """Takes n c h w floats of `shape` (height, width, channels) and gives n logits each.
+
+    The weights are fresh, also where `pretrained` is set: see `load_pretrained`.
+    """
+    given: dict[str, Any] = {"num_classes": num_outputs}
+    if params.architecture in WITH_AUXILIARY:
+        given |= {"aux_logits": False, "init_weights": True}
+    is_transformer = params.architecture.startswith("vit_")
+    if is_transformer:
+        given["image_size"] = shape[0]
+        if params.stem == "small":
+            raise UserError(
+                "model.stem: got small, torchvision fixes the patch of its transformers; "
+                "allowed auto, keep, or name: timm"
+            )
+    body = construct(partial(models.get_model, params.architecture), given, params.options)
+    first = body.get_submodule(_weights.first_convolution(body))
+    assert isinstance(first, nn.Conv2d)
+    first.in_channels = shape[2]
+    first.weight = nn.Parameter(_weights.of_channels(first.weight.detach(), shape[2]))
+    if is_small(shape, params.stem) and not is_transformer:
+        step_by_one(body, shape[2])
+    output_shape(body, shape, params.architecture)
+    return body
+
+
+def check(params: Params) -> None:
+    """Raise UserError where the published weights, or the file, are not to be had."""
+    if params.pretrained:
+        _file(params)
+
+
+def load_pretrained(params: Params, body: nn.Module) -> None:
+    """Give what `build` made the weights that `params.pretrained` names.
+
+    Raises:
+        UserError: they are not to be had, or do not fit.
+    """
+    path = _file(params)
+    left_out = WITH_AUXILIARY.get(params.architecture, ())
+    weights = {
+        OLD_NAME.sub(r"\1\2", key): value
+        for key, value in _weights.read(path).items()
+        if not key.startswith(left_out)
+    }
+    _weights.fit(body, weights, [_classifier(body)], path)
+
+
+def statistics(
+    params: Params, num_channels: int
+) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """Mean and std, in 0..1, that the pretrained weights expect; None where they are fresh."""
+    if not params.pretrained:
+        return None
+    expected = models.get_model_weights(params.architecture).DEFAULT.transforms()
+    values = (expected.mean, expected.std)
+    if params.architecture in WITH_AUXILIARY:
+        values = (HALF, HALF)
+    mean, std = (_weights.values_of_channels(tuple(v), num_channels) for v in values)
+    return mean, std
+
+
+def _file(params: Params) -> Path:
+    if isinstance(params.pretrained, str):
+        return _weights.local(Path(params.pretrained))
+    return _weights.from_url(models.get_model_weights(params.architecture).DEFAULT.url)
+
+
+def _classifier(body: nn.Module) -> str:
+    """The name of the last layer: linear, or in SqueezeNet a convolution."""
+    layers = nn.Linear, nn.Conv2d
+    names: list[str] = [name for name, part in body.named_modules() if isinstance(part, layers)]
+    return names[-1]

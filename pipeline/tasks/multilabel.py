@@ -1,0 +1,49 @@
+"""Any number of k labels for each image, also none."""
+
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from pipeline.component import Component
+
+KIND = "labels"
+
+
+class Params(Component):
+    """No settings."""
+
+    ACTIVATION: ClassVar[str] = "sigmoid"
+    MONITOR: ClassVar[str] = "log_loss"
+
+
+def num_outputs(num_classes: int) -> int:
+    """One logit a label."""
+    return num_classes
+
+
+def predictions(logits: Float[np.ndarray, "*m n k"]) -> Float[np.ndarray, "*m n k 2"]:
+    """For each label the log-probabilities that it is not there and that it is, in float64.
+
+    Both are kept: from the log of a probability near 1, that of the other is lost in rounding.
+    """
+    logits = np.asarray(logits, np.float64)
+    log_p: np.ndarray = -np.logaddexp(0, np.stack([logits, -logits], axis=-1))
+    return log_p
+
+
+def scores(
+    log_p: Float[np.ndarray, "n k 2"], targets: Bool[np.ndarray, "n k"]
+) -> dict[str, Float[np.ndarray, " n"]]:
+    """Per-sample figures whose mean training watches.
+
+    Log-loss is the mean over the labels, in nats; Hamming loss is the share of labels that are
+    wrong; subset accuracy is 1 where none is.
+    """
+    true = np.take_along_axis(log_p, targets[..., None].astype(np.intp), axis=-1)[..., 0]
+    wrong = (log_p[..., 1] > log_p[..., 0]) != targets
+    return {
+        "log_loss": -true.mean(axis=-1),
+        "hamming_loss": wrong.mean(axis=-1),
+        "subset_accuracy": (~wrong.any(axis=-1)).astype(np.float64),
+    }
