@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from pipeline import params
+from pipeline.component import resolve
 from pipeline.errors import UserError, nearest
 
 app = typer.Typer(
