@@ -88,7 +88,7 @@ class Workspace:
             text=True,
             start_new_session=True,
             # A shell that runs the tests in the background has them ignore Ctrl-C.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
 
     def run(self, *command: str, status: int = 0, **more: str) -> str:
