@@ -58,10 +58,10 @@ def forked():
     os._exit(0)
 
 chance, ends = random.Random(seed), []
-for _ in range(num_kills):
+for number in range(num_kills):
     child = forked()
-    time.sleep(chance.uniform(0.15, 0.9))
-    os.kill(child, chance.choice([signal.SIGTERM, signal.SIGKILL]))
+    time.sleep(chance.uniform(0.1, 0.3))  # one begins within about 0.1 s
+    os.kill(child, (signal.SIGTERM, signal.SIGKILL)[number % 2])
     ends.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 (folder / "ends").write_text(json.dumps(ends))
 assert os.waitpid(forked(), 0)[1] == 0
@@ -70,7 +70,7 @@ assert os.waitpid(forked(), 0)[1] == 0
 
 def run(workspace: Workspace, name: str, num_kills: int, seed: int, **training: Any) -> Path:
     folder = workspace.folder / name
-    made = tree({"accelerator": "cpu"}, epochs=8, **training)
+    made = tree({"accelerator": "cpu"}, epochs=40, **training)
     made["recipes"]["r"]["model"] = {"name": "cnn", "widths": [8, 16], "dropout": 0.2}
     command = [
         sys.executable,
@@ -98,4 +98,5 @@ def test_killed_at_random_points(packed: Workspace) -> None:  # noqa: F811
     same(alone, killed)
     ends = json.loads((killed / "ends").read_text())
     assert len(ends) == 24
-    assert {-9, 143} <= set(ends)  # and 0, where a fit was done before it was to be killed
+    assert 0 not in ends[:4]  # later ones may have been done before they were to be killed
+    assert {-9, 143} <= set(ends)
