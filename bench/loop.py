@@ -94,7 +94,7 @@ def bare(given: Inputs, wanted: Recipe) -> dict[str, torch.Tensor]:
         with torch.inference_mode():
             losses = [
                 multiclass.scores(
-                    multiclass.log_probs(network(batch.images).numpy()), batch.targets.numpy()
+                    multiclass.predictions(network(batch.images).numpy()), batch.targets.numpy()
                 )["log_loss"].sum()
                 for batch in val
             ]

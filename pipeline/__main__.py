@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pipeline import params
-from pipeline.component import resolve
+from pipeline.component import load, resolve
 from pipeline.errors import UserError, nearest
 
 app = typer.Typer(
@@ -49,7 +49,6 @@ def summary(
     import rich
 
     from pipeline.artifacts import Card, Layout
-    from pipeline.component import load, resolve
     from pipeline.summary import choose, rows, table
 
     loaded, card_file = params.load(PARAMS_FILE), Layout().card

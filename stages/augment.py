@@ -39,7 +39,7 @@ def main(stage: Stage) -> None:
 
 def _train(stage: Stage, card: Card) -> Packed:
     """All that some fit learns from: without val in hold-out, everything with folds."""
-    packed = Packed.open(stage.inputs.processed / "trainval")
+    packed = Packed.open(stage.inputs.trainval)
     is_train = (packed.folds < 0) | (card.num_folds > 1)
     return packed.take(np.flatnonzero(is_train))
 

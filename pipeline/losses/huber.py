@@ -3,7 +3,6 @@
 P. J. Huber, Robust Estimation of a Location Parameter, 1964.
 """
 
-from collections.abc import Callable
 from typing import Annotated, ClassVar
 
 from jaxtyping import Float
@@ -13,6 +12,7 @@ from torch.nn import functional
 
 from pipeline.component import Component
 from pipeline.losses._batch import refuse_weights, widened
+from pipeline.losses._standardised import Loss
 
 
 class Params(Component):
@@ -20,9 +20,6 @@ class Params(Component):
 
     ACTIVATIONS: ClassVar[tuple[str, ...]] = ("identity",)
     delta: Annotated[float, Field(gt=0)] = 1.0
-
-
-Loss = Callable[[Float[Tensor, "n t"], Float[Tensor, "n t"]], Float[Tensor, ""]]
 
 
 def build(params: Params, class_weights: Float[Tensor, " k"] | None) -> Loss:

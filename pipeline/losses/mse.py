@@ -1,6 +1,5 @@
 """Mean squared error."""
 
-from collections.abc import Callable
 from typing import ClassVar
 
 from jaxtyping import Float
@@ -9,15 +8,13 @@ from torch.nn import functional
 
 from pipeline.component import Component
 from pipeline.losses._batch import refuse_weights, widened
+from pipeline.losses._standardised import Loss
 
 
 class Params(Component):
     """No settings."""
 
     ACTIVATIONS: ClassVar[tuple[str, ...]] = ("identity",)
-
-
-Loss = Callable[[Float[Tensor, "n t"], Float[Tensor, "n t"]], Float[Tensor, ""]]
 
 
 def build(params: Params, class_weights: Float[Tensor, " k"] | None) -> Loss:

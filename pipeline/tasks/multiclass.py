@@ -30,9 +30,6 @@ def predictions(logits: Float[np.ndarray, "*m n k"]) -> Float[np.ndarray, "*m n 
     return log_p
 
 
-log_probs = predictions
-
-
 def scores(
     log_p: Float[np.ndarray, "n k"], targets: Int[np.ndarray, " n"]
 ) -> dict[str, Float[np.ndarray, " n"]]:

@@ -44,7 +44,7 @@ def save(state: State, path: Path) -> None:
     Raises:
         UserError: the disk is full; the checkpoint before stays.
     """
-    write(asdict_shallow(state), path)
+    write(vars(state), path)
 
 
 def write(content: Any, path: Path) -> None:
@@ -76,11 +76,6 @@ def load(folder: Path) -> State | None:
 def load_epoch(folder: Path) -> State:
     """The state at the last epoch's end, where a diverged fit is taken back to."""
     return _read(folder / EPOCH)
-
-
-def asdict_shallow(state: State) -> dict[str, Any]:
-    """Without copying a tensor."""
-    return {name: getattr(state, name) for name in State.__dataclass_fields__}
 
 
 def is_full(error: Exception, path: Path) -> bool:

@@ -78,15 +78,16 @@ class TrainBlocks(Dataset[list[Batch]]):
     def __init__(
         self,
         packed: Packed,
-        policy: dict[str, Any],
+        augmenter: Augmenter,
+        mixing: dict[str, Any] | None,
         seed: int,
         rank: int,
         world: int,
         *,
         on_accelerator: bool = False,
     ) -> None:
-        self._packed, self._mixing, self._seed = packed, policy["mixing"], seed
-        self._augmenter = Augmenter(policy, seed)
+        self._packed, self._mixing, self._seed = packed, mixing, seed
+        self._augmenter = augmenter
         self._keys = sample_keys(packed.ids)
         self._rank, self._world = rank, world
         self._on_accelerator = on_accelerator
@@ -106,9 +107,13 @@ class TrainBlocks(Dataset[list[Batch]]):
         num = len(step.rows)
         return mixing.draw(self._mixing, self._seed, step.epoch, step.batch, num, *size_px)
 
+    def _own(self, step: Step) -> np.ndarray:
+        """This device's places in the global batch."""
+        return np.arange(len(step.rows))[self._rank :: self._world]
+
     def _needed(self, step: Step, mix: mixing.Mix | None) -> np.ndarray:
         """Places in the global batch: this device's own, and those mixed into them."""
-        own = np.arange(len(step.rows))[self._rank :: self._world]
+        own = self._own(step)
         return own if mix is None else np.union1d(own, mix.partners[own])
 
     def _augmented(self, block: Block, needed: list[np.ndarray]) -> UInt8[np.ndarray, "n h w c"]:
@@ -123,7 +128,7 @@ class TrainBlocks(Dataset[list[Batch]]):
     def _batch(
         self, step: Step, mix: mixing.Mix | None, places: np.ndarray, images: np.ndarray
     ) -> Batch:
-        own = np.arange(len(step.rows))[self._rank :: self._world]
+        own = self._own(step)
         targets = torch.from_numpy(self._packed.targets[step.rows[own]])
         if self._on_accelerator:
             later = Later(step.epoch, self._keys[step.rows[own]], step.copies[own])
@@ -194,7 +199,8 @@ class Data:
         """Iterating gives the epoch that `sampler` is set to, from its `first_batch` on."""
         blocks = TrainBlocks(
             self._inputs.train,
-            self._inputs.policy,
+            self._augmenter,
+            self._inputs.policy["mixing"],
             self._seed,
             self._rank,
             self._world,

@@ -121,6 +121,7 @@ def _plan(fabric: Fabric, job: Job) -> Plan:
         globalise(network)
     losses, own = resolve("loss", job.recipe.loss)
     named = [list(network.named_parameters())]
+    draws_bar = fabric.is_global_zero and shows_bars()
     return Plan(
         network=network,
         optimizer=build(
@@ -133,7 +134,7 @@ def _plan(fabric: Fabric, job: Job) -> Plan:
         settings=settings,
         seed=job.seed,
         record=job.record,
-        progress=(Bar if shows_bars() else Lines)(job.title, settings, data.sampler.num_batches),
+        progress=(Bar if draws_bar else Lines)(job.title, settings, data.sampler.num_batches),
         folder=job.folder,
     )
 

@@ -98,8 +98,13 @@ class Loop:
     @property
     def _best(self) -> int:
         """The epoch with the lowest monitored figure; −1 before the first."""
-        values = [figures[MONITOR] for figures in self._state.history]
+        values = self._watched
         return min(range(len(values)), key=values.__getitem__) if values else -1
+
+    @property
+    def _watched(self) -> list[float]:
+        """The monitored figure of every epoch that is done."""
+        return [figures[MONITOR] for figures in self._state.history]
 
     def _begin(self) -> State:
         """The state to go on from, put into network and optimiser, or a fresh one."""
@@ -184,7 +189,7 @@ class Loop:
             step,
             steps_per_epoch=self._num_batches,
             num_epochs=settings.epochs,
-            history=[figures[MONITOR] for figures in self._state.history],
+            history=self._watched,
         )
 
     def _seed_dropout(self, step: int) -> None:

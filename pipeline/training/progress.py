@@ -1,6 +1,5 @@
 """How far a fit is: a bar on a terminal, a line an epoch elsewhere."""
 
-import os
 import sys
 import time
 
@@ -12,11 +11,6 @@ from pipeline.params import Training
 def shows_bars() -> bool:
     """Whether there is a terminal to draw on."""
     return sys.stderr.isatty()
-
-
-def tells() -> bool:
-    """Whether this is the first process of a fit."""
-    return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
 
 
 class Lines:
@@ -49,7 +43,6 @@ class Bar:
             desc=title,
             unit=" images",
             unit_scale=True,
-            disable=not tells(),
         )
         self._batch_size = settings.batch_size
 

@@ -9,7 +9,7 @@ from pipeline.component import load, names, schema
 from pipeline.ensembling import greedy, mean
 from pipeline.ensembling._choose import cross_validated, fit, mean_log_loss
 from pipeline.ensembling._combiner import Combiner
-from pipeline.tasks.multiclass import log_probs
+from pipeline.tasks.multiclass import predictions as log_probs
 
 METHODS = names("method")
 

@@ -6,7 +6,7 @@ import pytest
 from pipeline.evaluation.compare import compare
 from pipeline.evaluation.intervals import Bootstrap, draws
 from pipeline.evaluation.metrics import metrics
-from pipeline.tasks.multiclass import log_probs
+from pipeline.tasks.multiclass import predictions as log_probs
 from tests.evaluation.test_metrics import measure, predictions
 
 METRICS = metrics(num_bins=10)

@@ -8,7 +8,8 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
 
 from pipeline.evaluation.compare import confusion_counts
 from pipeline.evaluation.metrics import metrics
-from pipeline.tasks.multiclass import log_probs, scores
+from pipeline.tasks.multiclass import predictions as log_probs
+from pipeline.tasks.multiclass import scores
 
 METRICS = metrics(num_bins=10)
 

@@ -14,7 +14,7 @@ from pipeline.artifacts import Layout, Pool, Predictions, read_json
 from pipeline.ensembling._combiner import Combiner
 from pipeline.packed import Packed
 from pipeline.serving.ensemble import Ensemble
-from pipeline.tasks.multiclass import log_probs
+from pipeline.tasks.multiclass import predictions as log_probs
 from tests.conftest import Workspace
 
 pytestmark = pytest.mark.slow

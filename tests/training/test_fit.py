@@ -14,7 +14,8 @@ from pipeline import params
 from pipeline.artifacts import Layout
 from pipeline.network import Network
 from pipeline.predicting import predict_logits
-from pipeline.tasks.multiclass import log_probs, scores
+from pipeline.tasks.multiclass import predictions as log_probs
+from pipeline.tasks.multiclass import scores
 from pipeline.training.data import Inputs
 from tests.conftest import ROOT, Workspace
 
