@@ -4,6 +4,7 @@
 layout of their staging folder.
 """
 
+import csv
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -58,6 +59,14 @@ class Layout:
     def ensemble(self) -> Path:
         return self.root / "artifacts/ensemble"
 
+    def system(self, name: str) -> Path:
+        """The combiner of a member or an ensemble."""
+        return self.ensemble / "systems" / f"{name}.json"
+
+    @property
+    def held_out(self) -> Path:
+        return self.ensemble / "held_out.npz"
+
     @property
     def model(self) -> Path:
         return self.root / "artifacts/model"
@@ -69,6 +78,18 @@ class Layout:
     @property
     def comparison(self) -> Path:
         return self.root / "reports/comparison.json"
+
+    @property
+    def tables(self) -> Path:
+        return self.root / "reports/tables"
+
+    @property
+    def inspection(self) -> Path:
+        return self.root / "artifacts/inspection"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "reports/index.html"
 
     @property
     def plots(self) -> Path:
@@ -95,6 +116,7 @@ class Card:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     fingerprint: str
+    target_scale: tuple[tuple[float, ...], ...] = ()
 
     def save(self, path: Path) -> None:
         write_json(path, asdict(self))
@@ -125,6 +147,33 @@ class Predictions:
             return cls(held["ids"], held["logits"], held["targets"])
 
 
+@dataclass(frozen=True)
+class Samples:
+    """What is known of each sample beside its image: the table that preprocessing wrote."""
+
+    columns: dict[str, list[str]]
+    """By the table's heading, in its order: id, fold, group, height_px, width_px, brightness,
+    contrast, and what the source knew."""
+
+    @property
+    def groups(self) -> list[str]:
+        """Samples of one group stay together; an empty name is a group of its own."""
+        return self.columns["group"]
+
+    def of(self, ids: np.ndarray) -> "Samples":
+        """The rows of these samples, in this order."""
+        row_of = {id_: row for row, id_ in enumerate(self.columns["id"])}
+        rows = [row_of[str(id_)] for id_ in ids]
+        return Samples({name: [column[r] for r in rows] for name, column in self.columns.items()})
+
+    @classmethod
+    def load(cls, folder: Path) -> "Samples":
+        """From `data/processed/trainval` or `test`."""
+        with (folder / "samples.csv").open(newline="", encoding="utf-8") as file:
+            heading, *rows = csv.reader(file)
+        return cls({name: [row[i] for row in rows] for i, name in enumerate(heading)})
+
+
 class Pool(NamedTuple):
     """The predictions of all members for one split, in the same order of samples."""
 
@@ -152,6 +201,28 @@ class Pool(NamedTuple):
                 )
         logits = np.stack([p.logits for p in predictions.values()]).astype(np.float64)
         return cls(list(predictions), first.ids, logits, first.targets)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What every system says of validation: each sample from a fit that did not see it."""
+
+    ids: np.ndarray
+    targets: np.ndarray
+    systems: dict[str, np.ndarray]
+    """Calibrated predictions, see pipeline.space."""
+
+    def save(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        named = {f"system {name}": made for name, made in self.systems.items()}
+        np.savez(path, ids=self.ids, targets=self.targets, **named)  # type: ignore[arg-type]
+
+    @classmethod
+    def load(cls, path: Path) -> "HeldOut":
+        with np.load(path) as held:
+            names = [key for key in held if key.startswith("system ")]
+            systems = {name.removeprefix("system "): held[name] for name in names}
+            return cls(held["ids"], held["targets"], systems)
 
 
 def write_json(path: Path, tree: Any) -> None:

@@ -26,6 +26,7 @@ FAMILIES = {
     "model": "pipeline.models",
     "loss": "pipeline.losses",
     "method": "pipeline.ensembling",
+    "calibrator": "pipeline.calibration",
 }
 
 

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.component import Component, Strict, choice, names, retuple, schema
+from pipeline.decision import Costs, Goal
 from pipeline.errors import UserError, nearest
 from pipeline.optimisation import AdamW, Average, Clip, Cosine, Optimiser, Penalty, Schedule
 
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
     Model: TypeAlias = Component
     Loss: TypeAlias = Component
     Method: TypeAlias = Component
+    Calibrator: TypeAlias = Component
 else:
     Source, Policy, Task = choice("source"), choice("policy"), choice("task")
-    Model, Loss, Method = choice("model"), choice("loss"), choice("method")
+    Model, Loss = choice("model"), choice("loss")
+    Method, Calibrator = choice("method"), choice("calibrator")
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # becomes a folder and a stage's name
 Positive = Annotated[int, Field(gt=0)]
@@ -213,6 +216,25 @@ class Member(Strict):
     seed: Seed = 0
 
 
+class Ensembling(Strict):
+    """What is fitted on validation. All of it costs seconds."""
+
+    methods: Annotated[tuple[Method, ...], Field(min_length=1)] | None = None
+    """null: every method that has a form for the task."""
+    calibrators: Annotated[tuple[Calibrator, ...], Field(min_length=1)] | None = None
+    """Each member and each ensemble takes the one that suits it best; null: every calibrator."""
+    num_folds: Annotated[int, Field(ge=2)] = 5
+    """Parts of validation: a system is judged on each as fitted on the others."""
+    seed: Seed = 0
+    threshold: Goal = "f1"
+    """What the thresholds of two classes and of labels are best at, on validation."""
+    costs: Costs | None = None
+    """Of classes: a row for each true one, with the cost of each answer; the answer is then the
+    one with the lowest expected cost."""
+    coverage: Fraction = 0.9
+    """Of values: the share of samples that their intervals hold."""
+
+
 class Evaluation(Strict):
     """How sure the report is to be."""
 
@@ -241,7 +263,7 @@ class Params(Strict):
     augmentation: Augmentation
     recipes: Annotated[dict[Name, Recipe], Field(min_length=1)]
     members: Annotated[dict[Name, Member], Field(min_length=1)]
-    ensemble: Annotated[tuple[Method, ...], Field(min_length=1)]
+    ensemble: Ensembling
     hardware: Hardware
     evaluation: Evaluation
     # dvc.yaml names all of the above, so DVC wants them in the file; `{}` takes the defaults.
@@ -295,7 +317,8 @@ def parse(tree: dict[str, Any], origin: str) -> Params:
         _losses_fit,
         _batches_divide,
         _spaces_fit,
-        _methods_differ,
+        _members_are_several,
+        _methods_fit,
     ):
         check(params, origin)
     return params
@@ -319,6 +342,16 @@ def override(recipe: Recipe, settings: dict[str, Value]) -> Recipe:
         return Recipe.model_validate(retuple(tree))
     except ValidationError as error:
         raise UserError(explain(error, tree, Recipe)) from None
+
+
+def fitting(
+    family: str, listed: tuple[Component, ...] | None, task: Component
+) -> tuple[Component, ...]:
+    """What `listed` names; for null, all of the family that have a form for the task."""
+    if listed is not None:
+        return listed
+    made = [schema(family, name)(name=name) for name in names(family)]
+    return tuple(component for component in made if _suits(component, task))
 
 
 def explain(error: ValidationError, tree: Any, root: type[Strict]) -> str:
@@ -406,16 +439,43 @@ def _spaces_fit(params: Params, origin: str) -> None:
                     raise UserError(f"{origin}: recipes.{name}.search.space: {error}") from None
 
 
-def _methods_differ(params: Params, origin: str) -> None:
-    names = [method.name for method in params.ensemble]
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"{origin}: ensemble: got {name!r} twice; allowed each method once")
-        if name in params.members:
+def _members_are_several(params: Params, origin: str) -> None:
+    if len(params.members) < 2:
+        raise UserError(
+            f"{origin}: members: got {', '.join(params.members)} alone; allowed two or more; add "
+            "one, if only another seed of the same recipe"
+        )
+
+
+def _methods_fit(params: Params, origin: str) -> None:
+    """Each method and calibrator once, with a form for the task, and not called like a member."""
+    ensemble, task = params.ensemble, params.task
+    for key, family, listed in (
+        ("methods", "method", ensemble.methods),
+        ("calibrators", "calibrator", ensemble.calibrators),
+    ):
+        found = [component.name for component in listed or ()]
+        for component in listed or ():
+            if found.count(component.name) > 1:
+                raise UserError(
+                    f"{origin}: ensemble.{key}: got {component.name!r} twice; allowed once"
+                )
+            if not _suits(component, task):
+                allowed = [other.name for other in fitting(family, None, task)]
+                raise UserError(
+                    f"{origin}: ensemble.{key}: got {component.name!r}, which has no form for task "
+                    f"{task.name}; {nearest(component.name, allowed)}"
+                )
+    for method in fitting("method", ensemble.methods, task):
+        if method.name in params.members:
             raise UserError(
-                f"{origin}: members.{name}: a member may not be called like an ensemble method; "
-                "rename the member"
+                f"{origin}: members.{method.name}: a member may not be called like an ensemble "
+                "method; rename the member"
             )
+
+
+def _suits(component: Any, task: Any) -> bool:
+    return task.ACTIVATION in component.ACTIVATIONS
 
 
 def _present(tree: Any, loc: tuple[int | str, ...]) -> list[int | str]:

@@ -1,40 +1,64 @@
-"""A fitted ensemble, as plain JSON."""
+"""A fitted system, member or ensemble, as plain JSON: combine, calibrate, decide."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from pipeline.artifacts import read_json, write_json
+from pipeline.component import FAMILIES, retuple
+from pipeline.decision import Decision
+from pipeline.space import Space, State
 
 
 @dataclass(frozen=True)
 class Combiner:
-    """A method and one weight a member; weights are ≥ 0 and add up to 1."""
+    """All that makes one system's predictions and decisions from those of its members."""
 
     method: str
-    weights: dict[str, float]
+    members: tuple[str, ...]
+    states: list[State]
+    """Of the method: one, or one a label."""
+    calibrator: str
+    calibration: list[State]
+    """Of the calibrator: one, or one a label."""
+    space: Space
+    decision: Decision
 
-    def __call__(self, log_probs: dict[str, Float[np.ndarray, "n k"]]) -> Float[np.ndarray, "n k"]:
-        """Log-probabilities of the ensemble from those of (at least) its members."""
-        module = import_module(f"pipeline.ensembling.{self.method}")
-        stacked = np.stack([log_probs[name] for name in self.weights])
-        combined: np.ndarray = module.combine(np.array(list(self.weights.values())), stacked)
-        return combined
-
-    @property
-    def members(self) -> list[str]:
-        """Those that count: a weight of zero needs no prediction."""
-        return [name for name, weight in self.weights.items() if weight > 0]
+    def __call__(self, predictions: dict[str, np.ndarray]) -> np.ndarray:
+        """Calibrated predictions of the system, from those of (at least) its members."""
+        stacked = np.stack([predictions[name] for name in self.members])
+        method = import_module(f"{FAMILIES['method']}.{self.method}")
+        calibrator = import_module(f"{FAMILIES['calibrator']}.{self.calibrator}")
+        combined = self.space.apply(method, self.states, stacked)
+        return self.space.apply(calibrator, self.calibration, combined)
 
     def without_idle(self) -> "Combiner":
-        return Combiner(self.method, {name: self.weights[name] for name in self.members})
+        """The same, without the members whose weight is zero."""
+        if any("weights" not in state for state in self.states):
+            return self
+        counted = np.flatnonzero(np.sum([state["weights"] for state in self.states], axis=0))
+        states = [{**state, "weights": state["weights"][counted]} for state in self.states]
+        return replace(self, members=tuple(self.members[i] for i in counted), states=states)
 
     def save(self, path: Path) -> None:
-        write_json(path, asdict(self))
+        write_json(path, _plain(asdict(self)))
 
     @classmethod
     def load(cls, path: Path) -> "Combiner":
-        return cls(**read_json(path))
+        tree = read_json(path)
+        space, decision = Space(**retuple(tree["space"])), Decision(**retuple(tree["decision"]))
+        for part in ("states", "calibration"):
+            tree[part] = [{key: np.array(v) for key, v in state.items()} for state in tree[part]]
+        tree["members"] = tuple(tree["members"])
+        return cls(**{**tree, "space": space, "decision": decision})
+
+
+def _plain(tree: Any) -> Any:
+    if isinstance(tree, np.ndarray):
+        return tree.tolist()
+    if isinstance(tree, dict):
+        return {key: _plain(value) for key, value in tree.items()}
+    return [_plain(value) for value in tree] if isinstance(tree, list | tuple) else tree

@@ -1,31 +1,36 @@
-"""Greedy selection with replacement, by log-loss.
+"""Greedy selection with replacement.
 
 R. Caruana et al., Ensemble Selection from Libraries of Models, ICML 2004: add, again and again,
 the member that helps the mean most; a member's weight is how often it was added. The shortest
 prefix with the lowest loss is kept, so a useless member gets no weight.
 """
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int
 from pydantic import Field
 
 from pipeline.component import Component
-from pipeline.ensembling.mean import combine
+from pipeline.ensembling._weights import apply, apply_values
+from pipeline.space import State
 
-__all__ = ["Params", "combine", "fit"]
+__all__ = ["APART", "Params", "apply", "apply_values", "fit", "fit_values"]
+
+APART = False
 
 
 class Params(Component):
     """How many members are added, the same one perhaps several times."""
+
+    ACTIVATIONS: ClassVar[tuple[str, ...]] = ("softmax", "sigmoid", "identity")
 
     num_rounds: Annotated[int, Field(ge=1)] = 50
 
 
 def fit(
     params: Params, log_probs: Float[np.ndarray, "m n k"], targets: Int[np.ndarray, " n"]
-) -> Float[np.ndarray, " m"]:
+) -> State:
     """Weights that are multiples of one over the number of rounds kept.
 
     Only the probability of the true class enters the log-loss, so the search works on an
@@ -42,4 +47,11 @@ def fit(
         losses.append(float(candidates.min()))
         total += true_probs[picks[-1]]
     kept = picks[: int(np.argmin(losses)) + 1]
-    return np.bincount(kept, minlength=len(log_probs)) / len(kept)
+    return {"weights": np.bincount(kept, minlength=len(log_probs)) / len(kept)}
+
+
+def fit_values(
+    params: Params, values: Float[np.ndarray, "m n t"], targets: Float[np.ndarray, "n t"]
+) -> State:
+    """As `fit`, by squared error."""
+    raise NotImplementedError

@@ -1,29 +1,38 @@
-"""Mean of the members' probabilities: nothing to fit, hard to beat."""
+"""Mean of the members' probabilities, or values: nothing to fit, hard to beat."""
+
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from pipeline.component import Component
+from pipeline.ensembling._weights import apply, apply_values
+from pipeline.space import State
+
+__all__ = ["APART", "Params", "apply", "apply_values", "fit", "fit_values"]
+
+APART = False
 
 
 class Params(Component):
     """No settings."""
+
+    ACTIVATIONS: ClassVar[tuple[str, ...]] = ("softmax", "sigmoid", "identity")
 
 
 def fit(
     params: Params,  # noqa: ARG001
     log_probs: Float[np.ndarray, "m n k"],
     targets: Int[np.ndarray, " n"],  # noqa: ARG001
-) -> Float[np.ndarray, " m"]:
+) -> State:
     """Equal weights."""
-    return np.full(len(log_probs), 1 / len(log_probs))
+    return {"weights": np.full(len(log_probs), 1 / len(log_probs))}
 
 
-def combine(
-    weights: Float[np.ndarray, " m"], log_probs: Float[np.ndarray, "m n k"]
-) -> Float[np.ndarray, "n k"]:
-    """Log of the weighted mean of probabilities, computed stably."""
-    with np.errstate(divide="ignore"):  # a weight of zero is -inf here, and adds nothing
-        weighted = log_probs + np.log(weights)[:, None, None]
-    combined: np.ndarray = np.logaddexp.reduce(weighted, axis=0)
-    return combined
+def fit_values(
+    params: Params,
+    values: Float[np.ndarray, "m n t"],
+    targets: Float[np.ndarray, "n t"],  # noqa: ARG001
+) -> State:
+    """Equal weights."""
+    return fit(params, values, np.zeros(values.shape[1], int))
