@@ -8,7 +8,7 @@ from pipeline.stage import Stage, run
 
 def main(stage: Stage) -> None:
     chosen = read_json(stage.inputs.ensemble / "choice.json")["chosen"]
-    combiner = Combiner.load(stage.inputs.ensemble / f"{chosen}.json")
+    combiner = Combiner.load(stage.inputs.system(chosen))
     package(stage.inputs, combiner, stage.params.task.name, stage.scratch, stage.outputs.model)
     stage.spool.record({"num_members": len(combiner.members)})
 

@@ -1,16 +1,18 @@
-"""The deployed ensemble: raw images in, class names and probabilities out. Knows no MLflow."""
+"""The deployed ensemble: raw images in, calibrated predictions out. Knows no MLflow."""
 
 import base64
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 from pipeline.artifacts import Card, read_json
 from pipeline.component import Component, load
+from pipeline.decision import Decision
 from pipeline.ensembling._combiner import Combiner
 from pipeline.images import BadImage, decode, fit
 from pipeline.predicting import Member, choose_device
+from pipeline.space import Kind
 
 Raw = np.ndarray | bytes | str | Path
 
@@ -34,22 +36,32 @@ class Ensemble:
         return cls(members, combiner, Card.load(folder / "card.json"), task)
 
     @property
-    def classes(self) -> tuple[str, ...]:
+    def names(self) -> tuple[str, ...]:
+        """Of the classes, the labels or the values."""
         return self._card.classes
 
-    def probs(self, images: list[Raw]) -> Float[np.ndarray, "n k"]:
-        """Probabilities of every class for each image, in float64.
+    @property
+    def kind(self) -> Kind:
+        return self._combiner.space.kind
+
+    @property
+    def decision(self) -> Decision:
+        """How to answer, as validation chose it."""
+        return self._combiner.decision
+
+    def predictions(self, images: list[Raw]) -> np.ndarray:
+        """Calibrated predictions for each image: log-probabilities `n k` of classes or `n k 2` of
+        labels (absent, present), or values `n t`.
 
         Raises:
             ValueError: an image cannot be read; it names its place in the list.
         """
         pixels = np.stack([self._pixels(image, i) for i, image in enumerate(images)])
-        log_probs = {
-            name: self._task.predictions(member.logits(pixels))
+        predicted = {
+            name: self._task.predictions(member.logits(pixels), *self._card.target_scale)
             for name, member in self._members.items()
         }
-        probs: np.ndarray = np.exp(self._combiner(log_probs))
-        return probs
+        return self._combiner(predicted)
 
     def _pixels(self, image: Raw, place: int) -> UInt8[np.ndarray, "h w c"]:
         """As preprocessing made them: decoded and fitted by the same code."""

@@ -25,6 +25,7 @@ NEEDED = (
     "pydantic",
     "ruamel.yaml",
     "safetensors",
+    "scipy",
     "simplejpeg",
     "torch",
 )

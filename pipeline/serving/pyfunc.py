@@ -9,14 +9,14 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from pipeline.serving.ensemble import Ensemble, Raw
+from pipeline.serving.table import tabulate
 
 
 class PackagedEnsemble(PythonModel):
     """Predicts from raw images.
 
     Input: a uint8 array n h w or n h w c; or a list, or a DataFrame's `image` column, of arrays,
-    encoded files as bytes (or base64 text), or paths. Output: a DataFrame with the column
-    `class` and a column of probability for each class name.
+    encoded files as bytes (or base64 text), or paths. Output: see pipeline.serving.table.
     """
 
     def load_context(self, context: PythonModelContext) -> None:
@@ -28,11 +28,9 @@ class PackagedEnsemble(PythonModel):
         model_input: np.ndarray,  # or any of the above: MLflow passes "arrays" on unconverted
         params: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> pd.DataFrame:
-        probs = self._ensemble.probs(_images(model_input))
-        classes = self._ensemble.classes
-        table = pd.DataFrame(probs, columns=list(classes))
-        table.insert(0, "class", [classes[i] for i in probs.argmax(axis=1)])
-        return table
+        ensemble = self._ensemble
+        predictions = ensemble.predictions(_images(model_input))
+        return tabulate(predictions, ensemble.kind, ensemble.names, ensemble.decision)
 
 
 def _images(model_input: Any) -> list[Raw]:

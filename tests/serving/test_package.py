@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from pipeline.artifacts import Layout, Pool, Predictions, read_json
+from pipeline.decision import Decision
 from pipeline.ensembling._combiner import Combiner
 from pipeline.packed import Packed
 from pipeline.serving.ensemble import Ensemble
+from pipeline.serving.table import tabulate
 from pipeline.tasks.multiclass import predictions as log_probs
 from tests.conftest import Workspace
 
@@ -31,9 +33,8 @@ print(json.dumps({"columns": list(table.columns), "class": list(table["class"]),
 
 def expected(layout: Layout) -> tuple[np.ndarray, np.ndarray]:
     """Log-probabilities of the chosen ensemble on test, from the artifacts."""
-    chosen = read_json(layout.ensemble / "choice.json")["chosen"]
-    combiner = Combiner.load(layout.ensemble / f"{chosen}.json")
-    paths = {name: layout.predictions(name, "test") for name in combiner.weights}
+    combiner = Combiner.load(layout.system(read_json(layout.ensemble / "choice.json")["chosen"]))
+    paths = {name: layout.predictions(name, "test") for name in combiner.members}
     pool = Pool.gather({name: Predictions.load(path) for name, path in paths.items()})
     return combiner(dict(zip(pool.members, log_probs(pool.logits), strict=True))), pool.targets
 
@@ -72,14 +73,16 @@ def test_every_way_to_hand_over_an_image_agrees(
         grey, images[0], np.repeat(images[0], 3, 2), grey.astype(np.int64), encoded,
         base64.b64encode(encoded).decode(), str(tmp_path / "digit.png"), tmp_path / "digit.png",
     ]  # fmt: skip
-    probs = ensemble.probs(ways)
-    np.testing.assert_allclose(probs, np.repeat(probs[:1], len(ways), 0), atol=1e-6)
-    assert ensemble.classes == tuple(map(str, range(10)))
+    made = ensemble.predictions(ways)
+    np.testing.assert_allclose(made, np.repeat(made[:1], len(ways), 0), atol=1e-5)
+    assert ensemble.names == tuple(map(str, range(10)))
 
 
 def test_an_image_of_another_size_is_resized(ensemble: Ensemble, images: np.ndarray) -> None:
     large = images[:20].repeat(4, axis=1).repeat(4, axis=2)
-    np.testing.assert_allclose(ensemble.probs(list(large)), ensemble.probs(list(images[:20])))
+    np.testing.assert_allclose(
+        ensemble.predictions(list(large)), ensemble.predictions(list(images[:20]))
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,7 +98,7 @@ def test_an_image_of_another_size_is_resized(ensemble: Ensemble, images: np.ndar
 )
 def test_what_is_no_image_is_named(ensemble: Ensemble, image, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        ensemble.probs([np.zeros((8, 8), np.uint8), image])
+        ensemble.predictions([np.zeros((8, 8), np.uint8), image])
 
 
 def test_the_model_holds_no_chance_and_no_path(reproduced: Workspace) -> None:
@@ -103,3 +106,20 @@ def test_the_model_holds_no_chance_and_no_path(reproduced: Workspace) -> None:
     assert str(reproduced.folder) not in text
     assert "1970-01-01" in text
     assert not list(Layout(reproduced.folder).model.rglob("__pycache__"))
+
+
+def test_labels_are_listed_with_their_probabilities() -> None:
+    decision = Decision("thresholds", thresholds=(0.5, 0.2))
+    present = np.array([[0.6, 0.1], [0.4, 0.3]])
+    log_probs = np.log(np.stack([1 - present, present], axis=-1))
+    table = tabulate(log_probs, "labels", ("red", "blue"), decision)
+    assert list(table["labels"]) == [["red"], ["blue"]]
+    np.testing.assert_allclose(table[["red", "blue"]], present)
+
+
+def test_values_stand_in_their_intervals() -> None:
+    decision = Decision("values", half_widths=(1.0, 10.0))
+    table = tabulate(np.array([[30.0, 70.0]]), "values", ("age", "mass"), decision)
+    assert table.iloc[0].to_dict() == {
+        "age": 30, "age_low": 29, "age_high": 31, "mass": 70, "mass_low": 60, "mass_high": 80,
+    }  # fmt: skip

@@ -1,0 +1,44 @@
+"""The answers of a deployed ensemble as a table."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from pipeline.decision import Decision
+from pipeline.space import Kind
+
+
+def tabulate(
+    predictions: np.ndarray, kind: Kind, names: Sequence[str], decision: Decision
+) -> pd.DataFrame:
+    """A row an image, with the answer first.
+
+    - classes: `class`, and the probability of each class under its name;
+    - labels: `labels`, a list, and the probability of each label under its name;
+    - values: each under its name, with NAME_low and NAME_high around it.
+
+    Args:
+        predictions: calibrated, see pipeline.space.
+    """
+    if kind == "values":
+        return _with_intervals(predictions, names, np.array(decision.half_widths))
+    probs = np.exp(predictions[..., 1] if kind == "labels" else predictions)
+    table = pd.DataFrame(probs, columns=list(names))
+    decided = decision(predictions)
+    if kind == "labels":
+        table.insert(0, "labels", [list(np.array(names)[row]) for row in decided])
+    else:
+        table.insert(0, "class", [names[i] for i in decided])
+    return table
+
+
+def _with_intervals(
+    values: Float[np.ndarray, "n t"], names: Sequence[str], half_widths: Float[np.ndarray, " t"]
+) -> pd.DataFrame:
+    parts = {"": values, "_low": values - half_widths, "_high": values + half_widths}
+    columns = {
+        f"{name}{end}": made[:, i] for i, name in enumerate(names) for end, made in parts.items()
+    }
+    return pd.DataFrame(columns)
