@@ -6,6 +6,7 @@ layout of their staging folder.
 
 import csv
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -54,6 +55,9 @@ class Layout:
 
     def predictions(self, member: str, split: str) -> Path:
         return self.root / "artifacts/predictions" / member / f"{split}.npz"
+
+    def cost(self, member: str) -> Path:
+        return self.root / "artifacts/predictions" / member / "cost.json"
 
     @property
     def ensemble(self) -> Path:
@@ -145,6 +149,20 @@ class Predictions:
     def load(cls, path: Path) -> "Predictions":
         with np.load(path) as held:
             return cls(held["ids"], held["logits"], held["targets"])
+
+
+class Cost(NamedTuple):
+    """What a member takes, or an ensemble of several, with the networks of all folds."""
+
+    num_parameters: int
+    num_bytes: int
+    """Of the weights."""
+    multiply_adds: int
+    """For one image."""
+
+    @classmethod
+    def total(cls, parts: Iterable["Cost"]) -> "Cost":
+        return cls(*map(sum, zip(*parts, strict=True)))
 
 
 @dataclass(frozen=True)

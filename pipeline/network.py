@@ -108,9 +108,16 @@ class Network(nn.Module):
         return self.to(memory_format=self.memory_format)
 
     def forward(self, images: UInt8[Tensor, "n h w c"]) -> Float[Tensor, "n k"]:
-        pixels = self._cropped(images).permute(0, 3, 1, 2).to(torch.float32) / 255
-        pixels = ((pixels - self.mean) / self.std).contiguous(memory_format=self.memory_format)
-        logits: Tensor = self.body(pixels)
+        return self.judge(self.pixels(images))
+
+    def pixels(self, images: UInt8[Tensor, "n h w c"]) -> Float[Tensor, "n c h2 w2"]:
+        """In 0..1, of the size that the body takes."""
+        return self._cropped(images).permute(0, 3, 1, 2).to(torch.float32) / 255
+
+    def judge(self, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
+        """Logits of pixels 0..1."""
+        normalised = (pixels - self.mean) / self.std
+        logits: Tensor = self.body(normalised.contiguous(memory_format=self.memory_format))
         return logits
 
     def _cropped(self, images: UInt8[Tensor, "n h w c"]) -> UInt8[Tensor, "n h2 w2 c"]:

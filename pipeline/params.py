@@ -34,6 +34,10 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # becomes a folder a
 Positive = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+Corruption = Literal[
+    "gaussian_noise", "shot_noise", "defocus", "motion", "brightness", "contrast", "haze",
+    "pixelate", "jpeg",
+]  # fmt: skip
 Value: TypeAlias = bool | int | float | str
 WHOLE_TASKS = ("binary", "multiclass")
 MONITOR = "val/log_loss"  # what early stopping, the kept epoch and a search go by: lower is better
@@ -216,6 +220,26 @@ class Member(Strict):
     seed: Seed = 0
 
 
+class Views(Strict):
+    """Views of each image whose logits are averaged: better answers for as many times the work."""
+
+    mirror: bool = False
+    """Also from left to right."""
+    shift_px: Annotated[int, Field(ge=0)] = 0
+    """Also moved by this, up, down, left and right."""
+
+
+class Prediction(Strict):
+    """How members predict; a change retrains nothing."""
+
+    test_time: Views = Views()
+    members: dict[str, Views] = Field(default_factory=dict)
+    """In place of it, for some members."""
+
+    def of(self, member: str) -> Views:
+        return self.members.get(member, self.test_time)
+
+
 class Ensembling(Strict):
     """What is fitted on validation. All of it costs seconds."""
 
@@ -235,6 +259,17 @@ class Ensembling(Strict):
     """Of values: the share of samples that their intervals hold."""
 
 
+class Robustness(Strict):
+    """Conditions that the systems are put under once all is decided."""
+
+    corruptions: tuple[Corruption, ...] = get_args(Corruption)
+    severities: tuple[Annotated[int, Field(ge=1, le=5)], ...] = (1, 3, 5)
+    epsilons: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.01, 0.03)
+    """The largest change of a pixel, of 0..1, that an attack may make; empty makes no attack."""
+    max_images: Annotated[int, Field(ge=1)] = 1000
+    """Of test; the first ones in the order of their ids' digests."""
+
+
 class Evaluation(Strict):
     """How sure the report is to be."""
 
@@ -242,7 +277,13 @@ class Evaluation(Strict):
     confidence: Fraction = 0.95
     num_bins: Positive = 15
     """Bins of the calibration error."""
+    top_k: Positive = 3
+    """Answers to an image that top-k accuracy allows; it is left out of as few classes."""
+    top: Positive = 3
+    """Answers to a sample, one of which has to be right, of top-k accuracy."""
     seed: Seed = 0
+    robustness: Robustness | None = None
+    """Corruptions and attacks; null asks for none, as they take time."""
 
 
 class Tracking(Strict):
@@ -263,6 +304,7 @@ class Params(Strict):
     augmentation: Augmentation
     recipes: Annotated[dict[Name, Recipe], Field(min_length=1)]
     members: Annotated[dict[Name, Member], Field(min_length=1)]
+    prediction: Prediction
     ensemble: Ensembling
     hardware: Hardware
     evaluation: Evaluation
@@ -317,6 +359,7 @@ def parse(tree: dict[str, Any], origin: str) -> Params:
         _losses_fit,
         _batches_divide,
         _spaces_fit,
+        _predicted_members_exist,
         _members_are_several,
         _methods_fit,
     ):
@@ -437,6 +480,13 @@ def _spaces_fit(params: Params, origin: str) -> None:
                     override(recipe, {key: value})
                 except UserError as error:
                     raise UserError(f"{origin}: recipes.{name}.search.space: {error}") from None
+
+
+def _predicted_members_exist(params: Params, origin: str) -> None:
+    for name in params.prediction.members:
+        if name not in params.members:
+            hint = nearest(name, params.members)
+            raise UserError(f"{origin}: prediction.members: got {name!r}; {hint}")
 
 
 def _members_are_several(params: Params, origin: str) -> None:

@@ -11,47 +11,59 @@ from pipeline.artifacts import Predictions
 from pipeline.errors import UserError
 from pipeline.network import Network, Precision, autocast
 from pipeline.packed import Images, Packed
+from pipeline.params import Views
+from pipeline.views import views
 
+ONCE = Views()
 BATCH_SIZE = 256
 
 
 class Member:
     """The networks of one member, one a fold: a single one where validation is held out."""
 
-    def __init__(self, networks: list[Network], device: torch.device, precision: Precision) -> None:
-        self._networks, self._device, self._precision = networks, device, precision
+    def __init__(
+        self,
+        networks: list[Network],
+        device: torch.device,
+        precision: Precision,
+        test_time: Views = ONCE,
+    ) -> None:
+        self.networks, self.test_time = networks, test_time
+        self._device, self._precision = device, precision
 
     @classmethod
-    def load(cls, folder: Path, device: torch.device, precision: Precision) -> "Member":
+    def load(
+        cls, folder: Path, device: torch.device, precision: Precision, test_time: Views
+    ) -> "Member":
         """Raises UserError where a network is missing."""
         folds = sorted(folder.glob("fold_*"), key=lambda path: int(path.name.split("_")[1]))
         if not folds:
             raise UserError(f"{folder}: holds no fold_0; run `dvc repro train@{folder.name}`")
-        return cls([Network.load(fold) for fold in folds], device, precision)
+        return cls([Network.load(fold) for fold in folds], device, precision, test_time)
 
     def arrange(self, memory_format: Literal["contiguous", "channels_last"]) -> "Member":
         """Lay weights and images out as `memory_format`."""
-        for network in self._networks:
+        for network in self.networks:
             network.arrange(memory_format)
         return self
 
     def logits(self, images: Images) -> Float[np.ndarray, "n k"]:
         """Of images that no network learned from: the mean over the networks, in float32."""
-        parts = [self._of(network, images) for network in self._networks]
+        parts = [self._of(network, images) for network in self.networks]
         mean: np.ndarray = np.mean(parts, axis=0)
         return mean
 
     def validate(self, trainval: Packed) -> Predictions:
         """Each network on the fold it did not learn from; in the order they are stored."""
         held = trainval.take(np.flatnonzero(trainval.folds >= 0))
-        logits = np.empty((len(held.ids), self._networks[0].num_outputs), np.float32)
-        for fold, network in enumerate(self._networks):
+        logits = np.empty((len(held.ids), self.networks[0].num_outputs), np.float32)
+        for fold, network in enumerate(self.networks):
             rows = np.flatnonzero(held.folds == fold)
             logits[rows] = self._of(network, held.take(rows).images)
         return Predictions(held.ids, logits, held.targets)
 
     def _of(self, network: Network, images: Images) -> Float[np.ndarray, "n k"]:
-        return predict_logits(network, images, self._device, self._precision)
+        return predict_logits(network, images, self._device, self._precision, self.test_time)
 
 
 def choose_device(accelerator: Literal["auto", "cpu", "gpu"]) -> torch.device:
@@ -71,13 +83,15 @@ def predict_logits(
     images: Images,
     device: torch.device,
     precision: Precision,
+    test_time: Views = ONCE,
     batch_size: int = BATCH_SIZE,
 ) -> Float[np.ndarray, "n k"]:
-    """Logits of every image, in order, in float32."""
+    """Logits of every image, in order, in float32: the mean over its views."""
     network = network.to(device).eval()
     parts = []
     with autocast(device, precision):
         for start in range(0, len(images), batch_size):
-            batch = torch.from_numpy(np.array(images[start : start + batch_size]))
-            parts.append(network(batch.to(device)).float().cpu().numpy())
+            batch = torch.from_numpy(np.array(images[start : start + batch_size])).to(device)
+            seen = [network(view).float() for view in views(batch, test_time)]
+            parts.append(torch.stack(seen).mean(dim=0).cpu().numpy())
     return np.concatenate(parts)

@@ -17,9 +17,11 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
+from pipeline.artifacts import Cost
 from pipeline.component import Component, names, schema
 from pipeline.errors import UserError
 from pipeline.models._names import architectures
+from pipeline.network import Network
 from pipeline.params import Recipe
 from pipeline.receptive_field import Follow, Pair
 
@@ -84,6 +86,17 @@ def rows(body: nn.Module, shape: tuple[int, int, int]) -> list[Row]:
         inside = sum(_flops(counted, probe, made[child].name) for child in layer.children())
         row.multiply_adds = (_flops(counted, probe, row.name) - inside) / 2 / NUM_IMAGES
     return [row for layer, row in made.items() if _is_shown(layer, row)]
+
+
+def cost(network: Network) -> Cost:
+    """What a network takes."""
+    height_px, width_px, channels = network.input_shape
+    found = rows(network.body, (height_px, width_px, channels))
+    return Cost(
+        num_parameters=sum(row.num_parameters for row in found),
+        num_bytes=sum(tensor.nbytes for tensor in network.state_dict().values()),
+        multiply_adds=round(sum(row.multiply_adds for row in found)),
+    )
 
 
 def table(title: str, found: list[Row]) -> Table:

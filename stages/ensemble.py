@@ -1,21 +1,18 @@
 """Fit every member's calibration and every ensemble on validation, and name the one to deploy."""
 
-from pipeline.artifacts import Card, HeldOut, Pool, Predictions, Samples, write_json
-from pipeline.component import Component, load
-from pipeline.decision import check_costs, choose
-from pipeline.ensembling._fit import Fitted, Validation, fit, folds
-from pipeline.params import Ensembling, fitting
-from pipeline.space import Space
+from pipeline.artifacts import HeldOut, Pool, write_json
+from pipeline.component import Component
+from pipeline.ensembling._fit import Fitted, fit
+from pipeline.params import fitting
 from pipeline.stage import Stage, run
+from pipeline.validation import pooled, validation
 
 
 def main(stage: Stage) -> None:
     settings, task = stage.params.ensemble, stage.params.task
-    card = Card.load(stage.inputs.card)
     members = list(stage.params.members)
-    pool = Pool.gather({m: Predictions.load(stage.inputs.predictions(m, "val")) for m in members})
-    val = _validation(stage, pool, card)
-    predictions = load("task", task).predictions(pool.logits, *card.target_scale)
+    pool, predictions = pooled(stage.inputs, members, "val", stage.params)
+    val = validation(stage.inputs, pool, stage.params)
     best = Component(name="best")
     fitted = {m: fit(best, [m], predictions[[i]], val) for i, m in enumerate(members)}
     ensembles = {
@@ -23,27 +20,6 @@ def main(stage: Stage) -> None:
         for method in fitting("method", settings.methods, task)
     }
     _write(stage, fitted, ensembles, pool)
-
-
-def _validation(stage: Stage, pool: Pool, card: Card) -> Validation:
-    settings: Ensembling = stage.params.ensemble
-    space = Space(load("task", stage.params.task).KIND, card.target_scale)
-    check_costs(settings.costs, space.kind, card.classes)
-    groups = Samples.load(stage.inputs.trainval).of(pool.ids).groups
-    return Validation(
-        space,
-        pool.targets,
-        folds(groups, settings.num_folds, settings.seed),
-        fitting("calibrator", settings.calibrators, stage.params.task),
-        lambda held_out: choose(
-            space.kind,
-            held_out,
-            pool.targets,
-            goal=settings.threshold,
-            costs=settings.costs,
-            coverage=settings.coverage,
-        ),
-    )
 
 
 def _write(

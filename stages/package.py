@@ -9,7 +9,7 @@ from pipeline.stage import Stage, run
 def main(stage: Stage) -> None:
     chosen = read_json(stage.inputs.ensemble / "choice.json")["chosen"]
     combiner = Combiner.load(stage.inputs.system(chosen))
-    package(stage.inputs, combiner, stage.params.task.name, stage.scratch, stage.outputs.model)
+    package(stage.inputs, combiner, stage.params, stage.scratch, stage.outputs.model)
     stage.spool.record({"num_members": len(combiner.members)})
 
 

@@ -2,17 +2,20 @@
 
 import torch
 
-from pipeline.artifacts import Predictions
+from pipeline.artifacts import Cost, Predictions, write_json
 from pipeline.packed import Packed
 from pipeline.predicting import Member, choose_device
 from pipeline.stage import Stage, run
+from pipeline.summary import cost
+from pipeline.views import num_views
 
 
 def main(stage: Stage) -> None:
     hardware = stage.params.hardware
     torch.set_num_threads(hardware.threads)
     device = choose_device(hardware.accelerator)
-    member = Member.load(stage.inputs.member(stage.key), device, hardware.precision)
+    test_time = stage.params.prediction.of(stage.key)
+    member = Member.load(stage.inputs.member(stage.key), device, hardware.precision, test_time)
     member.arrange(hardware.memory_format)
     test = Packed.open(stage.inputs.test)
     predictions = {
@@ -22,6 +25,10 @@ def main(stage: Stage) -> None:
     for split, predicted in predictions.items():
         predicted.save(stage.outputs.predictions(stage.key, split))
         stage.spool.record({f"{split}/num_images": len(predicted.ids)})
+    total = Cost.total(cost(network) for network in member.networks)
+    total = total._replace(multiply_adds=total.multiply_adds * num_views(test_time))
+    write_json(stage.outputs.cost(stage.key), total._asdict())
+    stage.spool.record({f"cost/{name}": value for name, value in total._asdict().items()})
 
 
 if __name__ == "__main__":

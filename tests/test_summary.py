@@ -1,5 +1,7 @@
 """A network's figures against closed forms, against its own gradients, and as a user sees them."""
 
+from pathlib import Path
+
 import pytest
 import timm
 import torch
@@ -11,7 +13,8 @@ from torch import Tensor, nn
 from pipeline import params
 from pipeline.errors import UserError
 from pipeline.models import lenet
-from pipeline.summary import choose, rows
+from pipeline.network import Network
+from pipeline.summary import choose, cost, rows
 from tests.conftest import ROOT, Workspace
 
 
@@ -181,3 +184,16 @@ def test_the_command_shows_layers_and_totals(workspace: Workspace) -> None:
     assert "416,520" in shown
     said = workspace.run(*command, "cnn", status=1)
     assert "card.json: not found; run `dvc repro preprocess`, or write --shape" in said
+
+
+def test_the_cost_of_a_network_is_that_of_its_layers_and_its_file(tmp_path: Path) -> None:
+    model = lenet.Params(name="lenet")
+    network = Network(lenet.build(model, (28, 28, 1), 10), (28, 28, 1), 10)
+    network.save(tmp_path, model)
+    found = cost(network)
+    assert found.num_parameters == 61_706  # Y. LeCun et al., 1998: 60,000 trainable parameters
+    assert found.multiply_adds == 416_520
+    header = (tmp_path / "weights.safetensors").read_bytes()[:8]
+    assert (tmp_path / "weights.safetensors").stat().st_size == (
+        8 + int.from_bytes(header, "little") + found.num_bytes
+    )

@@ -22,8 +22,9 @@ class Combiner:
     states: list[State]
     """Of the method: one, or one a label."""
     calibrator: str
-    calibration: list[State]
-    """Of the calibrator: one, or one a label."""
+    """The one that suits it best."""
+    calibrations: dict[str, list[State]]
+    """Of every calibrator: one state, or one a label."""
     space: Space
     decision: Decision
 
@@ -33,7 +34,7 @@ class Combiner:
         method = import_module(f"{FAMILIES['method']}.{self.method}")
         calibrator = import_module(f"{FAMILIES['calibrator']}.{self.calibrator}")
         combined = self.space.apply(method, self.states, stacked)
-        return self.space.apply(calibrator, self.calibration, combined)
+        return self.space.apply(calibrator, self.calibrations[self.calibrator], combined)
 
     def without_idle(self) -> "Combiner":
         """The same, without the members whose weight is zero."""
@@ -50,10 +51,14 @@ class Combiner:
     def load(cls, path: Path) -> "Combiner":
         tree = read_json(path)
         space, decision = Space(**retuple(tree["space"])), Decision(**retuple(tree["decision"]))
-        for part in ("states", "calibration"):
-            tree[part] = [{key: np.array(v) for key, v in state.items()} for state in tree[part]]
+        tree["states"] = _arrays(tree["states"])
+        tree["calibrations"] = {c: _arrays(states) for c, states in tree["calibrations"].items()}
         tree["members"] = tuple(tree["members"])
         return cls(**{**tree, "space": space, "decision": decision})
+
+
+def _arrays(states: list[dict[str, Any]]) -> list[State]:
+    return [{key: np.array(value) for key, value in state.items()} for state in states]
 
 
 def _plain(tree: Any) -> Any:

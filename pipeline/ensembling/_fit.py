@@ -15,6 +15,7 @@ from jaxtyping import Int
 from pipeline.component import Component, resolve
 from pipeline.decision import Decision
 from pipeline.ensembling._combiner import Combiner
+from pipeline.errors import UserError
 from pipeline.space import Space
 
 Decide = Callable[[np.ndarray], Decision]
@@ -67,24 +68,35 @@ def fit(
     combined = _held_out(predicted, val.folds)
     calibrated = {c.name: _calibrated(c, combined, val) for c in val.calibrators}
     losses = {name: space.losses(made, val.targets) for name, made in calibrated.items()}
-    chosen = min(val.calibrators, key=lambda calibrator: losses[calibrator.name].mean())
-    calibrator, settings = resolve("calibrator", chosen)
+    chosen = min(losses, key=lambda name: losses[name].mean())
     combiner = Combiner(
         method=method.name,
         members=tuple(members),
         states=space.fit(module, own, predictions, val.targets),
-        calibrator=chosen.name,
-        calibration=space.fit(calibrator, settings, combined, val.targets),
+        calibrator=chosen,
+        calibrations={
+            c.name: space.fit(*resolve("calibrator", c), combined, val.targets)
+            for c in val.calibrators
+        },
         space=space,
-        decision=val.decide(calibrated[chosen.name]),
+        decision=val.decide(calibrated[chosen]),
     )
-    return Fitted(combiner, calibrated[chosen.name], losses)
+    return Fitted(combiner, calibrated[chosen], losses)
 
 
 def folds(groups: Sequence[str], num_folds: int, seed: int) -> Int[np.ndarray, " n"]:
-    """A fold for each sample. A group shares its fold; without a name, a sample is a group."""
+    """A fold for each sample. A group shares its fold; without a name, a sample is a group.
+
+    Raises:
+        UserError: there is but one group.
+    """
     own = [group or f"\n{place}" for place, group in enumerate(groups)]
     names, group_of = np.unique(own, return_inverse=True)
+    if len(names) == 1:
+        raise UserError(
+            f"validation: got {len(groups)} samples of one group; allowed two groups or more, so "
+            "that ensembles are judged on samples they were not fitted on; validate on more data"
+        )
     order = np.random.default_rng(seed).permutation(len(names))
     fold_of: np.ndarray = order[group_of] % num_folds
     return fold_of

@@ -3,10 +3,10 @@
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from pipeline.component import Component
-from pipeline.ensembling._weights import apply, apply_values
+from pipeline.ensembling._weights import apply, apply_values, equal
 from pipeline.space import State
 
 __all__ = ["APART", "Params", "apply", "apply_values", "fit", "fit_values"]
@@ -22,17 +22,11 @@ class Params(Component):
 
 def fit(
     params: Params,  # noqa: ARG001
-    log_probs: Float[np.ndarray, "m n k"],
-    targets: Int[np.ndarray, " n"],  # noqa: ARG001
+    predictions: Float[np.ndarray, "m n k"],
+    targets: np.ndarray,  # noqa: ARG001
 ) -> State:
     """Equal weights."""
-    return {"weights": np.full(len(log_probs), 1 / len(log_probs))}
+    return equal(len(predictions))
 
 
-def fit_values(
-    params: Params,
-    values: Float[np.ndarray, "m n t"],
-    targets: Float[np.ndarray, "n t"],  # noqa: ARG001
-) -> State:
-    """Equal weights."""
-    return fit(params, values, np.zeros(values.shape[1], int))
+fit_values = fit

@@ -11,6 +11,7 @@ from pipeline.component import Component, load
 from pipeline.decision import Decision
 from pipeline.ensembling._combiner import Combiner
 from pipeline.images import BadImage, decode, fit
+from pipeline.params import Views
 from pipeline.predicting import Member, choose_device
 from pipeline.space import Kind
 
@@ -28,12 +29,12 @@ class Ensemble:
     def load(cls, folder: Path) -> "Ensemble":
         combiner = Combiner.load(folder / "combiner.json")
         device = choose_device("auto")
+        how = read_json(folder / "prediction.json")
         members = {
-            name: Member.load(folder / "members" / name, device, "fp32")
-            for name in combiner.members
+            name: Member.load(folder / "members" / name, device, "fp32", Views(**test_time))
+            for name, test_time in how["test_time"].items()
         }
-        task = read_json(folder / "task.json")["name"]
-        return cls(members, combiner, Card.load(folder / "card.json"), task)
+        return cls(members, combiner, Card.load(folder / "card.json"), how["task"])
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import pipeline
 from pipeline.artifacts import Layout, write_json
 from pipeline.ensembling._combiner import Combiner
 from pipeline.graph import content_hash
+from pipeline.params import Params
 
 NEEDED = (
     "jaxtyping",
@@ -31,12 +32,15 @@ NEEDED = (
 )
 
 
-def package(inputs: Layout, combiner: Combiner, task: str, scratch: Path, target: Path) -> None:
+def package(
+    inputs: Layout, combiner: Combiner, params: Params, scratch: Path, target: Path
+) -> None:
     """Collect the members that count, and write the model to `target`."""
     ensemble = scratch / "ensemble"
     combiner = combiner.without_idle()
     combiner.save(ensemble / "combiner.json")
-    write_json(ensemble / "task.json", {"name": task})
+    views = {name: params.prediction.of(name).model_dump() for name in combiner.members}
+    write_json(ensemble / "prediction.json", {"task": params.task.name, "test_time": views})
     shutil.copy(inputs.card, ensemble / "card.json")
     for name in combiner.members:
         without_history = shutil.ignore_patterns("history.csv")

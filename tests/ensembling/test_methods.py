@@ -1,130 +1,162 @@
-"""Every method: what it must find on predictions with a known answer."""
+"""Every method, for every kind of task it has a form for, on predictions with a known answer."""
+
+import json
+from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pipeline.component import load, names, schema
-from pipeline.ensembling import greedy, mean
-from pipeline.ensembling._choose import cross_validated, fit, mean_log_loss
+from pipeline.decision import Decision
 from pipeline.ensembling._combiner import Combiner
-from pipeline.tasks.multiclass import predictions as log_probs
+from pipeline.ensembling._fit import Validation, fit, folds
+from pipeline.space import Kind
+from tests.ensembling import pools
+from tests.ensembling.pools import CASES, applied, combined, fitted, pool, space
 
-METHODS = names("method")
-
-
-def pool(num_members: int = 3, size: int = 400, skill: float = 2.0, seed: int = 0):
-    """Members that know the target equally well and err independently."""
-    generator = np.random.default_rng(seed)
-    targets = generator.integers(0, 5, size)
-    signal = skill * np.eye(5)[targets]
-    return log_probs(signal + generator.normal(size=(num_members, size, 5))), targets
-
-
-def params(name: str):
-    return schema("method", name)(name=name)
+EVERY = pytest.mark.parametrize(("name", "kind"), CASES)
+POINTS = [("majority", "classes"), ("majority", "labels"), ("rank", "classes")]
+RECALIBRATING = ("boosting", "stacking")
+CHOOSING = ("bayesian", "best", "greedy", "weighted")
+LONERS = ("bayesian", "best")
+ANSWER = Decision("values")
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_weights_are_a_share_of_each_member(name: str) -> None:
-    weights = fit(params(name), *pool())
-    assert weights.shape == (3,)
-    assert weights.min() >= 0
-    assert weights.sum() == pytest.approx(1)
+@EVERY
+def test_predictions_keep_their_form(name: str, kind: Kind) -> None:
+    table, targets = pool(kind)
+    made = combined(name, kind, table, targets)
+    assert made.shape == table.shape[1:]
+    assert np.isfinite(made).all()
+    if kind != "values":
+        np.testing.assert_allclose(np.exp(made).sum(axis=-1), 1, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_the_result_is_a_distribution(name: str) -> None:
-    table, targets = pool()
-    combined = load("method", params(name)).combine(fit(params(name), table, targets), table)
-    np.testing.assert_allclose(np.exp(combined).sum(1), 1, atol=1e-9)
+@EVERY
+def test_copies_of_a_member_change_nothing(name: str, kind: Kind) -> None:
+    """They give the member back. Stackers give it as they correct it alone; a vote of points is
+    surer with every copy, and keeps the answers."""
+    table, targets = pool(kind, 1)
+    made = combined(name, kind, np.repeat(table, 4, axis=0), targets)
+    if (name, kind) in POINTS:
+        np.testing.assert_array_equal(made.argmax(axis=-1), table[0].argmax(axis=-1))
+    elif name in RECALIBRATING:
+        np.testing.assert_allclose(made, combined(name, kind, table, targets), atol=2e-3)
+    else:
+        np.testing.assert_allclose(made, table[0], atol=1e-9)
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_equal_members_give_the_member_back(name: str) -> None:
-    table, targets = pool(1)
-    same = np.repeat(table, 4, axis=0)
-    combined = load("method", params(name)).combine(fit(params(name), same, targets), same)
-    np.testing.assert_allclose(combined, table[0], atol=1e-9)
+@EVERY
+def test_a_single_member_gives_its_answers(name: str, kind: Kind) -> None:
+    table, targets = pool(kind, 1)
+    made = combined(name, kind, table, targets)
+    if name in RECALIBRATING:
+        better = space(kind).losses(made, targets).mean()
+        assert better <= space(kind).losses(table[0], targets).mean() + 1e-9
+    elif (name, kind) in POINTS:
+        np.testing.assert_array_equal(made.argmax(axis=-1), table[0].argmax(axis=-1))
+    else:
+        np.testing.assert_allclose(made, table[0], atol=1e-9)
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_a_single_member_is_itself(name: str) -> None:
-    table, targets = pool(1)
-    np.testing.assert_allclose(fit(params(name), table, targets), [1.0])
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_independent_members_are_better_together(name: str) -> None:
-    table, targets = pool(5)
-    combined = load("method", params(name)).combine(fit(params(name), table, targets), table)
-    assert mean_log_loss(combined, targets) < min(mean_log_loss(t, targets) for t in table)
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_the_order_of_members_does_not_matter(name: str) -> None:
-    table, targets = pool(4)
-    order = [2, 0, 3, 1]
+@EVERY
+def test_the_order_of_members_does_not_matter(name: str, kind: Kind) -> None:
+    table, targets = pool(kind, 4)
+    made = combined(name, kind, table, targets)
     np.testing.assert_allclose(
-        fit(params(name), table[order], targets), fit(params(name), table, targets)[order]
+        combined(name, kind, table[[2, 0, 3, 1]], targets), made, atol=1e-3, rtol=1e-3
     )
 
 
-def test_greedy_gives_a_useless_member_no_weight() -> None:
-    table, targets = pool(3)
-    noise = log_probs(np.random.default_rng(9).normal(size=(1, 400, 5)) * 3)
-    weights = fit(greedy.Params(name="greedy"), np.concatenate([table, noise]), targets)
-    assert weights[3] == 0
-    assert (weights[:3] > 0).all()
+@EVERY
+def test_independent_members_are_better_together(name: str, kind: Kind) -> None:
+    """By predictions that were not fitted, as sure as their temperature makes them."""
+    table, val, best = alone(kind)
+    together = fit(schema("method", name)(name=name), "abcde", table, val)
+    assert together.loss < (best + 0.1 if name in LONERS else 0.95 * best)
 
 
-def naive_greedy(table: np.ndarray, targets: np.ndarray, num_rounds: int) -> np.ndarray:
-    """Caruana's procedure as the paper tells it, over whole distributions."""
-    probs, picked, best = np.exp(table), [], (np.inf, [])
-    for _ in range(num_rounds):
-        losses = [
-            mean_log_loss(np.log(probs[[*picked, m]].mean(0)), targets) for m in range(len(table))
-        ]
-        picked.append(int(np.argmin(losses)))
-        if min(losses) < best[0]:
-            best = (min(losses), list(picked))
-    return np.bincount(best[1], minlength=len(table)) / len(best[1])
+@cache
+def alone(kind: Kind) -> tuple[np.ndarray, Validation, float]:
+    """Five members, and the loss of the best of them."""
+    table, targets = pool(kind, 5, 300)
+    calibrator = "none" if kind == "values" else "temperature"
+    calibrators = [schema("calibrator", calibrator)(name=calibrator)]
+    place = folds([""] * 300, 3, 0)
+    val = Validation(space(kind), targets, place, calibrators, lambda _: ANSWER)
+    best = schema("method", "best")(name="best")
+    return table, val, min(fit(best, "a", table[[i]], val).loss for i in range(5))
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_greedy_is_the_procedure_of_the_paper(seed: int) -> None:
-    table, targets = pool(6, size=80, seed=seed)
-    weights = fit(greedy.Params(name="greedy", num_rounds=15), table, targets)
-    np.testing.assert_allclose(weights, naive_greedy(table, targets, 15))
+@pytest.mark.parametrize("kind", ["classes", "labels", "values"])
+@pytest.mark.parametrize("name", CHOOSING)
+def test_a_useless_member_gets_no_weight(name: str, kind: Kind) -> None:
+    """One that guesses; or, of values, one that makes the mistakes of all others, thrice as big."""
+    table, targets = pool(kind)
+    worse = pool(kind, 1, seed=9, skill=0.0)[0]
+    if kind == "values":
+        worse = targets + 3 * (table.mean(axis=0, keepdims=True) - targets)
+    states = fitted(name, kind, np.concatenate([table, worse]), targets)
+    weights = sum(state["weights"] for state in states) / len(states)
+    assert weights.sum() == pytest.approx(1)
+    assert weights[3] == 0 if name != "bayesian" else weights[3] < 1e-12
+    assert (weights[:3] > 0).all() or name in LONERS
 
 
-@given(st.integers(0, 10_000))
-def test_mean_is_the_mean_of_probabilities(seed: int) -> None:
-    table, _ = pool(3, size=10, seed=seed)
-    weights = np.array([0.5, 0.0, 0.5])
-    expected = np.log(np.exp(table[[0, 2]]).mean(0))
-    np.testing.assert_allclose(mean.combine(weights, table), expected, atol=1e-12)
-
-
-def test_choosing_is_on_samples_that_were_not_fitted() -> None:
-    """Among many useless members, greedy's own log-loss flatters it; held-out log-loss does not."""
-    generator = np.random.default_rng(0)
-    targets = generator.integers(0, 2, 60)
-    table = log_probs(generator.normal(size=(200, 60, 2)))
-    method = greedy.Params(name="greedy")
-    weights = fit(method, table, targets)
-    flattered = mean_log_loss(greedy.combine(weights, table), targets)
-    honest = cross_validated(method, table, targets)
-    assert flattered < np.log(2) < honest
-
-
-def test_a_combiner_comes_back_from_json(tmp_path) -> None:
-    table, _ = pool(3)
-    combiner = Combiner("mean", {"a": 0.75, "b": 0.0, "c": 0.25})
-    combiner.save(tmp_path / "mean.json")
-    loaded = Combiner.load(tmp_path / "mean.json")
+@EVERY
+def test_a_fitted_system_survives_json(name: str, kind: Kind, tmp_path) -> None:
+    """To the bit; and so does the same without its idle members."""
+    table, targets = pool(kind)
+    states = fitted(name, kind, table, targets)
+    system = Combiner(name, ("a", "b", "c"), states, "none", {"none": [{}]}, space(kind), ANSWER)
+    system.save(tmp_path / "system.json")
     named = dict(zip("abc", table, strict=True))
-    assert loaded == combiner
-    assert combiner.members == ["a", "c"]
-    np.testing.assert_allclose(loaded.without_idle()(named), combiner(named))
+    np.testing.assert_array_equal(Combiner.load(tmp_path / "system.json")(named), system(named))
+    np.testing.assert_allclose(system.without_idle()(named), system(named), atol=1e-12)
+
+
+@EVERY
+def test_the_same_predictions_fit_the_same_bytes(name: str, kind: Kind) -> None:
+    table, targets = pool(kind, 25, 200)  # enough members for bags
+    first, again = (fitted(name, kind, table.copy(), targets) for _ in range(2))
+    assert written(first) == written(again)
+
+
+def written(states) -> str:
+    return json.dumps([{key: array.tolist() for key, array in state.items()} for state in states])
+
+
+@pytest.mark.parametrize(("name", "kind"), [case for case in CASES if case[1] != "values"])
+def test_a_class_that_was_not_there_keeps_a_chance(name: str, kind: Kind) -> None:
+    table, targets = pool(kind)
+    seen = targets != 2 if kind == "classes" else ~targets[:, 1]
+    states = fitted(name, kind, table[:, seen], targets[seen])
+    made = applied(name, kind, states, table)
+    assert np.isfinite(made).all()
+    assert space(kind).losses(made, targets).max() < 30
+
+
+@EVERY
+def test_a_handful_of_samples_is_enough_to_run(name: str, kind: Kind) -> None:
+    table, targets = pool(kind, 30, 4)
+    many, _ = pool(kind, 30, 50, seed=1)
+    assert np.isfinite(applied(name, kind, fitted(name, kind, table, targets), many)).all()
+
+
+@pytest.mark.parametrize(("name", "kind"), [case for case in CASES if case[1] != "values"])
+def test_members_that_are_sure_and_wrong_leave_it_finite(name: str, kind: Kind) -> None:
+    """Their probability of the truth is 0 in 64 bits, each on samples of its own."""
+    rng = np.random.default_rng(0)
+    _, targets = pool(kind)
+    if kind == "classes":
+        table = pools.distributions(1000 * rng.normal(size=(3, 200, 5)))
+    else:
+        table = pools.labelled(1000 * rng.normal(size=(3, 200, 3)))
+    assert np.isfinite(combined(name, kind, table, targets)).all()
+
+
+@pytest.mark.parametrize("name", names("method"))
+def test_it_has_the_forms_it_declares(name: str) -> None:
+    module = load("method", schema("method", name)(name=name))
+    has_values = "identity" in schema("method", name).ACTIVATIONS
+    assert hasattr(module, "fit_values") == hasattr(module, "apply_values") == has_values

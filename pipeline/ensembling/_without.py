@@ -1,0 +1,30 @@
+"""An ensemble without each of its members: what it lacks then is what the member adds."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from pipeline.component import Component
+from pipeline.ensembling._combiner import Combiner
+from pipeline.ensembling._fit import Validation, fit
+
+
+def without(
+    method: Component, whole: Combiner, predictions: np.ndarray, val: Validation
+) -> dict[str, Combiner]:
+    """By the member's name, the ensemble fitted again without it.
+
+    Args:
+        whole: the ensemble; its calibrator is kept.
+        predictions: of validation; the first axis is that of the ensemble's members.
+    """
+    kept = replace(val, calibrators=[c for c in val.calibrators if c.name == whole.calibrator])
+    return {
+        member: fit(
+            method,
+            [other for other in whole.members if other != member],
+            np.delete(predictions, place, axis=0),
+            kept,
+        ).combiner
+        for place, member in enumerate(whole.members)
+    }

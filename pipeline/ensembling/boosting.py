@@ -1,0 +1,140 @@
+"""Gradient boosting of what the members' mean leaves, by small trees that see how much they differ.
+
+J. Friedman, Greedy Function Approximation, 2001, algorithm 6, and Stochastic Gradient Boosting,
+2002; with one tree a round for all outcomes, and leaves held back as in T. Chen and C. Guestrin,
+XGBoost, 2016, equation 5. It starts from the mean, of log-probabilities or values, and inner
+cross-validation says how many trees are added: none where they do not help.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Annotated, ClassVar, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Float32, Int
+from pydantic import Field
+from scipy.special import log_softmax
+from sklearn.tree import DecisionTreeRegressor
+
+from pipeline.component import Component
+from pipeline.ensembling._slopes import LOG, SQUARED, Loss
+from pipeline.ensembling._trees import leaves, plain, total
+from pipeline.space import State
+
+APART = True
+
+
+class Params(Component):
+    """How many trees of what size, and how far each may go."""
+
+    ACTIVATIONS: ClassVar[tuple[str, ...]] = ("softmax", "sigmoid", "identity")
+
+    num_rounds: Annotated[int, Field(ge=1)] = 30
+    """Trees, at most."""
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.2
+    depth: Annotated[int, Field(ge=1, le=8)] = 3
+    least_in_leaf: Annotated[int, Field(ge=1)] = 20
+    penalty: Annotated[float, Field(ge=0)] = 5.0
+    """Added to the curvature in a leaf, which is 1 or less a sample: what few samples say is held
+    back."""
+    sample_fraction: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Of the samples, for each tree."""
+    feature_fraction: Annotated[float, Field(gt=0, le=1)] = 0.3
+    """Of the features, for each split."""
+    num_folds: Annotated[int, Field(ge=2)] = 3
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+
+class Data(NamedTuple):
+    """What trees are grown on."""
+
+    features: Float32[np.ndarray, "n f"]
+    start: Float[np.ndarray, "n k"]
+    """What trees are added to."""
+    targets: Float[np.ndarray, "n k"]
+
+    def of(self, rows: np.ndarray) -> "Data":
+        return Data(*(array[rows] for array in self))
+
+
+def fit(
+    params: Params, log_probs: Float[np.ndarray, "m n k"], targets: Int[np.ndarray, " n"]
+) -> State:
+    """Trees to add to the mean of log-probabilities."""
+    one_hot = np.eye(log_probs.shape[2])[targets]
+    data = Data(_features(_centred(log_probs)), log_probs.mean(axis=0), one_hot)
+    return _as_many_as_help(params, data, LOG)
+
+
+def apply(state: State, log_probs: Float[np.ndarray, "m n k"]) -> Float[np.ndarray, "n k"]:
+    """The mean and what the trees add, normalised."""
+    added = total(state, _features(_centred(log_probs)))
+    made: np.ndarray = log_softmax(log_probs.mean(axis=0) + added, axis=1)
+    return made
+
+
+def fit_values(
+    params: Params, values: Float[np.ndarray, "m n t"], targets: Float[np.ndarray, "n t"]
+) -> State:
+    """Trees to add to the mean of values."""
+    return _as_many_as_help(params, Data(_features(values), values.mean(axis=0), targets), SQUARED)
+
+
+def apply_values(state: State, values: Float[np.ndarray, "m n t"]) -> Float[np.ndarray, "n t"]:
+    """The mean and what the trees add."""
+    return np.asarray(values.mean(axis=0) + total(state, _features(values)))
+
+
+def _features(members: Float[np.ndarray, "m n k"]) -> Float32[np.ndarray, "n f"]:
+    """Their mean and their spread, for each outcome or value: as few for a hundred as for two."""
+    mean = members.mean(axis=0)
+    variance = sum((member - mean) ** 2 for member in members) / len(members)
+    return np.concatenate([mean, np.sqrt(variance)], axis=1).astype(np.float32)
+
+
+def _centred(log_probs: Float[np.ndarray, "m n k"]) -> Float[np.ndarray, "m n k"]:
+    centred: np.ndarray = log_probs - log_probs.mean(axis=2, keepdims=True)
+    return centred
+
+
+def _as_many_as_help(params: Params, data: Data, loss: Loss) -> State:
+    """As many trees as were best on samples left out."""
+    place = np.random.default_rng(params.seed).permutation(len(data.start)) % params.num_folds
+    losses = np.zeros(params.num_rounds + 1)
+    for fold in range(params.num_folds):
+        losses += _left_out(params, data.of(place != fold), data.of(place == fold), loss)
+    trees = list(islice(_trees(params, data, loss), int(losses.argmin())))
+    names = ("left", "right", "feature", "threshold", "value")
+    return {name: np.array([tree[name] for tree in trees]) for name in names}
+
+
+def _left_out(params: Params, seen: Data, unseen: Data, loss: Loss) -> Float[np.ndarray, " r"]:
+    """The loss of `unseen` after each number of trees, from none."""
+    scores = unseen.start
+    losses = [loss.total(scores, unseen.targets)]
+    for tree in islice(_trees(params, seen, loss), params.num_rounds):
+        scores = scores + tree["value"][leaves(tree, unseen.features)]
+        losses.append(loss.total(scores, unseen.targets))
+    return np.array(losses)
+
+
+def _trees(params: Params, data: Data, loss: Loss) -> Iterator[State]:
+    """One after the other, each for what those before it leave; without end."""
+    random, scores = np.random.default_rng(params.seed), data.start
+    size = max(round(params.sample_fraction * len(scores)), 1)
+    while True:
+        downhill, curvature = loss.slopes(scores, data.targets)
+        some = np.sort(random.permutation(len(scores))[:size])
+        grown = DecisionTreeRegressor(
+            max_depth=params.depth,
+            min_samples_leaf=params.least_in_leaf,
+            max_features=params.feature_fraction,
+            random_state=int(random.integers(2**31)),
+        ).fit(data.features[some], downhill[some])
+        tree = plain(grown, params.depth)
+        leaf = leaves(tree, data.features)
+        is_in = (leaf[some] == np.arange(len(tree["left"]))[:, None]).astype(float)
+        held = np.maximum(is_in @ curvature[some] + params.penalty, np.finfo(float).tiny)
+        tree["value"] = params.learning_rate * (is_in @ downhill[some]) / held
+        scores = scores + tree["value"][leaf]
+        yield tree

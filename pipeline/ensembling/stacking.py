@@ -1,0 +1,111 @@
+"""Stacking: multinomial logistic regression of what the members' mean leaves on all they say.
+
+D. Wolpert, Stacked Generalization, 1992; of values, ridge regression: L. Breiman, Stacked
+Regressions, 1996. Both are held back towards the mean, so that little data changes little.
+"""
+
+from typing import Annotated, ClassVar
+
+import numpy as np
+from jaxtyping import Float, Int
+from pydantic import Field
+from scipy.linalg import eigh
+from scipy.special import log_softmax
+from sklearn.linear_model import RidgeCV
+
+from pipeline.component import Component
+from pipeline.ensembling._logistic import Data, fit_logistic, log_loss
+from pipeline.space import State
+
+APART = True
+MOST_DIRECTIONS = 64
+
+
+class Params(Component):
+    """How strongly coefficients may be held back; inner cross-validation chooses."""
+
+    ACTIVATIONS: ClassVar[tuple[str, ...]] = ("softmax", "sigmoid", "identity")
+
+    strengths: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (
+        1.0, 10.0, 100.0, 1000.0,
+    )  # fmt: skip
+    """Of the penalty, half the squared norm of the coefficients beside the sum of all losses."""
+    num_folds: Annotated[int, Field(ge=2)] = 3
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Of the folds."""
+
+
+def fit(
+    params: Params, log_probs: Float[np.ndarray, "m n k"], targets: Int[np.ndarray, " n"]
+) -> State:
+    """A coefficient of each outcome of each member, for each outcome; and shifts."""
+    flat, mean = _flat(log_probs), log_probs.mean(axis=0)
+    directions = _directions(flat, log_probs.shape[2])
+    one_hot = np.eye(log_probs.shape[2])[targets]
+    model = _chosen(params, Data(flat @ directions, mean, one_hot))
+    return {"coef": directions @ model[:-1], "shift": model[-1]}
+
+
+def apply(state: State, log_probs: Float[np.ndarray, "m n k"]) -> Float[np.ndarray, "n k"]:
+    """The logistic model's log-probabilities."""
+    scores = log_probs.mean(axis=0) + _flat(log_probs) @ state["coef"] + state["shift"]
+    made: np.ndarray = log_softmax(scores, axis=1)
+    return made
+
+
+def fit_values(
+    params: Params, values: Float[np.ndarray, "m n t"], targets: Float[np.ndarray, "n t"]
+) -> State:
+    """A coefficient of each value of each member, for each value; and shifts.
+
+    The strength is the best in leaving out one sample at a time. A hundred members together are
+    held back as much as one.
+    """
+    left = targets - values.mean(axis=0)
+    share = 1 / np.sqrt(len(values))
+    model = RidgeCV(params.strengths).fit(share * np.concatenate([*values], axis=1), left)
+    coef = share * model.coef_.reshape(left.shape[1], -1).T
+    return {"coef": coef, "shift": np.reshape(model.intercept_, left.shape[1])}
+
+
+def apply_values(state: State, values: Float[np.ndarray, "m n t"]) -> Float[np.ndarray, "n t"]:
+    """The linear model's values."""
+    flat = np.concatenate([*values], axis=1)
+    return np.asarray(values.mean(axis=0) + flat @ state["coef"] + state["shift"])
+
+
+def _flat(log_probs: Float[np.ndarray, "m n k"]) -> Float[np.ndarray, "n f"]:
+    """Centred over the outcomes: a member that knows nothing gives zeros."""
+    return np.concatenate([m - m.mean(axis=1, keepdims=True) for m in log_probs], axis=1)
+
+
+def _directions(flat: Float[np.ndarray, "n f"], num_classes: int) -> Float[np.ndarray, "f d"]:
+    """What to project on: the MOST_DIRECTIONS principal ones, or all where there are fewer.
+
+    Scaled so that the squares of a sample's features sum to the number of classes: strengths then
+    mean the same for sure and unsure, for few and many members.
+    """
+    num_features = flat.shape[1]
+    first = max(num_features - MOST_DIRECTIONS, 0)
+    values, axes = eigh(flat.T @ flat / len(flat), subset_by_index=(first, num_features - 1))
+    return np.asarray(axes / np.sqrt(max(values.sum() / num_classes, np.finfo(float).tiny)))
+
+
+def _chosen(params: Params, data: Data) -> Float[np.ndarray, "d_and_1 k"]:
+    """The model with the strength that has the lowest log-loss on samples left out; or nothing,
+    where none helps.
+
+    From the strongest on, as long as the loss falls; each model starts from the one before it.
+    """
+    place = np.random.default_rng(params.seed).permutation(len(data.offset)) % params.num_folds
+    nothing = np.zeros((data.features.shape[1] + 1, data.offset.shape[1]))
+    left_out, whole, lowest = [nothing] * params.num_folds, nothing, np.inf
+    for strength in sorted(params.strengths, reverse=True):
+        loss = 0.0
+        for fold in range(params.num_folds):
+            left_out[fold] = fit_logistic(data.of(place != fold), strength, left_out[fold])
+            loss += log_loss(data.of(place == fold), left_out[fold])
+        if loss >= lowest:
+            break
+        lowest, whole = loss, fit_logistic(data, strength, whole)
+    return whole if lowest < log_loss(data, nothing) else nothing

@@ -1,0 +1,148 @@
+"""The curves of one system, as rows of a table: ROC, precision and recall, and reliability.
+
+Each class or label has a curve of its own, against the rest; they have none together where there
+are but two classes, as that of the second then says all. Of more than 20, only the curve of all
+together is drawn.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.stats import beta
+from sklearn.metrics import precision_recall_curve, roc_curve
+
+from pipeline.evaluation.answers import Answers
+from pipeline.evaluation.metrics._answers import one_hot
+from pipeline.evaluation.metrics._calibration import bins
+from pipeline.evaluation.metrics._probabilities import probs
+
+ALL = "(all)"
+MOST_CURVES, MOST_POINTS = 20, 200
+
+
+class RocPoint(NamedTuple):
+    """What answering yes from a threshold on would give."""
+
+    curve: str
+    false_positive_rate: float
+    true_positive_rate: float
+    threshold: float
+    """A probability."""
+
+
+class PrecisionPoint(NamedTuple):
+    """What answering yes from a threshold on would give."""
+
+    curve: str
+    recall: float
+    precision: float
+    threshold: float
+    """A probability."""
+
+
+class ReliabilityBin(NamedTuple):
+    """Samples with nearly the same predicted probability."""
+
+    curve: str
+    predicted: float
+    """The mean probability."""
+    observed: float
+    """How often it was so, with an interval."""
+    low: float
+    high: float
+    num_samples: int
+
+
+def roc(answers: Answers, targets: np.ndarray, names: Sequence[str]) -> list[RocPoint]:
+    """None for a class or label that all samples have, or none."""
+    return [
+        RocPoint(name, *point)
+        for name, share, is_so in _each(answers, targets, names)
+        if is_so.any() and not is_so.all()
+        for point in _thinned(*roc_curve(is_so, share))
+    ]
+
+
+def precision_recall(
+    answers: Answers, targets: np.ndarray, names: Sequence[str]
+) -> list[PrecisionPoint]:
+    """None for a class or label that no sample has."""
+    return [
+        PrecisionPoint(name, *point)
+        for name, share, is_so in _each(answers, targets, names)
+        if is_so.any()
+        for point in _thinned(*_from_the_right(is_so, share))
+    ]
+
+
+def reliability(
+    answers: Answers,
+    targets: np.ndarray,
+    names: Sequence[str],
+    *,
+    num_bins: int,
+    confidence: float,
+) -> list[ReliabilityBin]:
+    """In bins of equal width, without the empty ones. All classes together: the most probable.
+
+    Intervals are those of samples that stand alone.
+    """
+    return [
+        ReliabilityBin(name, *row)
+        for name, share, is_so in _each(answers, targets, names, of_most_probable=True)
+        for row in _bins(share, is_so, num_bins, confidence)
+    ]
+
+
+def _each(
+    answers: Answers, targets: np.ndarray, names: Sequence[str], *, of_most_probable: bool = False
+) -> Iterator[tuple[str, Float[np.ndarray, " n"], Bool[np.ndarray, " n"]]]:
+    """Each curve's name, the probabilities it is of, and whether it was so."""
+    share, is_so = probs(answers), one_hot(targets, len(names))
+    if answers.predictions.shape[1:] == (2,):
+        yield names[1], share[:, 1], is_so[:, 1]
+        return
+    if of_most_probable and answers.predictions.ndim == 2:
+        yield ALL, share.max(axis=1), share.argmax(axis=1) == targets
+    else:
+        yield ALL, share.ravel(), is_so.ravel()
+    if len(names) <= MOST_CURVES:
+        yield from zip(names, share.T, is_so.T, strict=True)
+
+
+def _from_the_right(
+    is_so: Bool[np.ndarray, " n"], share: Float[np.ndarray, " n"]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Recall, precision and thresholds, from recall 0 on."""
+    precision, recall, thresholds = precision_recall_curve(is_so, share)
+    return recall[::-1], precision[::-1], np.append(thresholds, np.inf)[::-1]
+
+
+def _thinned(
+    x: Float[np.ndarray, " p"], y: Float[np.ndarray, " p"], thresholds: Float[np.ndarray, " p"]
+) -> Iterator[list[float]]:
+    """At most as many points as are seen, evenly along the curve, with both its ends."""
+    passed = np.append(0, np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y))))
+    wanted = np.linspace(0, passed[-1], MOST_POINTS)
+    kept = np.unique(np.searchsorted(passed, wanted).clip(0, len(x) - 1))
+    kept = np.unique(np.append(kept, len(x) - 1))
+    yield from np.stack([x, y, np.minimum(thresholds, 1)], axis=1)[kept].tolist()
+
+
+def _bins(
+    share: Float[np.ndarray, " n"],
+    is_so: Bool[np.ndarray, " n"],
+    num_bins: int,
+    confidence: float,
+) -> Iterator[tuple[float, float, float, float, int]]:
+    """C. Clopper and E. Pearson, The Use of Confidence or Fiducial Limits, 1934: the intervals."""
+    bin_of = bins(num_bins, share)
+    for place in np.unique(bin_of):
+        inside = bin_of == place
+        num, num_so = int(inside.sum()), int(is_so[inside].sum())
+        tail = (1 - confidence) / 2
+        low = float(beta.ppf(tail, num_so, num - num_so + 1)) if num_so else 0.0
+        high = float(beta.isf(tail, num_so + 1, num - num_so)) if num_so < num else 1.0
+        yield float(share[inside].mean()), num_so / num, low, high, num

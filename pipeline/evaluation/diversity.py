@@ -1,0 +1,108 @@
+"""How differently members err, pair by pair: what an ensemble lives on.
+
+L. Kuncheva and C. Whitaker, Measures of Diversity in Classifier Ensembles and Their Relationship
+with the Ensemble Accuracy, Machine Learning 2003, section 3.1: disagreement, correlation and
+Yule's Q of being right. Of labels, over all pairs of sample and label. Of values, the correlation
+of the errors and the root mean square of how far two members are apart, in standard deviations of
+train, both as means over the values.
+"""
+
+from collections.abc import Callable
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from pipeline.evaluation.answers import Answers
+from pipeline.evaluation.intervals import Estimate
+from pipeline.evaluation.metrics import Metric
+from pipeline.evaluation.metrics._metric import ratio
+from pipeline.evaluation.yardstick import Yardstick
+
+Parts = Float[np.ndarray, "b s"]
+Figure = Callable[[Parts], Float[np.ndarray, " b"]]
+"""From means over samples."""
+
+
+class Diversity(NamedTuple):
+    """Of two members."""
+
+    first: str
+    second: str
+    figures: dict[str, Estimate]
+    """disagreement, 0 where they answer alike; error_correlation, 1 where they err alike; and, but
+    for values, q, 1 where all that the worse one knows the better one knows as well. Without those
+    that are not defined, as the correlation with a member that makes no error."""
+
+
+def diversity(
+    yardstick: Yardstick, members: dict[str, Answers], std: tuple[float, ...]
+) -> list[Diversity]:
+    """Each pair once.
+
+    Args:
+        std: of each value over train; empty for all else.
+    """
+    figures: dict[str, Figure]
+    if yardstick.kind == "values":
+        figures = {"disagreement": _distance, "error_correlation": _residual_correlation}
+    else:
+        figures = {"disagreement": _differing, "error_correlation": _correlation, "q": _q}
+    found = []
+    for first, second in combinations(members, 2):
+        decided = members[first].decided, members[second].decided
+        table = _table(yardstick, *decided, np.array(std))
+        metrics = {name: _metric(table, figure) for name, figure in figures.items()}
+        found.append(Diversity(first, second, yardstick.estimates(metrics)))
+    return found
+
+
+def _table(yardstick: Yardstick, first: np.ndarray, second: np.ndarray, std: np.ndarray) -> Parts:
+    targets = yardstick.targets
+    if yardstick.kind == "values":
+        e, f = (first - targets) / std, (second - targets) / std
+        return np.hstack([e, f, e * e, f * f, e * f])
+    cells = np.stack([
+        (first != targets) & (second != targets), first != targets, second != targets,
+        first != second,
+    ], axis=1)  # fmt: skip
+    return cells.astype(float) if cells.ndim == 2 else cells.mean(axis=2)
+
+
+def _metric(table: Parts, figure: Figure) -> Metric:
+    return Metric(
+        lambda *_: table,
+        lambda sums, num: figure(ratio(sums, num[:, None])),
+        higher_is_better=False,
+    )
+
+
+def _differing(means: Parts) -> Float[np.ndarray, " b"]:
+    return means[:, 3]
+
+
+def _correlation(means: Parts) -> Float[np.ndarray, " b"]:
+    both, first, second = means.T[:3]
+    spread = first * (1 - first) * second * (1 - second)
+    return ratio(both - first * second, np.sqrt(np.maximum(spread, 0)))
+
+
+def _q(means: Parts) -> Float[np.ndarray, " b"]:
+    both, first, second = means.T[:3]
+    none = 1 - first - second + both
+    alike, apart = both * none, (first - both) * (second - both)
+    return ratio(alike - apart, alike + apart)
+
+
+def _distance(means: Parts) -> Float[np.ndarray, " b"]:
+    _, _, ee, ff, ef = np.split(means, 5, axis=1)
+    distance: np.ndarray = np.sqrt(np.maximum(ee + ff - 2 * ef, 0)).mean(axis=1)
+    return distance
+
+
+def _residual_correlation(means: Parts) -> Float[np.ndarray, " b"]:
+    e, f, ee, ff, ef = np.split(means, 5, axis=1)
+    spread = np.sqrt(np.maximum(ee - e * e, 0) * np.maximum(ff - f * f, 0))
+    correlation: np.ndarray = ratio(ef - e * f, spread).mean(axis=1)
+    return correlation

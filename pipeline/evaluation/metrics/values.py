@@ -1,0 +1,39 @@
+"""Metrics where each sample has t numbers."""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from pipeline.evaluation.answers import Answers
+from pipeline.evaluation.metrics import _values
+from pipeline.evaluation.metrics._metric import Metric, Table, all_samples, mean
+
+
+def metrics() -> dict[str, Metric]:
+    """In the order of tables."""
+    lower = partial(Metric, value=mean, higher_is_better=False)
+    return {
+        "rmse": Metric(_values.squares, _values.rmse, higher_is_better=False),
+        "mae": lower(_values.absolute_errors),
+        "r2": Metric(_values.squares, _values.r2, higher_is_better=True),
+        "interval_coverage": Metric(
+            _values.covered, mean, higher_is_better=True, share_of=all_samples
+        ),
+        "interval_width": lower(_values.widths),
+    }
+
+
+def of_output(output: int) -> dict[str, Metric]:
+    """The same of one of them."""
+    return {
+        name: replace(metric, statistics=partial(_of_one, metric, output))
+        for name, metric in metrics().items()
+    }
+
+
+def _of_one(metric: Metric, output: int, answers: Answers, targets: np.ndarray) -> Table:
+    own = slice(output, output + 1)
+    half_widths = None if answers.half_widths is None else answers.half_widths[..., own]
+    one = Answers(answers.predictions[:, own], answers.decided[:, own], half_widths)
+    return metric.statistics(one, targets[:, own])

@@ -1,0 +1,125 @@
+"""P-values of differences, and what is left of them when many differences are looked at.
+
+Where each sample is right or wrong and stands alone, counts decide: McNemar's test between two
+systems, Fisher's between a part of the samples and the rest; both with the mid-p, which wastes less
+power than the exact p and keeps its level in practice. Everywhere else Student's t decides, on
+jackknife pseudo-values of the metric, one a group of samples that belong together.
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.stats import binom, hypergeom
+from scipy.stats import t as student
+
+from pipeline.evaluation.metrics import Metric
+from pipeline.evaluation.subset import Table, against_rest, parted
+
+
+def pairs(
+    metric: Metric, tables: Float[np.ndarray, "m n s"], groups: Int[np.ndarray, " n"]
+) -> Float[np.ndarray, "m m"]:
+    """Two-sided p of no difference between each two of m systems; 1 between equal ones.
+
+    Args:
+        tables: the statistics of the metric, of each system.
+    """
+    if _counts_decide(tables, groups):
+        right = tables[..., 0]
+        only_first = right @ (1 - right).T
+        return mcnemar(only_first, only_first.T)
+    pseudo = np.stack([pseudo_values(metric, table, groups) for table in tables], axis=1)
+    return np.stack([two_sided(own[:, None] - pseudo) for own in pseudo.T])
+
+
+def weaker(
+    metric: Metric, table: Table, inside: Bool[np.ndarray, "p n"], groups: Int[np.ndarray, " n"]
+) -> Float[np.ndarray, " p"]:
+    """One-sided p of the samples inside each of p parts being no worse than the rest."""
+    if _counts_decide(table, groups):
+        is_wrong = table[:, 0] == (0 if metric.higher_is_better else 1)
+        return fisher(
+            (inside & is_wrong).sum(axis=1), inside.sum(axis=1), is_wrong.sum(), len(table)
+        )
+    parts = [parted(table, part) for part in inside]
+    pseudo = [pseudo_values(against_rest(metric, part), part, groups) for part in parts]
+    t = student_t(np.stack(pseudo, axis=1))
+    num_groups = len(np.unique(groups))
+    return np.asarray(student.sf(-t if metric.higher_is_better else t, num_groups - 1))
+
+
+def mcnemar(
+    num_first: Float[np.ndarray, "*p"], num_second: Float[np.ndarray, "*p"]
+) -> Float[np.ndarray, "*p"]:
+    """Two-sided mid-p of two systems being right equally often.
+
+    M. Fagerland, S. Lydersen and P. Laake, The McNemar Test for Binary Matched-Pairs Data, BMC
+    Medical Research Methodology 2013. Where both numbers are equal it is 1, as the systems are.
+
+    Args:
+        num_first: samples on which only the first system is right; `num_second` likewise.
+    """
+    fewer, either = np.minimum(num_first, num_second), num_first + num_second
+    p: np.ndarray = 2 * binom.cdf(fewer, either, 0.5) - binom.pmf(fewer, either, 0.5)
+    return p
+
+
+def fisher(
+    num_wrong: Int[np.ndarray, "*p"],
+    num_samples: Int[np.ndarray, "*p"],
+    wrong_in_all: int | np.integer,
+    num_in_all: int,
+) -> Float[np.ndarray, "*p"]:
+    """One-sided mid-p of parts of the samples being wrong no more often than chance has it."""
+    urn = (num_in_all, wrong_in_all, num_samples)
+    p: np.ndarray = hypergeom.sf(num_wrong, *urn) + hypergeom.pmf(num_wrong, *urn) / 2
+    return p
+
+
+def pseudo_values(
+    metric: Metric, table: Table, groups: Int[np.ndarray, " n"]
+) -> Float[np.ndarray, " g"]:
+    """What each group adds to a metric, found by leaving it out; the mean of lone samples has the
+    samples themselves.
+
+    J. Tukey, Bias and Confidence in Not Quite Large Samples, 1958.
+    """
+    sums = np.stack([np.bincount(groups, column) for column in table.T], axis=1)
+    sizes = np.bincount(groups)
+    whole = metric.value(sums.sum(axis=0, keepdims=True), np.array([len(groups)]))
+    without = metric.value(sums.sum(axis=0) - sums, len(groups) - sizes)
+    values: np.ndarray = len(sizes) * whole - (len(sizes) - 1) * without
+    return values
+
+
+def two_sided(pseudo: Float[np.ndarray, "g *p"]) -> Float[np.ndarray, "*p"]:
+    """P of a mean of 0 over the groups. Where few of them differ from 0, it is at least the
+    probability that so many have one sign by chance: t alone would see too much in them."""
+    p = 2 * student.sf(np.abs(student_t(pseudo)), len(pseudo) - 1)
+    num_differing = np.count_nonzero(pseudo, axis=0)
+    return np.asarray(np.minimum(np.maximum(p, 2.0 ** (1 - num_differing)), 1))
+
+
+def student_t(pseudo: Float[np.ndarray, "g *p"]) -> Float[np.ndarray, "*p"]:
+    """Of a mean of 0 over the groups: 0 where all are 0, infinite where all are equal else."""
+    mean = pseudo.mean(axis=0)
+    error = pseudo.std(axis=0, ddof=1) / np.sqrt(len(pseudo))
+    is_flat = error <= 1e-12 * np.abs(mean)
+    t: np.ndarray = np.divide(mean, error, out=np.zeros_like(mean), where=~is_flat)
+    return np.where(is_flat & (mean != 0), np.copysign(np.inf, mean), t)
+
+
+def holm(p: Float[np.ndarray, " p"]) -> Float[np.ndarray, " p"]:
+    """P-values that hold for all of them at once, however they depend on each other.
+
+    S. Holm, A Simple Sequentially Rejective Multiple Test Procedure, 1979.
+    """
+    order = np.argsort(p)
+    left = np.arange(len(p), 0, -1)
+    corrected = np.empty_like(p)
+    corrected[order] = np.minimum(np.maximum.accumulate(p[order] * left), 1)
+    return corrected
+
+
+def _counts_decide(tables: Float[np.ndarray, "*m n s"], groups: Int[np.ndarray, " n"]) -> bool:
+    is_whole = tables.shape[-1] == 1 and bool(np.isin(tables, (0, 1)).all())
+    return is_whole and len(np.unique(groups)) == len(groups)

@@ -1,0 +1,40 @@
+"""A metric of a part of the samples, as a metric of all: a bootstrap then draws part and rest."""
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from pipeline.evaluation.metrics import Metric
+
+Table = Float[np.ndarray, "n s"]
+"""Statistics of a metric, see `Metric.statistics`."""
+
+
+def parted(table: Table, inside: Bool[np.ndarray, " n"]) -> Float[np.ndarray, "n t"]:
+    """Of the samples inside and then of the rest: ones, and the statistics; zeros elsewhere."""
+    counted = np.hstack([np.ones((len(table), 1)), table])
+    return np.hstack([counted * inside[:, None], counted * ~inside[:, None]])
+
+
+def within(metric: Metric, parts: Table) -> Metric:
+    """The figure of the samples inside.
+
+    Args:
+        parts: of `parted`.
+    """
+
+    def value(sums: Float[np.ndarray, "b s"], _: object) -> Float[np.ndarray, " b"]:
+        inside, _rest = np.split(sums, 2, axis=1)
+        return metric.value(inside[:, 1:], inside[:, 0])
+
+    return Metric(lambda *_: parts, value, metric.higher_is_better)
+
+
+def against_rest(metric: Metric, parts: Table) -> Metric:
+    """The figure of the samples inside less that of all others."""
+
+    def value(sums: Float[np.ndarray, "b s"], _: object) -> Float[np.ndarray, " b"]:
+        inside, rest = (metric.value(s[:, 1:], s[:, 0]) for s in np.split(sums, 2, axis=1))
+        gap: np.ndarray = inside - rest
+        return gap
+
+    return Metric(lambda *_: parts, value, metric.higher_is_better)

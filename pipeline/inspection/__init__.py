@@ -1,0 +1,1 @@
+"""What needs images and networks once all is decided: pictures of errors, and hard conditions."""

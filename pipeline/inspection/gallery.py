@@ -1,0 +1,146 @@
+"""Errors one can look at: the image, what was said of it, and where the network looked."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image
+
+from pipeline.artifacts import write_json
+from pipeline.inspection.explain import grad_cam
+from pipeline.network import Network
+from pipeline.packed import Packed
+from pipeline.space import Kind
+
+SIDE_PX = 112
+MOST = 16  # items of a section
+Row = dict[str, str]
+"""Of a table of pipeline.evaluation."""
+
+
+class Said(NamedTuple):
+    """The output of a network that spoke for an answer, and whether it had to be high or low."""
+
+    output: int
+    sign: int
+
+
+Reader = Callable[[Row], Said]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture of the gallery; paths are relative to the gallery."""
+
+    id: str
+    caption: str
+    image: str
+    map: str | None
+    """Where the network looked; None for one that has no map to ask."""
+
+
+def mistakes(rows: Iterable[Row]) -> list[tuple[Row, str]]:
+    """The surest wrong answers, with captions."""
+    return [
+        (row, f"{row['true']}, answered {row['answered']} ({float(row['probability']):.0%})")
+        for row in islice(rows, MOST)
+    ]
+
+
+def misses(rows: Iterable[Row]) -> list[tuple[Row, str]]:
+    """The largest errors of values."""
+    return [
+        (row, f"{row['value']} {float(row['true']):.4g}, answered {float(row['answered']):.4g}")
+        for row in islice(rows, MOST)
+    ]
+
+
+def suspects(rows: Iterable[Row]) -> list[tuple[Row, str]]:
+    """Labels that are probably wrong."""
+    return [
+        (row, f"labelled {row['given']}, rather {row['suggested']}") for row in islice(rows, MOST)
+    ]
+
+
+def write(
+    folder: Path,
+    name: str,
+    chosen: Sequence[tuple[Row, str]],
+    packed: Packed,
+    network: Network,
+    said: Reader,
+) -> list[Item]:
+    """Pictures of the rows' samples as PNG, the same bytes for the same pixels."""
+    if not chosen:
+        return []
+    row_of = {str(id_): row for row, id_ in enumerate(packed.ids)}
+    images = np.asarray(packed.images[np.array([row_of[row["id"]] for row, _ in chosen])])
+    spoke = [said(row) for row, _ in chosen]
+    maps = grad_cam(network, images, *(np.array(part) for part in zip(*spoke, strict=True)))
+    items = []
+    for place, (row, caption) in enumerate(chosen):
+        stem = f"{name}_{place:02d}"
+        _save(folder / f"{stem}.png", _enlarged(images[place]))
+        if maps is not None:
+            overlaid = _overlaid(_cropped(images[place], maps[place]), maps[place])
+            _save(folder / f"{stem}_map.png", overlaid)
+        map_path = f"{stem}_map.png" if maps is not None else None
+        items.append(Item(row["id"], caption, f"{stem}.png", map_path))
+    return items
+
+
+def write_index(folder: Path, sections: dict[str, list[Item]], looked_with: str) -> None:
+    """`gallery.json`: what the report shows."""
+    tree = {name: [asdict(item) for item in items] for name, items in sections.items()}
+    write_json(folder / "gallery.json", {"looked_with": looked_with, "sections": tree})
+
+
+def said_by(kind: Kind, names: Sequence[str], num_outputs: int, column: str) -> Reader:
+    """What spoke for the answer that stands in a table's column, see pipeline.evaluation.errors."""
+
+    def said(row: Row) -> Said:
+        if kind == "values":
+            return Said(names.index(row["value"]), 1 if float(row["error"]) > 0 else -1)
+        answer = row[column]
+        if kind == "labels":
+            is_absent = answer not in names  # "no NAME"
+            name = answer.removeprefix("no ") if is_absent else answer
+            return Said(names.index(name), -1 if is_absent else 1)
+        place = names.index(answer)
+        return Said(place, 1) if num_outputs > 1 else Said(0, 2 * place - 1)
+
+    return said
+
+
+def _cropped(image: UInt8[np.ndarray, "h w c"], map_: Float[np.ndarray, "h2 w2"]) -> np.ndarray:
+    """The part that the network sees."""
+    top, left = (image.shape[0] - map_.shape[0]) // 2, (image.shape[1] - map_.shape[1]) // 2
+    return image[top : top + map_.shape[0], left : left + map_.shape[1]]
+
+
+def _enlarged(image: UInt8[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h2 w2 3"]:
+    factor = SIDE_PX / max(image.shape[:2])
+    size = (max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
+    how = cv2.INTER_NEAREST if factor > 1 else cv2.INTER_AREA
+    colour = np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3)))
+    return np.asarray(cv2.resize(colour, size, interpolation=how))
+
+
+def _overlaid(
+    image: UInt8[np.ndarray, "h w c"], map_: Float[np.ndarray, "h w"]
+) -> UInt8[np.ndarray, "h2 w2 3"]:
+    large = _enlarged(image)
+    size = (large.shape[1], large.shape[0])
+    smooth = cv2.resize(map_.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+    heat = cv2.applyColorMap(np.round(smooth * 255).astype(np.uint8), cv2.COLORMAP_VIRIDIS)
+    return np.asarray(cv2.addWeighted(large, 0.45, cv2.cvtColor(heat, cv2.COLOR_BGR2RGB), 0.55, 0))
+
+
+def _save(path: Path, pixels: UInt8[np.ndarray, "h w 3"]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, optimize=True)

@@ -1,0 +1,43 @@
+"""Intervals beside each other on one scale, as shares of its width."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import NamedTuple
+
+from pipeline.evaluation.intervals import Estimate
+from pipeline.report.axis import Axis, spanning
+
+
+class Bar(NamedTuple):
+    """An interval and its figure, in percent of the width."""
+
+    low: float
+    value: float
+    high: float
+    zero: float | None = None
+    """Where the scale marks 0."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What all bars of a column share."""
+
+    axis: Axis
+    marks_zero: bool = False
+
+    def bar(self, found: Estimate) -> Bar | None:
+        """None where the figure is not a number."""
+        if not all(map(isfinite, found[:3])):
+            return None
+        low, value, high = map(self._percent, (found.low, found.value, found.high))
+        return Bar(low, value, high, self._percent(0) if self.marks_zero else None)
+
+    def _percent(self, value: int | float) -> float:
+        return round(100 * self.axis.place(value), 2)
+
+
+def scale(label: str, found: Sequence[Estimate], *, marks_zero: bool = False) -> Scale:
+    """On which all of them find room, and 0 where it is to be marked."""
+    ends = [end for estimate in found for end in estimate[:3]]
+    return Scale(spanning(label, [*ends, 0.0] if marks_zero else ends), marks_zero)

@@ -1,0 +1,140 @@
+"""What a section of the page is put together from. Each block has a template that draws it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+from pipeline.evaluation.intervals import Estimate
+from pipeline.report import wording
+from pipeline.report.bars import Bar, Scale
+from pipeline.report.plot import Plot
+
+
+class Column(NamedTuple):
+    """A heading. Its hint says what the figures are, where the name does not."""
+
+    name: str
+    is_number: bool = True
+    hint: str = ""
+
+
+class Cell(NamedTuple):
+    """What stands in a table, and by what it is sorted."""
+
+    text: str
+    sort: str | float = ""
+    detail: str = ""
+    bar: Bar | None = None
+    look: str = ""
+    """A class of style.css."""
+    fill: float | None = None
+    """A bar from the left, in percent of the width."""
+
+
+NONE = Cell(wording.NONE, "")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows that can be sorted by any column. The first cell of a row names it."""
+
+    TEMPLATE: ClassVar[str] = "table.html"
+    title: str
+    meaning: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Cell]]
+    is_folded: bool = False
+    """Opened by who wants to see it."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Pictures beside each other."""
+
+    TEMPLATE: ClassVar[str] = "figures.html"
+    plots: Sequence[Plot]
+
+
+class Heat(NamedTuple):
+    """One field of a matrix. `share`: how strong its colour is, 0..1."""
+
+    text: str
+    share: float
+    title: str
+    look: str = "warm"
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Fields between names and names."""
+
+    TEMPLATE: ClassVar[str] = "matrix.html"
+    title: str
+    meaning: str
+    corner: str
+    """What rows and columns are."""
+    names: Sequence[str]
+    fields: Sequence[Sequence[Heat | None]]
+
+
+class Picture(NamedTuple):
+    """Images that belong together, as data URIs with what they show."""
+
+    images: Sequence[tuple[str, str]]
+    caption: str
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Pictures with captions."""
+
+    TEMPLATE: ClassVar[str] = "gallery.html"
+    title: str
+    meaning: str
+    pictures: Sequence[Picture]
+    look: str = "thumbs"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Terms and what they are."""
+
+    TEMPLATE: ClassVar[str] = "facts.html"
+    facts: Sequence[tuple[str, str]]
+
+
+Block = Table | Figures | Matrix | Gallery | Facts
+
+
+class Section(NamedTuple):
+    """A part of the page with a heading and a place in the contents."""
+
+    id: str
+    title: str
+    lead: str
+    blocks: Sequence[Block]
+
+
+def text(given: str, look: str = "") -> Cell:
+    return Cell(given, given, look=look)
+
+
+def number(value: float) -> Cell:
+    return Cell(wording.figure(value), value)
+
+
+def count(value: int | float) -> Cell:
+    """Of things, of which there may be many."""
+    return Cell(wording.amount(value) if value >= 10_000 else f"{value:,.0f}", value)
+
+
+def p_value(p: float, *, is_shown: bool = False) -> Cell:
+    return Cell(wording.p_value(p), p, look="shown" if is_shown else "")
+
+
+def estimated(found: Estimate, scale: Scale | None = None, *, is_signed: bool = False) -> Cell:
+    """A figure with its interval, and a bar where there is a scale for it."""
+    shown = wording.signed(found.value) if is_signed else wording.figure(found.value)
+    bar = scale.bar(found) if scale else None
+    return Cell(shown, found.value, wording.interval(found), bar)

@@ -1,0 +1,170 @@
+"""What all sections speak of: the systems that were compared, and by what."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from math import nan
+from typing import Any
+
+from pipeline.artifacts import Card, Layout, read_json
+from pipeline.component import load
+from pipeline.evaluation.intervals import Estimate
+from pipeline.evaluation.metrics import HEADLINE, Metric, metrics
+from pipeline.params import Params
+from pipeline.report import wording
+from pipeline.report.blocks import Cell, text
+from pipeline.report.sources import Row, table
+from pipeline.space import Kind
+
+BETWEEN_PARTS = r", (?![^\[]*\])"  # a comma outside of brackets
+MOST_SYSTEMS = 24
+"""In a matrix of systems; of more, those that are best by the headline metric."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Read from the outputs of other stages."""
+
+    inputs: Layout
+    params: Params
+
+    @cached_property
+    def comparison(self) -> dict[str, Any]:
+        found: dict[str, Any] = read_json(self.inputs.comparison)
+        return found
+
+    @cached_property
+    def choice(self) -> dict[str, Any]:
+        found: dict[str, Any] = read_json(self.inputs.ensemble / "choice.json")
+        return found
+
+    @cached_property
+    def calibrators(self) -> dict[str, str]:
+        """What calibrates each system."""
+        return {name: read_json(self.inputs.system(name))["calibrator"] for name in self.systems}
+
+    @cached_property
+    def prices(self) -> dict[str, Row]:
+        """What each system costs: rows of the table `cost`."""
+        return {row["system"]: row for row in self.table("cost")}
+
+    @cached_property
+    def card(self) -> Card:
+        return Card.load(self.inputs.card)
+
+    @property
+    def kind(self) -> Kind:
+        kind: Kind = load("task", self.params.task).KIND
+        return kind
+
+    @property
+    def headline(self) -> str:
+        """The metric that verdicts speak of."""
+        return HEADLINE[self.kind]
+
+    @cached_property
+    def metrics(self) -> dict[str, Metric]:
+        """What systems were measured by, in the order of tables."""
+        settings = self.params.evaluation
+        return metrics(
+            self.kind,
+            len(self.card.classes),
+            num_bins=settings.num_bins,
+            top=3,
+            costs=self.params.ensemble.costs,
+        )
+
+    @property
+    def higher_is_better(self) -> bool:
+        return self.metrics[self.headline].higher_is_better
+
+    @property
+    def sign(self) -> int:
+        """1 where more of the headline metric is better, or else -1."""
+        return 1 if self.higher_is_better else -1
+
+    @property
+    def chosen(self) -> str:
+        name: str = self.comparison["chosen"]
+        return name
+
+    @property
+    def verdict(self) -> tuple[str, str]:
+        """What was found, and how sure it is."""
+        found, *sure = re.split(BETWEEN_PARTS, self.comparison["verdict"], maxsplit=1)
+        return found, "".join(sure)
+
+    @property
+    def best_member(self) -> str:
+        name: str = self.comparison["best_member"]
+        return name
+
+    @cached_property
+    def systems(self) -> dict[str, dict[str, Estimate]]:
+        """All figures of every system, the best by the headline metric first."""
+        found = {
+            name: {metric: _estimate(figures[metric]) for metric in self.metrics}
+            for name, figures in self.comparison["systems"].items()
+        }
+        order = sorted(
+            found, key=lambda name: (-self.sign * found[name][self.headline].value, name)
+        )
+        return {name: found[name] for name in order}
+
+    @property
+    def gain(self) -> Estimate:
+        """The chosen ensemble less the best member, by the headline metric."""
+        return _estimate(self.comparison["differences"][self.headline])
+
+    @property
+    def shown_systems(self) -> list[str]:
+        """Those that a matrix has room for."""
+        needed = {self.chosen, self.best_member}
+        others = [name for name in self.systems if name not in needed]
+        kept = needed | set(others[: MOST_SYSTEMS - len(needed)])
+        return [name for name in self.systems if name in kept]
+
+    @property
+    def only_best(self) -> str:
+        """What a matrix says where it leaves systems out."""
+        left_out = len(self.systems) - len(self.shown_systems)
+        return (
+            f" Only the best {MOST_SYSTEMS} of {len(self.systems)} are shown." if left_out else ""
+        )
+
+    @property
+    def num_samples(self) -> int:
+        return self.systems[self.chosen][self.headline].num_samples
+
+    def is_ensemble(self, name: str) -> bool:
+        return name in self.choice["ensembles"]
+
+    def look(self, name: str) -> str:
+        """The colour of a system."""
+        return "ensemble" if self.is_ensemble(name) else "member"
+
+    def name_cell(self, name: str) -> Cell:
+        marks = {self.chosen: "chosen", self.best_member: "best member"}
+        return text(name, self.look(name))._replace(detail=marks.get(name, ""))
+
+    def table(self, name: str) -> list[Row]:
+        """One of reports/tables."""
+        return table(self.inputs.tables / f"{name}.csv")
+
+    @property
+    def metric_name(self) -> str:
+        return wording.words(self.headline)
+
+    @property
+    def factor(self) -> int:
+        """Differences are told in points, or in what values are measured in."""
+        return 1 if self.kind == "values" else 100
+
+    @property
+    def unit(self) -> str:
+        return "" if self.kind == "values" else ", in points"
+
+
+def _estimate(figures: dict[str, Any]) -> Estimate:
+    ends = (nan if figures[name] is None else figures[name] for name in ("value", "low", "high"))
+    return Estimate(*ends, figures["num_samples"])

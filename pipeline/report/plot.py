@@ -1,0 +1,113 @@
+"""Points, lines and bands on two axes, in the units of an SVG; a template draws them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pipeline.report.axis import Axis
+
+WIDTH, HEIGHT = 380, 270
+LEFT, RIGHT, TOP, BOTTOM = 52, 370, 12, 222
+LINE_PX = 12  # from one label to the next
+CHARACTER_PX = 6.2
+NUM_LOOKS = 8
+"""Lines of so many different looks, see style.css; more repeat them."""
+
+XY = tuple[float, float]
+
+
+class Mark(NamedTuple):
+    """One point. `look`: a class of style.css. Its title is told when it is pointed at."""
+
+    x: float
+    y: float
+    title: str
+    look: str
+    label: str = ""
+    """Written beside it."""
+    low: float | None = None
+    high: float | None = None
+    """Of its interval along y."""
+
+
+class Line(NamedTuple):
+    """Points in the order in which they are joined."""
+
+    points: Sequence[XY]
+    look: str
+    name: str = ""
+    """In the legend."""
+
+
+class Band(NamedTuple):
+    """Between two ends of y, for each x."""
+
+    x: Sequence[float]
+    low: Sequence[float]
+    high: Sequence[float]
+
+
+class Label(NamedTuple):
+    x: float
+    y: float
+    text: str
+    anchor: str
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A picture. `meaning` says in one sentence what to see in it."""
+
+    title: str
+    meaning: str
+    x: Axis
+    y: Axis
+    marks: Sequence[Mark] = ()
+    lines: Sequence[Line] = ()
+    bands: Sequence[Band] = ()
+
+    def at(self, x: float, y: float) -> XY:
+        across = LEFT + (RIGHT - LEFT) * self.x.place(x)
+        return round(across, 1), round(BOTTOM - (BOTTOM - TOP) * self.y.place(y), 1)
+
+    def path(self, points: Sequence[XY]) -> str:
+        """`d` of an SVG path."""
+        return "M" + "L".join("{} {}".format(*self.at(*point)) for point in points)
+
+    def outline(self, band: Band) -> str:
+        upper = list(zip(band.x, band.high, strict=True))
+        lower = list(zip(band.x, band.low, strict=True))
+        return self.path(upper + lower[::-1]) + "Z"
+
+    @property
+    def labels(self) -> list[Label]:
+        """Names of marks, none upon another: each moves down to where there is room."""
+        placed: list[Label] = []
+        for mark in sorted((m for m in self.marks if m.label), key=lambda m: -self.y.place(m.y)):
+            x, y = self.at(mark.x, mark.y)
+            is_left = x + 8 + len(mark.label) * CHARACTER_PX > RIGHT
+            label = Label(
+                x - 8 if is_left else x + 8, y + 4, mark.label, "end" if is_left else "start"
+            )
+            while any(_meet(label, other) for other in placed):
+                label = label._replace(y=round(label.y + 1, 1))
+            placed.append(label)
+        return placed
+
+    @property
+    def legend(self) -> list[Line]:
+        return [line for line in self.lines if line.name]
+
+
+def look(place: int) -> str:
+    """Of the line that comes at this place."""
+    return f"line-{place % NUM_LOOKS}"
+
+
+def _meet(first: Label, second: Label) -> bool:
+    def ends(label: Label) -> XY:
+        length = len(label.text) * CHARACTER_PX
+        return (label.x - length, label.x) if label.anchor == "end" else (label.x, label.x + length)
+
+    (a, b), (c, d) = ends(first), ends(second)
+    return abs(first.y - second.y) < LINE_PX and a < d and c < b

@@ -1,0 +1,101 @@
+"""What is answered where something else is true."""
+
+from collections import Counter
+
+from pipeline.report.bars import scale
+from pipeline.report.blocks import (
+    Block,
+    Column,
+    Heat,
+    Matrix,
+    Section,
+    Table,
+    count,
+    estimated,
+    text,
+)
+from pipeline.report.findings import Findings
+from pipeline.report.sources import Row, estimate, table
+from pipeline.report.wording import percent, words
+
+MOST_CLASSES = 24  # in a matrix
+MOST_PAIRS = 30
+
+
+def section(findings: Findings) -> Section | None:
+    each, pairs = findings.table("per_class"), findings.table("confused_pairs")
+    answers = table(findings.inputs.plots / "confusion.csv")
+    blocks: list[Block] = []
+    if answers and len(findings.card.classes) <= MOST_CLASSES:
+        blocks.append(_confusion(findings, answers))
+    if pairs:
+        blocks.append(_pairs(pairs))
+    if each:
+        blocks.append(_each(each))
+    if not blocks:
+        return None
+    return Section("answers", "What is taken for what", f"Of {findings.chosen}, on test.", blocks)
+
+
+def _confusion(findings: Findings, rows: list[Row]) -> Matrix:
+    classes = findings.card.classes
+    counts = Counter((row["actual"], row["predicted"]) for row in rows)
+    num_true = Counter(row["actual"] for row in rows)
+
+    def heat(true: str, answered: str) -> Heat:
+        num = counts[true, answered]
+        share = num / max(num_true[true], 1)
+        title = f"{true}, answered {answered}: {num:,} of {num_true[true]:,}, {percent(share)}"
+        look = ("better" if true == answered else "worse") if num else "quiet"
+        return Heat(f"{num:,}" if num else "·", share, title, look)
+
+    return Matrix(
+        "Confusion",
+        "Rows are what is true, columns what was answered; the colour is the share of the row. Off "
+        "the diagonal, in orange, are mistakes.",
+        "true \\ answered",
+        classes,
+        [[heat(true, answered) for answered in classes] for true in classes],
+    )
+
+
+def _pairs(rows: list[Row]) -> Table:
+    left_out = f" The first {MOST_PAIRS} of {len(rows)}." if len(rows) > MOST_PAIRS else ""
+    return Table(
+        "Taken for each other most often",
+        "How often one is answered where the other is true." + left_out,
+        [
+            Column("true", is_number=False),
+            Column("answered", is_number=False),
+            Column("times"),
+            Column("of"),
+        ],
+        [
+            [
+                text(row["true"]),
+                text(row["answered"]),
+                *(count(int(row[n])) for n in ("count", "num_true")),
+            ]
+            for row in rows[:MOST_PAIRS]
+        ],
+    )
+
+
+def _each(rows: list[Row]) -> Table:
+    """One row a class, label or value, with all that each is measured by."""
+    key = next(iter(rows[0]))
+    metrics = list(dict.fromkeys(row["metric"] for row in rows))
+    found = {(row[key], row["metric"]): estimate(row) for row in rows}
+    scales = {
+        metric: scale(metric, [own for (_, name), own in found.items() if name == metric])
+        for metric in metrics
+    }
+    return Table(
+        f"By {key}",
+        "",
+        [Column(key, is_number=False), *(Column(words(metric)) for metric in metrics)],
+        [
+            [text(name), *(estimated(found[name, metric], scales[metric]) for metric in metrics)]
+            for name in dict.fromkeys(row[key] for row in rows)
+        ],
+    )

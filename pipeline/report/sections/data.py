@@ -1,0 +1,104 @@
+"""What was learned from: the audit of the data, and the policy that augments it."""
+
+from typing import Any
+
+from pipeline.report.blocks import (
+    Block,
+    Cell,
+    Column,
+    Facts,
+    Gallery,
+    Picture,
+    Section,
+    Table,
+    count,
+    number,
+    text,
+)
+from pipeline.report.findings import Findings
+from pipeline.report.sources import picture, tree
+from pipeline.report.wording import percent, words
+
+
+def section(findings: Findings) -> Section:
+    blocks: list[Block] = [Facts(_facts(findings))]
+    if any(findings.card.counts.values()):
+        blocks.append(_counts(findings))
+    return Section(
+        "data",
+        "The data",
+        "Every image was decoded, measured and compared with all others before the split; the "
+        "pictures behind these numbers are in reports/data/index.html.",
+        [*blocks, *_policy(findings)],
+    )
+
+
+def _facts(findings: Findings) -> list[tuple[str, str]]:
+    card, found = findings.card, tree(findings.inputs.audit / "metrics.json") or {}
+    height, width, channels = card.image_shape
+    how = "one part held out" if card.num_folds == 1 else f"{card.num_folds} folds"
+    own = [("images as trained on", f"{height} × {width} pixels, {channels} channels")]
+    return [*own, ("validation", how), *((words(name), f"{num:,}") for name, num in found.items())]
+
+
+def _counts(findings: Findings) -> Table:
+    """Images by class and split."""
+    counts = findings.card.counts
+    names = list(dict.fromkeys(name for split in counts.values() for name in split))
+    splits = [split for split in ("train", "val", "test") if split in counts]
+    most = max((num for split in counts.values() for num in split.values()), default=0)
+    return Table(
+        "Images by split",
+        "",
+        [Column("class", is_number=False), *map(Column, splits)],
+        [
+            [text(name), *(_share(counts[split].get(name, 0), most) for split in splits)]
+            for name in names
+        ],
+    )
+
+
+def _share(num: int, most: int) -> Cell:
+    return count(num)._replace(fill=round(100 * num / max(most, 1), 1))
+
+
+def _policy(findings: Findings) -> list[Block]:
+    """What training sees: pictures, and what each transform does."""
+    folder = findings.inputs.augmentation
+    blocks: list[Block] = []
+    preview = folder / "preview.png"
+    if preview.is_file():
+        caption = "stored images, framed, beside draws of the policy"
+        blocks.append(
+            Gallery(
+                "What training sees",
+                f"The first column is stored, each other one a draw of the policy "
+                f"{findings.params.augmentation.policy.name}, as epochs would see it.",
+                [Picture([(picture(preview), caption)], "")],
+                "whole",
+            )
+        )
+    transforms = tree(folder / "statistics.json")
+    return [*blocks, _transforms(transforms)] if transforms else blocks
+
+
+def _transforms(transforms: list[dict[str, Any]]) -> Table:
+    return Table(
+        "Transforms of the policy",
+        "How far each moves the pixels when it is applied, on a scale of 0 to 255.",
+        [
+            Column("transform", is_number=False),
+            Column("probability"),
+            Column("mean pixel change"),
+            Column("settings", is_number=False),
+        ],
+        [
+            [
+                text(each["name"]),
+                Cell(percent(each["probability"]), each["probability"]),
+                number(each["mean_pixel_change"]),
+                text(", ".join(f"{k} {v}" for k, v in each["settings"].items())),
+            ]
+            for each in transforms
+        ],
+    )

@@ -1,0 +1,52 @@
+"""Each system against each."""
+
+from pipeline.report import wording
+from pipeline.report.blocks import Heat, Matrix, Section
+from pipeline.report.findings import Findings
+from pipeline.report.sources import Row
+
+
+def section(findings: Findings) -> Section | None:
+    rows = findings.table("pairs")
+    if not rows:
+        return None
+    level = 1 - findings.params.evaluation.confidence
+    num_shown = sum(float(row["p_corrected"]) < level for row in rows)
+    most = max(abs(float(row["difference"])) for row in rows)
+    fields = {}
+    for row in rows:
+        for names, sign in (
+            ((row["first"], row["second"]), 1),
+            ((row["second"], row["first"]), -1),
+        ):
+            fields[names] = _heat(findings, row, sign * float(row["difference"]), most, level)
+    names = findings.shown_systems
+    return Section(
+        "differences",
+        "Which differences are shown",
+        f"{num_shown} of {len(rows)} pairs differ in {findings.metric_name} by more than chance "
+        f"would have it: p < {level:.2g} after Holm's correction for all pairs.",
+        [
+            Matrix(
+                f"Row less column: {findings.metric_name}{findings.unit}",
+                "Blue: the system of the row is better; orange: it is worse; without a colour: no "
+                "difference is shown." + findings.only_best,
+                "row less column",
+                names,
+                [[fields.get((first, second)) for second in names] for first in names],
+            )
+        ],
+    )
+
+
+def _heat(findings: Findings, row: Row, difference: float, most: float, level: float) -> Heat:
+    """`difference`: of the row's system from the column's. `most`: the largest of all."""
+    p = float(row["p_corrected"])
+    is_shown = p < level
+    is_better = difference * findings.sign > 0
+    return Heat(
+        wording.signed(findings.factor * difference, 2),
+        abs(difference) / most if is_shown and most else 0.0,
+        f"p = {wording.p_value(p)} corrected, {wording.p_value(float(row['p']))} alone",
+        ("better" if is_better else "worse") if is_shown else "quiet",
+    )

@@ -1,0 +1,86 @@
+"""How differently members err, and what each adds to the chosen ensemble."""
+
+from pipeline.report import wording
+from pipeline.report.bars import scale
+from pipeline.report.blocks import (
+    Block,
+    Column,
+    Heat,
+    Matrix,
+    Section,
+    Table,
+    estimated,
+    p_value,
+)
+from pipeline.report.findings import MOST_SYSTEMS, Findings
+from pipeline.report.sources import Row, estimate
+
+MEANING = {
+    "disagreement": "How often two members answer differently; the stronger the colour, the more "
+    "an ensemble of the two can gain.",
+    "error_correlation": "1: two members err on the same samples; 0: on samples that have nothing "
+    "to do with each other. The stronger the colour, the less an ensemble of the two can gain.",
+}
+DISTANCE = "How far two members' values are apart, in standard deviations of train."
+
+
+def section(findings: Findings) -> Section | None:
+    pairs = findings.table("diversity")
+    helped = findings.table("contributions")
+    if not pairs and not helped:
+        return None
+    blocks: list[Block] = [_matrix(findings, pairs, measure) for measure in MEANING if pairs]
+    if helped:
+        blocks.append(_contributions(findings, helped))
+    return Section(
+        "diversity",
+        "What members add to each other",
+        "An ensemble is better than its members only as far as they err on different samples.",
+        blocks,
+    )
+
+
+def _matrix(findings: Findings, pairs: list[Row], measure: str) -> Matrix:
+    members = findings.choice["members"]
+    names = [name for name in findings.systems if name in members][:MOST_SYSTEMS]
+    most = max(abs(float(row[measure] or 0)) for row in pairs) or 1.0
+    fields = {}
+    for row in pairs:
+        found = estimate(row, measure)
+        heat = Heat(
+            wording.figure(found.value, 3), abs(found.value) / most, wording.interval(found)
+        )
+        fields[row["first"], row["second"]] = fields[row["second"], row["first"]] = heat
+    is_distance = measure == "disagreement" and findings.kind == "values"
+    return Matrix(
+        wording.words(measure).capitalize(),
+        DISTANCE if is_distance else MEANING[measure],
+        "member",
+        names,
+        [[fields.get((first, second)) for second in names] for first in names],
+    )
+
+
+def _contributions(findings: Findings, rows: list[Row]) -> Table:
+    found = {row["member"]: estimate(row, "difference") for row in rows}
+    common = scale("difference", list(found.values()), marks_zero=True)
+    better = "above" if findings.higher_is_better else "below"
+    level = 1 - findings.params.evaluation.confidence
+    return Table(
+        f"What {findings.chosen} would lose without each member",
+        f"{findings.metric_name.capitalize()} of the ensemble less that of the same method fitted "
+        f"again without the member: {better} 0 the member helps. Corrected for all members (Holm).",
+        [
+            Column("member", is_number=False),
+            Column(f"difference in {findings.metric_name}"),
+            Column("p, corrected"),
+        ],
+        [
+            [
+                findings.name_cell(row["member"]),
+                estimated(found[row["member"]], common, is_signed=True),
+                p_value(float(row["p"]), is_shown=float(row["p"]) < level),
+            ]
+            for row in rows
+        ],
+    )

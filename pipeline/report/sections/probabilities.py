@@ -1,0 +1,131 @@
+"""Whether probabilities can be taken at their word, and what thresholds trade."""
+
+from collections.abc import Sequence
+
+from pipeline.report.axis import Axis
+from pipeline.report.blocks import Block, Cell, Column, Figures, Section, Table, number, text
+from pipeline.report.findings import Findings
+from pipeline.report.plot import Line, Mark, Plot, look
+from pipeline.report.sources import Row, estimate, table
+from pipeline.report.wording import words
+
+MOST_CURVES = 12
+SHARE = (0.0, 1.0)
+
+
+def section(findings: Findings) -> Section | None:
+    plots = [plot for draw in (_reliability, _roc, _precision_recall) if (plot := draw(findings))]
+    rows = findings.table("calibration")
+    blocks: list[Block] = [Figures(plots)] if plots else []
+    if rows:
+        blocks.append(_calibration(findings, rows))
+    if not blocks:
+        return None
+    return Section(
+        "probabilities",
+        "Can the probabilities be believed?",
+        f"Curves of {findings.chosen}, the chosen ensemble, on test.",
+        blocks,
+    )
+
+
+def _reliability(findings: Findings) -> Plot | None:
+    rows = [row for row in _curve(findings, "reliability") if int(row["num_samples"])]
+    if not rows:
+        return None
+    found = [estimate(row, "observed") for row in rows]
+    places = [float(row["predicted"]) for row in rows]
+    return Plot(
+        "Reliability",
+        "On the dashed line, of the answers given with 80 % probability 80 % are right; below it "
+        "the ensemble is too sure of itself, above it not sure enough.",
+        Axis("probability of the answer", *SHARE),
+        Axis("share that is right", *SHARE),
+        [
+            Mark(
+                x,
+                own.value,
+                f"{own.num_samples:,} samples: {x:.3f} said, {own.value:.3f} right",
+                "ensemble",
+                low=own.low,
+                high=own.high,
+            )
+            for x, own in zip(places, found, strict=True)
+        ],
+        [Line([(0.0, 0.0), (1.0, 1.0)], "even")],
+    )
+
+
+def _roc(findings: Findings) -> Plot | None:
+    return _curves(
+        _curve(findings, "roc"),
+        "false_positive_rate",
+        "true_positive_rate",
+        "Receiver operating characteristic",
+        "For every threshold: how many of a class are found, against how many others are taken for "
+        "it. The nearer to the upper left corner, the better.",
+        [Line([(0.0, 0.0), (1.0, 1.0)], "even")],
+    )
+
+
+def _precision_recall(findings: Findings) -> Plot | None:
+    return _curves(
+        _curve(findings, "precision_recall"),
+        "recall",
+        "precision",
+        "Precision and recall",
+        "For every threshold: how many of the answers are right, against how many of a class are "
+        "found. The nearer to the upper right corner, the better.",
+        [],
+    )
+
+
+def _curves(
+    rows: list[Row], x: str, y: str, title: str, meaning: str, others: list[Line]
+) -> Plot | None:
+    by_name: dict[str, list[tuple[float, float]]] = {}
+    for row in rows:
+        by_name.setdefault(row["class"], []).append((float(row[x]), float(row[y])))
+    names = list(by_name)
+    if not names:
+        return None
+    left_out = (
+        f" The first {MOST_CURVES} of {len(names)} classes." if len(names) > MOST_CURVES else ""
+    )
+    lines = [
+        Line(by_name[name], look(place), name) for place, name in enumerate(names[:MOST_CURVES])
+    ]
+    axes = (Axis(name.replace("_", " "), *SHARE) for name in (x, y))
+    return Plot(title, meaning + left_out, *axes, lines=[*others, *lines])
+
+
+def _calibration(findings: Findings, rows: list[Row]) -> Table:
+    figures = [name for name in rows[0] if name not in ("system", "calibrator", "num_samples")]
+    return Table(
+        "What calibrators change, on test",
+        "Each was fitted on validation; the one that was best there, on samples it was not fitted "
+        "on, is marked and used.",
+        [
+            Column("system", is_number=False),
+            Column("calibrator", is_number=False),
+            *(Column(words(name)) for name in figures),
+        ],
+        [
+            [
+                findings.name_cell(row["system"])._replace(detail=""),
+                _calibrator(findings, row),
+                *(number(float(row[name] or "nan")) for name in figures),
+            ]
+            for row in rows
+        ],
+        is_folded=True,
+    )
+
+
+def _calibrator(findings: Findings, row: Row) -> Cell:
+    is_used = findings.calibrators[row["system"]] == row["calibrator"]
+    return text(row["calibrator"])._replace(detail="used" if is_used else "")
+
+
+def _curve(findings: Findings, name: str) -> list[Row]:
+    return table(findings.inputs.plots / f"{name}.csv")

@@ -1,0 +1,51 @@
+"""What is needed to see the same numbers again."""
+
+from pipeline.report.blocks import Column, Facts, Section, Table, count, text
+from pipeline.report.findings import Findings
+
+
+def section(findings: Findings) -> Section:
+    params = findings.params
+    evaluation = params.evaluation
+    return Section(
+        "reproduce",
+        "How to get these numbers again",
+        "The same code, params.yaml and data give the same bits on the same kind of machine: check "
+        "out the commit that this page came with and run `dvc repro`.",
+        [
+            Facts(
+                [
+                    ("fingerprint of the data", findings.card.fingerprint),
+                    ("task", params.task.name),
+                    ("seed of the split", str(params.data.seed)),
+                    (
+                        "intervals",
+                        f"{evaluation.confidence:.0%}, percentile bootstrap, {evaluation.num_bootstrap:,} draws, seed {evaluation.seed}",
+                    ),
+                    (
+                        "fitting on validation",
+                        f"{params.ensemble.num_folds} folds, seed {params.ensemble.seed}",
+                    ),
+                ]
+            ),
+            Table(
+                "The members",
+                "",
+                [
+                    Column("member", is_number=False),
+                    Column("recipe", is_number=False),
+                    Column("model", is_number=False),
+                    Column("seed"),
+                ],
+                [
+                    [
+                        findings.name_cell(name)._replace(detail=""),
+                        text(member.recipe),
+                        text(params.recipes[member.recipe].model.name),
+                        count(member.seed),
+                    ]
+                    for name, member in params.members.items()
+                ],
+            ),
+        ],
+    )

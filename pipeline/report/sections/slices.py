@@ -1,0 +1,58 @@
+"""Where the chosen ensemble is weak."""
+
+from pipeline.report.bars import scale
+from pipeline.report.blocks import Column, Section, Table, count, estimated, p_value, text
+from pipeline.report.findings import Findings
+from pipeline.report.sources import Row, estimate
+
+MOST = 60
+
+
+def section(findings: Findings) -> Section | None:
+    rows = findings.table("slices")
+    if not rows:
+        return None
+    level = 1 - findings.params.evaluation.confidence
+    weak = [row for row in rows if _is_weak(row, level)]
+    name = findings.metric_name
+    common = scale(name, [estimate(row, "figure") for row in rows])
+    found = (
+        f"{len(weak)} of {len(rows)} parts of test are weaker than the rest"
+        if weak
+        else f"None of {len(rows)} parts of test is shown to be weaker than the rest"
+    )
+    left_out = f" The first {MOST} of {len(rows)}." if len(rows) > MOST else ""
+    return Section(
+        "slices",
+        "Where it is weak",
+        f"{found}, at p < {level:.2g} corrected for all parts that were searched (Holm).",
+        [
+            Table(
+                f"{findings.chosen} on parts of test",
+                "The weak ones first; the difference is that from all other samples." + left_out,
+                [
+                    Column("part", is_number=False),
+                    Column("samples"),
+                    Column(name),
+                    Column("difference"),
+                    Column("p, corrected"),
+                ],
+                [
+                    [
+                        text(f"{row['column']}: {row['part']}")._replace(
+                            detail="weak" if _is_weak(row, level) else ""
+                        ),
+                        count(int(row["num_samples"])),
+                        estimated(estimate(row, "figure"), common),
+                        estimated(estimate(row, "difference"), is_signed=True),
+                        p_value(float(row["p"]), is_shown=_is_weak(row, level)),
+                    ]
+                    for row in rows[:MOST]
+                ],
+            )
+        ],
+    )
+
+
+def _is_weak(row: Row, level: float) -> bool:
+    return float(row["p"]) < level

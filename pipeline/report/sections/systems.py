@@ -1,0 +1,75 @@
+"""Members and ensembles with their figures, intervals and costs, in tables that can be sorted."""
+
+from pipeline.report import wording
+from pipeline.report.bars import scale
+from pipeline.report.blocks import Cell, Column, Section, Table, count, estimated, text
+from pipeline.report.findings import Findings
+
+PRICES = {
+    "num_members": "members",
+    "num_parameters": "parameters",
+    "multiply_adds": "multiply-adds",
+}
+METRICS_A_TABLE = 4  # as many as fit on a printed page
+
+
+def section(findings: Findings) -> Section:
+    name = findings.metric_name
+    direction = "higher" if findings.higher_is_better else "lower"
+    rest = [metric for metric in findings.metrics if metric != findings.headline]
+    parts = [rest[at : at + METRICS_A_TABLE] for at in range(0, len(rest), METRICS_A_TABLE)]
+    return Section(
+        "systems",
+        "Members and ensembles",
+        f"All were measured on the same {findings.num_samples:,} test samples, which nothing was "
+        f"fitted or chosen on. Figures stand with their "
+        f"{findings.params.evaluation.confidence:.0%} intervals.",
+        [
+            Table(
+                f"Systems by {name}",
+                f"The best by {name} first ({direction} is better); press a heading to sort by it. "
+                "Multiply-adds are for one image.",
+                [*_first_columns(name), *_last_columns()],
+                [_row(findings, system) for system in findings.systems],
+            ),
+            *(_further(findings, part) for part in parts),
+        ],
+    )
+
+
+def _first_columns(name: str) -> list[Column]:
+    return [Column("system", is_number=False), Column("kind", is_number=False), Column(name)]
+
+
+def _last_columns() -> list[Column]:
+    return [
+        *map(Column, PRICES.values()),
+        Column("calibrator", is_number=False),
+    ]
+
+
+def _row(findings: Findings, system: str) -> list[Cell]:
+    estimates = [figures[findings.headline] for figures in findings.systems.values()]
+    own = findings.systems[system][findings.headline]
+    kind = "ensemble" if findings.is_ensemble(system) else "member"
+    return [
+        findings.name_cell(system),
+        text(kind),
+        estimated(own, scale(findings.headline, estimates)),
+        *(count(float(findings.prices[system][name])) for name in PRICES),
+        text(findings.calibrators[system]),
+    ]
+
+
+def _further(findings: Findings, metrics: list[str]) -> Table:
+    names = [wording.words(metric) for metric in metrics]
+    return Table(
+        f"By {', '.join(names)}",
+        "",
+        [Column("system", is_number=False), *map(Column, names)],
+        [
+            [findings.name_cell(system), *(estimated(figures[metric]) for metric in metrics)]
+            for system, figures in findings.systems.items()
+        ],
+        is_folded=True,
+    )

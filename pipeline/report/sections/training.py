@@ -1,0 +1,32 @@
+"""How the members learned."""
+
+from pipeline.report.axis import spanning
+from pipeline.report.blocks import Figures, Section
+from pipeline.report.findings import Findings
+from pipeline.report.plot import Line, Plot, look
+from pipeline.report.sources import table
+from pipeline.report.wording import words
+
+MOST_LINES = 16
+
+
+def section(findings: Findings) -> Section | None:
+    rows = table(findings.inputs.plots / "learning_curves.csv")
+    if not rows:
+        return None
+    _, _, monitor = rows[0]
+    curves: dict[str, list[tuple[float, float]]] = {}
+    for row in rows:
+        curves.setdefault(row["member"], []).append((float(row["epoch"]), float(row[monitor])))
+    names = list(curves)[:MOST_LINES]
+    left_out = f" The first {MOST_LINES} of {len(curves)}." if len(curves) > MOST_LINES else ""
+    points = [point for name in names for point in curves[name]]
+    plot = Plot(
+        "Learning curves",
+        "The loss on validation after each epoch: a curve that still falls at its end had too "
+        "little time, one that rises had too much." + left_out,
+        spanning("epoch", [x for x, _ in points]),
+        spanning(words(monitor), [y for _, y in points], is_log=min(y for _, y in points) > 0),
+        lines=[Line(curves[name], look(place), name) for place, name in enumerate(names)],
+    )
+    return Section("training", "How the members learned", "", [Figures([plot])])

@@ -1,0 +1,37 @@
+"""What the page is made of: tables, trees and pictures that other stages wrote."""
+
+import csv
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+from pipeline.artifacts import read_json
+from pipeline.evaluation.intervals import Estimate
+
+Row = dict[str, str]
+IMAGE_TYPES = {".png": "image/png", ".jpg": "image/jpeg"}
+
+
+def table(path: Path) -> list[Row]:
+    """The rows of a CSV; none where the task has no such table."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def tree(path: Path) -> Any:
+    """What a JSON file holds; None where the task has no such file."""
+    return read_json(path) if path.is_file() else None
+
+
+def picture(path: Path) -> str:
+    """A data URI, so that the page needs no other file."""
+    return f"data:{IMAGE_TYPES[path.suffix]};base64,{b64encode(path.read_bytes()).decode()}"
+
+
+def estimate(row: Row, prefix: str = "") -> Estimate:
+    """From the columns `value`, `low` and `high`; with a prefix, `prefix`, `prefix_low`, …"""
+    names = (prefix, f"{prefix}_low", f"{prefix}_high") if prefix else ("value", "low", "high")
+    value, low, high = (float(row[name] or "nan") for name in names)
+    return Estimate(value, low, high, int(row.get("num_samples") or 0))

@@ -1,0 +1,54 @@
+"""Numbers and names as one reads them."""
+
+from math import floor, isfinite, log10
+
+from pipeline.evaluation.intervals import Estimate
+
+MINUS, NONE = "\u2212", "–"
+PREFIXES = ("", " k", " M", " G", " T")
+
+
+def words(name: str) -> str:
+    """`log_loss` → `log loss`."""
+    return name.replace("_", " ")
+
+
+def figure(value: int | float, digits: int = 4) -> str:
+    """With this many digits after the point, or as many significant ones where it is large or
+    tiny; a dash for what is not a number."""
+    if not isfinite(value):
+        return NONE
+    is_plain = value == 0 or 0.001 <= abs(value) < 1000
+    text = f"{value:.{digits}f}" if is_plain and abs(value) < 10 else f"{value:.{digits}g}"
+    return text.replace("-", MINUS)
+
+
+def signed(value: float, digits: int = 4) -> str:
+    return ("+" if value > 0 else "") + figure(value, digits)
+
+
+def interval(found: Estimate) -> str:
+    """`[0.9410, 0.9522]`."""
+    return f"[{figure(found.low)}, {figure(found.high)}]"
+
+
+def percent(value: int | float) -> str:
+    return f"{value:.1%}"
+
+
+def p_value(p: float) -> str:
+    """`0.034`, `< 0.001`."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def p_text(p: float) -> str:
+    """`p = 0.034`, `p < 0.001`."""
+    return f"p {p_value(p)}" if p < 0.001 else f"p = {p_value(p)}"
+
+
+def amount(value: int | float) -> str:
+    """`12.3 k`, `4.56 M`: three significant digits."""
+    power = min(max(int(log10(abs(value)) // 3), 0), len(PREFIXES) - 1) if value else 0
+    scaled = value / 1000**power
+    decimals = max(0, 2 - floor(log10(abs(scaled)))) if power and scaled else 0
+    return f"{scaled:.{decimals}f}{PREFIXES[power]}"

@@ -1,0 +1,61 @@
+"""Members whose worth is known, for tasks of each kind."""
+
+import numpy as np
+from scipy.special import log_softmax
+
+from pipeline.component import names, resolve, schema
+from pipeline.space import Kind, Space, State
+
+SCALE = ((10.0, -5.0), (2.0, 0.5))
+ACTIVATION: dict[Kind, str] = {"classes": "softmax", "labels": "sigmoid", "values": "identity"}
+CASES = [
+    (name, kind)
+    for name in names("method")
+    for kind, activation in ACTIVATION.items()
+    if activation in schema("method", name).ACTIVATIONS
+]
+
+
+def space(kind: Kind) -> Space:
+    return Space(kind, SCALE if kind == "values" else ())
+
+
+def pool(
+    kind: Kind, num_members: int = 3, size: int = 200, *, seed: int = 0, skill: float = 2.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Members that know the targets equally well and err independently."""
+    rng = np.random.default_rng(seed)
+    if kind == "classes":
+        targets = rng.integers(0, 5, size)
+        logits = skill * np.eye(5)[targets] + rng.normal(size=(num_members, size, 5))
+        return distributions(logits), targets
+    if kind == "labels":
+        present = rng.random((size, 3)) < 0.4
+        odds = skill * (2 * present - 1) + 2 * rng.normal(size=(num_members, size, 3))
+        return labelled(odds), present
+    targets = rng.normal(size=(size, 2)) * SCALE[1] + SCALE[0]
+    return targets + rng.normal(size=(num_members, size, 2)) * SCALE[1] / 2, targets
+
+
+def distributions(logits: np.ndarray) -> np.ndarray:
+    return log_softmax(logits, axis=-1)
+
+
+def labelled(odds: np.ndarray) -> np.ndarray:
+    return -np.logaddexp(0, np.stack([odds, -odds], axis=-1))
+
+
+def fitted(
+    name: str, kind: Kind, table: np.ndarray, targets: np.ndarray, **settings: object
+) -> list[State]:
+    module, own = resolve("method", schema("method", name)(name=name, **settings))
+    return space(kind).fit(module, own, table, targets)
+
+
+def applied(name: str, kind: Kind, states: list[State], table: np.ndarray) -> np.ndarray:
+    module, _ = resolve("method", schema("method", name)(name=name))
+    return space(kind).apply(module, states, table)
+
+
+def combined(name: str, kind: Kind, table: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    return applied(name, kind, fitted(name, kind, table, targets), table)

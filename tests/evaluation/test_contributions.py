@@ -1,0 +1,127 @@
+"""What members add: a useful one is shown, and members are added in order of their usefulness."""
+
+import numpy as np
+import pytest
+
+from pipeline.component import Component
+from pipeline.decision import Decision, choose
+from pipeline.ensembling._fit import Validation, fit, folds
+from pipeline.ensembling._sizes import nested, sizes, usefulness
+from pipeline.ensembling._without import without
+from pipeline.evaluation import contributions as measured
+from pipeline.evaluation.answers import Answers
+from pipeline.space import Space
+from tests.evaluation.systems import KINDS, SCALE, make_predictions, make_targets, make_yardstick
+
+MEMBERS = ["weak", "strong", "noise"]
+SKILLS = (1.0, 3.0, 0.01)
+
+
+def space_of(kind) -> Space:
+    return Space(kind, SCALE if kind == "values" else ())
+
+
+def make_val(kind, targets: np.ndarray) -> Validation:
+    return Validation(
+        space_of(kind),
+        targets,
+        folds([""] * len(targets), 5, seed=0),
+        [Component(name="none")],
+        lambda held_out: choose(kind, held_out, targets, goal="half", costs=None, coverage=0.9),
+    )
+
+
+def members_of(kind, targets: np.ndarray, seed: int) -> np.ndarray:
+    made = [make_predictions(kind, targets, s, seed + i) for i, s in enumerate(SKILLS)]
+    return np.stack(made)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_leaving_out_the_strong_member_costs_most_and_noise_is_no_loss(kind) -> None:
+    val_targets, test_targets = make_targets(kind, 300, 1), make_targets(kind, 600, 2)
+    predictions, val = members_of(kind, val_targets, 10), make_val(kind, val_targets)
+    test = dict(zip(MEMBERS, members_of(kind, test_targets, 20), strict=True))
+    method = Component(name="mean")
+    whole = fit(method, MEMBERS, predictions, val).combiner
+    reduced = without(method, whole, predictions, val)
+    answers = {
+        name: Answers(made := combiner(test), combiner.decision(made))
+        for name, combiner in {"": whole, **reduced}.items()
+    }
+    yardstick = make_yardstick(kind, test_targets)
+    found = measured.contributions(yardstick, answers.pop(""), answers)
+    assert [c.member for c in found] == ["strong", "weak", "noise"]
+    sign = 1 if yardstick.headline_metric.higher_is_better else -1
+    assert sign * found[0].difference.value > 0
+    assert found[0].p < 0.01
+    assert sign * found[-1].difference.value < 0
+
+
+def test_without_a_member_is_the_ensemble_of_the_others() -> None:
+    targets = make_targets("classes", 200)
+    predictions, val = members_of("classes", targets, 5), make_val("classes", targets)
+    method = Component(name="best")
+    whole = fit(method, MEMBERS, predictions, val).combiner
+    reduced = without(method, whole, predictions, val)
+    assert list(reduced) == MEMBERS
+    assert reduced["strong"].members == ("weak", "noise")
+    assert reduced["strong"].without_idle().members == ("weak",)
+    assert reduced["weak"].without_idle().members == ("strong",)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_members_are_ordered_by_what_they_add(kind) -> None:
+    targets = make_targets(kind, 400)
+    predictions = members_of(kind, targets, 7)
+    order = usefulness(space_of(kind), predictions, targets)
+    assert [MEMBERS[place] for place in order] == ["strong", "weak", "noise"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_order_is_that_of_a_naive_search(kind) -> None:
+    targets, space = make_targets(kind, 60), space_of(kind)
+    predictions = np.stack([make_predictions(kind, targets, 1.0, seed) for seed in range(5)])
+    chosen: list[int] = []
+    while len(chosen) < 5:
+        left = [i for i in range(5) if i not in chosen]
+
+        def loss(i: int) -> float:
+            some = predictions[[*chosen, i]]
+            mean = some.mean(axis=0) if kind == "values" else np.log(np.exp(some).mean(axis=0))
+            return float(space.losses(mean, targets).mean())
+
+        chosen.append(min(left, key=loss))
+    assert usefulness(space, predictions, targets) == chosen
+
+
+def test_growing_means_are_means_and_end_with_all_members() -> None:
+    targets = make_targets("classes", 100)
+    predictions, val = members_of("classes", targets, 3), make_val("classes", targets)
+    grown = nested(MEMBERS, predictions, val)
+    assert [combiner.members for combiner in grown] == [
+        ("strong",), ("strong", "weak"), ("strong", "weak", "noise"),
+    ]  # fmt: skip
+    made = grown[1](dict(zip(MEMBERS, predictions, strict=True)))
+    assert made == pytest.approx(np.log(np.exp(predictions[:2]).mean(axis=0)))
+
+
+def test_many_members_are_looked_at_in_growing_steps() -> None:
+    assert sizes(3) == [1, 2, 3]
+    found = sizes(100)
+    assert found[:11] == [*range(1, 11), 12]
+    assert found[-1] == 100
+    assert len(found) < 25
+
+
+def test_a_size_tells_what_it_lacks() -> None:
+    targets = make_targets("classes", 300)
+    yardstick = make_yardstick("classes", targets)
+    decision = Decision("most_probable")
+    made = [make_predictions("classes", targets, skill, 1) for skill in (0.5, 2.0, 2.0)]
+    growing = [(tuple("abc"[: size + 1]), Answers(p, decision(p))) for size, p in enumerate(made)]
+    one, two, three = measured.sizes(yardstick, growing)
+    assert (one.num_members, one.added) == (1, "a")
+    assert (two.num_members, two.added) == (2, "b")
+    assert one.difference.high < 0
+    assert two.difference[:3] == three.difference[:3] == (0, 0, 0)
+    assert one.figure.value - three.figure.value == pytest.approx(one.difference.value)

@@ -1,0 +1,114 @@
+"""Weak parts of the data: a planted one is found, chance is not taken for one."""
+
+import numpy as np
+import pytest
+
+from pipeline.artifacts import Samples
+from pipeline.evaluation.answers import Answers
+from pipeline.evaluation.slices import bins, parts, slices
+from tests.evaluation.systems import KINDS, make_system, make_targets, make_yardstick
+
+NUM = 600
+
+
+def known(**columns: list[str]) -> Samples:
+    ids = [f"id_{i}" for i in range(NUM)]
+    return Samples({"id": ids, "fold": ["0"] * NUM, "group": [""] * NUM, **columns})
+
+
+def with_weak_part(kind, inside: np.ndarray) -> tuple[np.ndarray, Answers]:
+    """A system that guesses on the samples inside."""
+    targets = make_targets(kind, NUM)
+    good = make_system(kind, targets, 5.0, seed=1)
+    bad = make_system(kind, targets, 0.5, seed=2)
+    mask = inside.reshape(-1, *[1] * (good.decided.ndim - 1))
+    wide = inside.reshape(-1, *[1] * (good.predictions.ndim - 1))
+    decided = np.where(mask, bad.decided, good.decided)
+    return targets, Answers(np.where(wide, bad.predictions, good.predictions), decided)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_planted_weak_part_is_found_and_nothing_else(kind) -> None:
+    site = np.array(["north", "south", "west"])[np.arange(NUM) % 3]
+    targets, answers = with_weak_part(kind, site == "south")
+    brightness = np.random.default_rng(0).random(NUM) * 255
+    samples = known(site=site.tolist(), brightness=[f"{b:.2f}" for b in brightness])
+    yardstick = make_yardstick(kind, targets)
+    found = slices(yardstick, answers, samples)
+    weak = [(s.column, s.part) for s in found if s.p < 0.05]
+    assert weak == [("site", "south")]
+    assert {s.column for s in found} >= {"site", "brightness"}
+    assert {s.column for s in found}.isdisjoint({"id", "fold", "group"})
+    south = found[0]
+    assert south.figure.num_samples == NUM // 3
+    own = np.flatnonzero(site == "south")
+    own_yardstick = make_yardstick(kind, targets[own])
+    alone = own_yardstick.figures(Answers(*(part[own] for part in answers[:2])))[0]
+    assert south.figure.value == pytest.approx(alone)
+    assert south.figure.low < alone < south.figure.high
+    assert south.difference.low * south.difference.high > 0
+
+
+def test_the_difference_is_to_all_other_samples() -> None:
+    inside = np.arange(NUM) < 100
+    targets = make_targets("classes", NUM)
+    decided = np.where(inside & (np.arange(NUM) % 2 == 0), (targets + 1) % 3, targets)
+    answers = Answers(np.zeros((NUM, 3)), decided)
+    samples = known(part=["in" if i else "out" for i in inside])
+    found = {s.part: s for s in slices(make_yardstick("classes", targets), answers, samples)}
+    assert found["in"].figure.value == pytest.approx(0.5)
+    assert found["in"].difference.value == pytest.approx(-0.5)
+    assert found["out"].difference.value == pytest.approx(0.5)
+
+
+def test_searching_many_columns_for_a_weak_part_finds_none_where_there_is_none() -> None:
+    """Forty columns of chance: at 5 % each, a dozen of their parts would look weak."""
+    targets = make_targets("classes", NUM)
+    answers = make_system("classes", targets, 1.0, seed=1)
+    generator = np.random.default_rng(0)
+    columns = {f"c{i}": list(map(str, generator.integers(0, 5, NUM))) for i in range(40)}
+    found = slices(make_yardstick("classes", targets, num_draws=20), answers, known(**columns))
+    assert len(found) > 190
+    assert not [s for s in found if s.p < 0.05]
+
+
+def test_true_classes_are_slices() -> None:
+    targets = make_targets("classes", NUM)
+    decided = np.where(targets == 2, (targets + np.arange(NUM) % 2) % 3, targets)
+    answers = Answers(np.zeros((NUM, 3)), decided)
+    worst = slices(make_yardstick("classes", targets), answers, known())[0]
+    assert worst[:2] == ("true class", "cat")
+
+
+def test_groups_count_rather_than_samples() -> None:
+    """Ten patients are too few to speak of, however many pictures there are of each."""
+    targets = make_targets("classes", NUM)
+    answers = make_system("classes", targets, 1.0, seed=1)
+    sex = ["f" if i < NUM / 2 else "m" for i in range(NUM)]
+    few, many = np.arange(NUM) // 30, np.arange(NUM) // 10
+    columns = [
+        {
+            s.column
+            for s in slices(make_yardstick("classes", targets, groups), answers, known(sex=sex))
+        }
+        for groups in (few, many)
+    ]
+    assert "sex" not in columns[0]
+    assert "sex" in columns[1]
+
+
+def test_columns_are_cut_by_what_they_hold() -> None:
+    assert set(parts(["a", "b", "", "b"])) == {"a", "b", "(empty)"}
+    assert set(parts([str(i % 4) for i in range(100)])) == {"0", "1", "2", "3"}
+    assert parts([f"patient {i}" for i in range(100)]) == {}
+    numbers = parts([f"{i}.5" for i in range(100)])
+    assert list(numbers) == ["0.5 to 24.5", "25.5 to 49.5", "50.5 to 74.5", "75.5 to 99.5"]
+    assert [mask.sum() for mask in numbers.values()] == [25] * 4
+    assert "nan" in parts(["nan", "1", "2"])
+
+
+def test_bins_hold_every_number_once_also_where_they_repeat() -> None:
+    numbers = np.array([0.0] * 60 + list(range(1, 41)))
+    cut = bins(numbers)
+    assert np.sum(list(cut.values()), axis=0).tolist() == [1] * 100
+    assert list(cut) == ["0 to 0", "1 to 15", "16 to 40"] or len(cut) in (2, 3)
