@@ -119,6 +119,25 @@ def gradcheck(
     print(f"{recipe}: no gradient differs from its finite difference by more than {TOLERANCE:g}")
 
 
+@app.command()
+def compare(
+    states: Annotated[
+        list[str],
+        typer.Argument(help="Git revisions, DVC experiments, MLflow run ids, or `workspace`."),
+    ],
+) -> None:
+    """Compare the chosen ensembles of several states with the first, on the samples they share."""
+    loaded = params.load(PARAMS_FILE)
+    import rich
+    from rich.markdown import Markdown
+
+    from pipeline.comparing.run import run
+
+    text, path = run(states, loaded)
+    rich.print(Markdown(text))
+    print(f"kept in {path}")
+
+
 def main() -> None:
     try:
         app()

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from pipeline.component import retuple
 from pipeline.errors import UserError
 
 
@@ -88,6 +89,11 @@ class Layout:
         return self.root / "reports/tables"
 
     @property
+    def compared(self) -> Path:
+        """Comparisons of states; no output of a stage."""
+        return self.root / "reports/compare"
+
+    @property
     def inspection(self) -> Path:
         return self.root / "artifacts/inspection"
 
@@ -127,10 +133,7 @@ class Card:
 
     @classmethod
     def load(cls, path: Path) -> "Card":
-        tree = read_json(path)
-        for key in ("classes", "image_shape", "mean", "std"):
-            tree[key] = tuple(tree[key])
-        return cls(**tree)
+        return cls(**retuple(read_json(path)))
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def yardstick(kind: Kind, card: Card, pool: Pool, samples: Samples, params: Para
             kind,
             len(card.classes),
             num_bins=settings.num_bins,
-            top=settings.top,
+            top_k=settings.top_k,
             costs=params.ensemble.costs,
         ),
         Bootstrap(groups, settings.num_bootstrap, settings.confidence, settings.seed),

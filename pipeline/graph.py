@@ -9,6 +9,8 @@ from typing import Any
 from pipeline.errors import UserError, nearest
 from pipeline.params import read
 
+LOCK = Path("dvc.lock")
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -70,6 +72,15 @@ def entries(tree: dict[str, Any], dvc_file: Path = Path("dvc.yaml")) -> list[Ent
         keys = _lookup(tree, spec["foreach"].strip("${}")) if "foreach" in spec else [""]
         found += [entry(stage, key, tree, dvc_file) for key in keys]
     return found
+
+
+def ensembles_in(lock: Path) -> str | None:
+    """DVC's hash of the fitted ensembles, which tells states apart; None before there are any."""
+    if not lock.is_file():
+        return None
+    outs = read(lock)["stages"].get("ensemble", {}).get("outs", [])
+    found = [out["md5"] for out in outs if out["path"] == "artifacts/ensemble"]
+    return str(found[0]) if found else None
 
 
 def content_hash(path: Path) -> str:

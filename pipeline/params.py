@@ -279,8 +279,6 @@ class Evaluation(Strict):
     """Bins of the calibration error."""
     top_k: Positive = 3
     """Answers to an image that top-k accuracy allows; it is left out of as few classes."""
-    top: Positive = 3
-    """Answers to a sample, one of which has to be right, of top-k accuracy."""
     seed: Seed = 0
     robustness: Robustness | None = None
     """Corruptions and attacks; null asks for none, as they take time."""

@@ -22,6 +22,7 @@ from pipeline.ensembling._trees import leaves, plain, total
 from pipeline.space import State
 
 APART = True
+PATIENCE_TREES = 5
 
 
 class Params(Component):
@@ -98,29 +99,38 @@ def _centred(log_probs: Float[np.ndarray, "m n k"]) -> Float[np.ndarray, "m n k"
 
 
 def _as_many_as_help(params: Params, data: Data, loss: Loss) -> State:
-    """As many trees as were best on samples left out."""
-    place = np.random.default_rng(params.seed).permutation(len(data.start)) % params.num_folds
-    losses = np.zeros(params.num_rounds + 1)
-    for fold in range(params.num_folds):
-        losses += _left_out(params, data.of(place != fold), data.of(place == fold), loss)
-    trees = list(islice(_trees(params, data, loss), int(losses.argmin())))
+    trees = list(islice(_trees(params, data, loss), _num_useful(params, data, loss)))
     names = ("left", "right", "feature", "threshold", "value")
     return {name: np.array([tree[name] for tree in trees]) for name in names}
 
 
-def _left_out(params: Params, seen: Data, unseen: Data, loss: Loss) -> Float[np.ndarray, " r"]:
-    """The loss of `unseen` after each number of trees, from none."""
+def _num_useful(params: Params, data: Data, loss: Loss) -> int:
+    """The number of trees that is best on samples left out."""
+    place = np.random.default_rng(params.seed).permutation(len(data.start)) % params.num_folds
+    folds = [
+        _left_out(params, data.of(place != fold), data.of(place == fold), loss)
+        for fold in range(params.num_folds)
+    ]
+    losses: list[float] = []
+    for each in islice(zip(*folds, strict=True), params.num_rounds + 1):
+        losses.append(sum(each))
+        if len(losses) > np.argmin(losses) + PATIENCE_TREES:
+            break
+    return int(np.argmin(losses))
+
+
+def _left_out(params: Params, seen: Data, unseen: Data, loss: Loss) -> Iterator[float]:
+    """The loss of `unseen` with no tree, with one tree, and so on."""
     scores = unseen.start
-    losses = [loss.total(scores, unseen.targets)]
-    for tree in islice(_trees(params, seen, loss), params.num_rounds):
+    yield loss.total(scores, unseen.targets)
+    for tree in _trees(params, seen, loss):
         scores = scores + tree["value"][leaves(tree, unseen.features)]
-        losses.append(loss.total(scores, unseen.targets))
-    return np.array(losses)
+        yield loss.total(scores, unseen.targets)
 
 
 def _trees(params: Params, data: Data, loss: Loss) -> Iterator[State]:
     """One after the other, each for what those before it leave; without end."""
-    random, scores = np.random.default_rng(params.seed), data.start
+    random, scores = np.random.RandomState(params.seed), data.start  # as scikit-learn's trees want
     size = max(round(params.sample_fraction * len(scores)), 1)
     while True:
         downhill, curvature = loss.slopes(scores, data.targets)
@@ -129,7 +139,7 @@ def _trees(params: Params, data: Data, loss: Loss) -> Iterator[State]:
             max_depth=params.depth,
             min_samples_leaf=params.least_in_leaf,
             max_features=params.feature_fraction,
-            random_state=int(random.integers(2**31)),
+            random_state=random,
         ).fit(data.features[some], downhill[some])
         tree = plain(grown, params.depth)
         leaf = leaves(tree, data.features)

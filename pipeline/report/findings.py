@@ -70,7 +70,7 @@ class Findings:
             self.kind,
             len(self.card.classes),
             num_bins=settings.num_bins,
-            top=3,
+            top_k=settings.top_k,
             costs=self.params.ensemble.costs,
         )
 

@@ -30,8 +30,7 @@ def picture(path: Path) -> str:
     return f"data:{IMAGE_TYPES[path.suffix]};base64,{b64encode(path.read_bytes()).decode()}"
 
 
-def estimate(row: Row, prefix: str = "") -> Estimate:
-    """From the columns `value`, `low` and `high`; with a prefix, `prefix`, `prefix_low`, …"""
-    names = (prefix, f"{prefix}_low", f"{prefix}_high") if prefix else ("value", "low", "high")
-    value, low, high = (float(row[name] or "nan") for name in names)
-    return Estimate(value, low, high, int(row.get("num_samples") or 0))
+def estimate(row: Row, value: str = "value", ends: str = "") -> Estimate:
+    """From the column `value`, and from `low` and `high` with `ends` before their names."""
+    parts = (float(row[name] or "nan") for name in (value, f"{ends}low", f"{ends}high"))
+    return Estimate(*parts, int(row["num_samples"]))

@@ -17,6 +17,7 @@ from pipeline.tracking.store import Store
 GIT = ("git", "--no-optional-locks")
 CODE = ("pipeline", "stages", "dvc.yaml")
 SHOWN = (".png", ".json", ".csv", ".html")  # copied to MLflow; larger things are pointed to
+ENSEMBLES = "convoy.ensembles"  # DVC's hash of them: by it a commit is found again
 SHOWN_BYTES = 2_000_000
 
 
@@ -92,6 +93,9 @@ class Mirror:
         if parent_id is None:
             return 0
         self._store.attach_json(parent_id, ids, "runs.json")
+        ensembles = graph.ensembles_in(graph.LOCK)
+        if ensembles:
+            self._store.describe(parent_id, {}, {ENSEMBLES: ensembles})
         headline = Layout().runs / "evaluate"
         if headline in present:
             self.push_new(parent_id, headline, self.known(parent_id))

@@ -86,6 +86,16 @@ class Store:
         histories = (self._client.get_metric_history(run_id, name) for name in names)
         return {(metric.key, metric.step) for history in histories for metric in history}
 
+    def tags_of_state(self, run_id: str) -> dict[str, str]:
+        """Tags of the run at the top of those that a run is nested in.
+
+        Raises:
+            TrackingError: there is no such run, or no server.
+        """
+        tags: dict[str, str] = self._client.get_run(run_id).data.tags
+        parent_id = tags.get("mlflow.parentRunId")
+        return self.tags_of_state(parent_id) if parent_id else tags
+
     def push(self, run_id: str, figures: list[Figure], time_s: float | None = None) -> None:
         now_ms = round((time_s or time.time()) * 1000)
         metrics = [Metric(f.name, f.value, now_ms, f.step) for f in figures]

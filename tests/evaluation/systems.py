@@ -63,7 +63,7 @@ def make_yardstick(
         ids=np.array([f"id_{i}" for i in range(len(targets))]),
         targets=targets,
         groups=groups,
-        metrics=metrics(kind, 3, num_bins=10, top=3, costs=None),
+        metrics=metrics(kind, 3, num_bins=10, top_k=3, costs=None),
         bootstrap=Bootstrap(groups, num_draws, 0.95, seed=0),
         confidence=0.95,
     )

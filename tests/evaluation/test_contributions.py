@@ -14,7 +14,7 @@ from pipeline.space import Space
 from tests.evaluation.systems import KINDS, SCALE, make_predictions, make_targets, make_yardstick
 
 MEMBERS = ["weak", "strong", "noise"]
-SKILLS = (1.0, 3.0, 0.01)
+SKILLS = (1.0, 3.0, 0.3)
 
 
 def space_of(kind) -> Space:

@@ -1,85 +1,272 @@
-"""Metrics against scikit-learn, and against their definitions."""
+"""Metrics against scikit-learn and torchmetrics, against their definitions, and where undefined."""
+
+import json
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import given
+import sklearn.metrics as reference
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
+from scipy.special import log_softmax
 
-from pipeline.evaluation.compare import confusion_counts
-from pipeline.evaluation.metrics import metrics
-from pipeline.tasks.multiclass import predictions as log_probs
-from pipeline.tasks.multiclass import scores
+from pipeline.evaluation.answers import Answers
+from pipeline.evaluation.intervals import Bootstrap
+from pipeline.evaluation.metrics import HEADLINE, Metric, metrics, of_each
+from pipeline.evaluation.metrics._calibration import of_answers
+from pipeline.evaluation.metrics._ranks import average_precision, roc_area
+from pipeline.space import Kind
+from pipeline.tasks import multiclass, multilabel, regression
 
-METRICS = metrics(num_bins=10)
+KINDS: tuple[Kind, ...] = ("classes", "labels", "values")
+COSTS = ((0.0, 1.0, 5.0, 2.0), (1.0, 0.0, 1.0, 1.0), (3.0, 2.0, 0.0, 9.0), (1.0, 1.0, 1.0, -1.0))
+MEASURED = {kind: metrics(kind, 4, num_bins=7, top_k=3, costs=COSTS) for kind in KINDS}
 
 
-def predictions(seed: int, size: int = 60, num_classes: int = 4):
+def sample(kind: Kind, seed: int, size: int = 60) -> tuple[Answers, np.ndarray]:
+    """Of 4 classes, labels or values: with ties, the last class or label absent in every third
+    sample of all, and, as after thresholds, answers that are not always the most probable."""
     generator = np.random.default_rng(seed)
-    targets = generator.integers(0, num_classes, size)
-    targets[:num_classes] = np.arange(num_classes)
-    logits = 1.5 * np.eye(num_classes)[targets] + generator.normal(size=(size, num_classes))
-    return log_probs(logits), targets
+    if kind == "values":
+        targets = generator.normal([0, 100, -5, 1e6], [1, 10, 0.1, 3], (size, 4))
+        values = targets + generator.normal(size=(size, 4))
+        return Answers(values, values, np.array([1.0, 2.0, 0.5, 0.1])), targets
+    num_used = 4 - (seed % 3 == 0)
+    log_probs, scores = multilabel.predictions, generator.normal(size=(size, 4)).round(1)
+    if kind == "classes":
+        targets = generator.integers(0, num_used, size)
+        log_probs = multiclass.predictions(1.5 * np.eye(4)[targets] + scores)
+        some = generator.integers(0, num_used, size)
+        decided = np.where(generator.random(size) < 0.2, some, log_probs.argmax(axis=1))
+        return Answers(log_probs, decided), targets
+    targets = (generator.random((size, 4)) < 0.4) & (np.arange(4) < num_used)
+    log_probs = multilabel.predictions(1.5 * targets - 1 + scores)
+    return Answers(log_probs, log_probs[..., 1] > np.log(0.4)), targets
 
 
-def measure(name: str, table: np.ndarray, targets: np.ndarray) -> float:
-    metric = METRICS[name]
-    sums = metric.statistics(table, targets).sum(axis=0, keepdims=True)
-    return float(metric.value(sums, len(targets))[0])
+def measure(metric: Metric, answers: Answers, targets: np.ndarray) -> float:
+    sums = metric.statistics(answers, targets).sum(axis=0, keepdims=True)
+    return float(metric.value(sums, np.array([len(targets)]))[0])
 
 
-def naive_calibration_error(table: np.ndarray, targets: np.ndarray, num_bins: int) -> float:
-    confidence, correct = np.exp(table.max(1)), table.argmax(1) == targets
-    error = 0.0
-    for low in np.arange(num_bins) / num_bins:
-        inside = (confidence >= low) & (confidence < low + 1 / num_bins)
-        if low + 1 / num_bins >= 1:
-            inside |= confidence >= 1
-        if inside.any():
-            error += inside.mean() * abs(confidence[inside].mean() - correct[inside].mean())
-    return error
+def averaged(decided: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+    """scikit-learn's averages, over the classes or labels that occur."""
+    hot = [a if a.ndim == 2 else a[:, None] == np.arange(4) for a in (decided, targets)]
+    labels = np.flatnonzero((hot[0] | hot[1]).any(axis=0))
+    found = {}
+    for way in ("macro", "micro", "weighted"):
+        scores = reference.precision_recall_fscore_support(
+            targets, decided, labels=labels, average=way, zero_division=0
+        )
+        found |= {
+            f"{way}_{name}": scores[i] for i, name in enumerate(("precision", "recall", "f1"))
+        }
+    return found
 
 
-@given(st.integers(0, 10_000))
-def test_metrics_are_scikit_learns(seed: int) -> None:
-    table, targets = predictions(seed)
-    predicted, probs = table.argmax(1), np.exp(table)
-    labels = list(range(4))
-    assert measure("accuracy", table, targets) == pytest.approx(accuracy_score(targets, predicted))
-    expected_f1 = f1_score(targets, predicted, average="macro", labels=labels, zero_division=0)
-    assert measure("macro_f1", table, targets) == pytest.approx(expected_f1)
-    assert measure("log_loss", table, targets) == pytest.approx(
-        log_loss(targets, probs, labels=labels)
+def areas(share: np.ndarray, hot: np.ndarray) -> tuple[float, float]:
+    """Means of ROC area and average precision over the classes or labels that occur."""
+    used = np.flatnonzero(hot.any(axis=0))
+    return tuple(
+        float(np.mean([area(hot[:, i], share[:, i]) for i in used]))
+        for area in (reference.roc_auc_score, reference.average_precision_score)
     )
-    np.testing.assert_array_equal(
-        confusion_counts(table, targets), confusion_matrix(targets, predicted, labels=labels)
-    )
 
 
-@given(st.integers(0, 10_000))
-def test_calibration_error_is_its_definition(seed: int) -> None:
-    table, targets = predictions(seed)
-    expected = naive_calibration_error(table, targets, 10)
-    assert measure("calibration_error", table, targets) == pytest.approx(expected, abs=1e-9)
+def expected_of_classes(answers: Answers, targets: np.ndarray) -> dict[str, float]:
+    share, decided, labels = np.exp(answers.predictions), answers.decided, list(range(4))
+    roc_auc, mean_precision = areas(share, targets[:, None] == labels)
+    confusion = reference.confusion_matrix(targets, decided, labels=labels)
+    order = np.argsort(-share, axis=1, kind="stable")
+    return averaged(decided, targets) | {
+        "accuracy": reference.accuracy_score(targets, decided),
+        "top_3_accuracy": (order[:, :3] == targets[:, None]).any(axis=1).mean(),
+        "balanced_accuracy": reference.recall_score(
+            targets, decided, labels=np.unique(targets), average="macro"
+        ),
+        "cohen_kappa": reference.cohen_kappa_score(targets, decided),
+        "matthews": reference.matthews_corrcoef(targets, decided),
+        "roc_auc": roc_auc,
+        "average_precision": mean_precision,
+        "log_loss": reference.log_loss(targets, share, labels=labels),
+        "brier": reference.brier_score_loss(targets, share, labels=labels),
+        "calibration_error": calibration_error(share.max(axis=1), share.argmax(axis=1) == targets),
+        "classwise_calibration_error": np.mean(
+            [calibration_error(share[:, i], targets == i) for i in labels]
+        ),
+        "cost": (confusion * np.array(COSTS)).sum() / len(targets),
+    }
 
 
-def test_a_calibrated_model_has_little_calibration_error() -> None:
+def expected_of_labels(answers: Answers, targets: np.ndarray) -> dict[str, float]:
+    share, decided = np.exp(answers.predictions[..., 1]), answers.decided
+    roc_auc, mean_precision = areas(share, targets)
+    each = list(zip(targets.T, share.T, strict=True))
+    return averaged(decided, targets) | {
+        "hamming_loss": reference.hamming_loss(targets, decided),
+        "subset_accuracy": reference.accuracy_score(targets, decided),
+        "roc_auc": roc_auc,
+        "mean_average_precision": mean_precision,
+        "log_loss": np.mean([reference.log_loss(t, p, labels=[False, True]) for t, p in each]),
+        "brier": np.mean([reference.brier_score_loss(t, p, pos_label=True) for t, p in each]),
+        "calibration_error": np.mean([calibration_error(p, t) for t, p in each]),
+    }
+
+
+def expected_of_values(answers: Answers, targets: np.ndarray) -> dict[str, float]:
+    values = answers.predictions
+    assert answers.half_widths is not None
+    return {
+        "rmse": reference.root_mean_squared_error(targets, values),
+        "mae": reference.mean_absolute_error(targets, values),
+        "r2": reference.r2_score(targets, values),
+        "interval_coverage": (np.abs(values - targets) <= answers.half_widths).mean(),
+        "interval_width": 2 * answers.half_widths.mean(),
+    }
+
+
+def calibration_error(share: np.ndarray, is_so: np.ndarray) -> float:
+    import torch
+    from torchmetrics.functional.classification import binary_calibration_error
+
+    tensors = torch.from_numpy(share.copy()), torch.from_numpy(is_so.astype(int))
+    return float(binary_calibration_error(*tensors, n_bins=7, norm="l1"))
+
+
+EXPECTED: dict[Kind, Callable[[Answers, np.ndarray], dict[str, float]]] = {
+    "classes": expected_of_classes,
+    "labels": expected_of_labels,
+    "values": expected_of_values,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=25)
+def test_metrics_are_those_of_the_references(kind: Kind, seed: int) -> None:
+    answers, targets = sample(kind, seed)
+    found = {name: measure(m, answers, targets) for name, m in MEASURED[kind].items()}
+    assert found == pytest.approx(EXPECTED[kind](answers, targets), abs=1e-6, rel=1e-6)
+    assert HEADLINE[kind] == next(iter(found))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_output_alone_is_measured_as_against_the_rest(kind: Kind) -> None:
+    answers, targets = sample(kind, seed=1)
+    found = [{n: measure(m, answers, targets) for n, m in own.items()} for own in of_each(kind, 4)]
+    if kind == "values":
+        assert found[3]["rmse"] == pytest.approx(
+            reference.root_mean_squared_error(targets[:, 3], answers.predictions[:, 3])
+        )
+        assert found[2]["interval_width"] == pytest.approx(1.0)
+        return
+    hot, share, decided = targets, np.exp(answers.predictions[..., 1:]).squeeze(), answers.decided
+    if kind == "classes":
+        share, classes = np.exp(answers.predictions), np.arange(4)
+        hot, decided = targets[:, None] == classes, decided[:, None] == classes
+    for i, own in enumerate(found):
+        scores = reference.precision_recall_fscore_support(
+            hot[:, i], decided[:, i], average="binary"
+        )
+        assert [own["precision"], own["recall"], own["f1"]] == pytest.approx(scores[:3])
+        assert own["roc_auc"] == pytest.approx(reference.roc_auc_score(hot[:, i], share[:, i]))
+        expected = reference.average_precision_score(hot[:, i], share[:, i])
+        assert own["average_precision"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("area", "expected"),
+    [
+        (roc_area, reference.roc_auc_score),
+        (average_precision, reference.average_precision_score),
+    ],
+)
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=10)
+def test_areas_are_linear_in_the_weight_of_each_sample(area, expected, seed: int) -> None:
+    """What a sample has above the mean is the derivative with respect to its weight."""
+    generator = np.random.default_rng(seed)
+    scores, is_so = generator.normal(size=20).round(1), np.arange(20) % 3 == 0
+    step = 1e-5
+    weights = 1 + step * np.eye(20)
+    value = expected(is_so, scores)
+    slopes = [(expected(is_so, scores, sample_weight=w) - value) / step for w in weights]
+    assert area(scores, is_so).mean() == pytest.approx(value)
+    np.testing.assert_allclose(area(scores, is_so) - value, 20 * np.array(slopes), atol=1e-3)
+
+
+def test_a_calibrated_system_has_little_calibration_error() -> None:
     generator = np.random.default_rng(0)
     probs = generator.dirichlet(np.ones(3), size=40_000)
     targets = (probs.cumsum(1) < generator.random((40_000, 1))).sum(1)
-    assert measure("calibration_error", np.log(probs), targets) < 0.02
-    sure = log_probs(np.log(probs) * 4)
-    assert measure("calibration_error", sure, targets) > 0.1
+    error = partial(of_answers, 10)
+    assert error(Answers(np.log(probs), targets), targets).mean() < 0.02
+    assert error(Answers(log_softmax(4 * np.log(probs), 1), targets), targets).mean() > 0.1
 
 
 def test_a_sure_mistake_is_costly_and_finite() -> None:
-    table = log_probs(np.array([[1000.0, 0.0]]))
-    assert measure("log_loss", table, np.array([1])) == pytest.approx(1000)
-    assert measure("calibration_error", table, np.array([1])) == pytest.approx(1)
+    answers = Answers(multiclass.predictions(np.array([[1000.0, 0, 0, 0]] * 2)), np.zeros(2, int))
+    found = Bootstrap(np.arange(2), 100, 0.95, 0).estimates(
+        MEASURED["classes"], answers, np.array([1, 0])
+    )
+    assert found["log_loss"][:3] == pytest.approx((500, 0, 1000))
+    assert found["brier"].value == pytest.approx(1)
+    assert found["calibration_error"].value == pytest.approx(0.5)
+    assert found["roc_auc"].value == pytest.approx(0.5)
+    labels = Answers(
+        multilabel.predictions(np.array([[1000.0, -1000.0]])), np.array([[True, False]])
+    )
+    wrong = np.array([[False, True]])
+    assert measure(MEASURED["labels"]["log_loss"], labels, wrong) == pytest.approx(1000)
 
 
-@given(st.integers(0, 10_000))
-def test_what_training_watches_is_what_evaluation_reports(seed: int) -> None:
-    table, targets = predictions(seed)
-    for name, values in scores(table, targets).items():
-        assert values.mean() == pytest.approx(measure(name, table, targets))
+@pytest.mark.parametrize(
+    ("kind", "undefined"),
+    [
+        ("classes", {"roc_auc", "cohen_kappa"}),
+        ("labels", {"roc_auc", "mean_average_precision"}),
+        ("values", {"r2", "interval_coverage", "interval_width"}),
+    ],
+)
+def test_what_the_samples_do_not_define_is_left_out(kind: Kind, undefined: set[str]) -> None:
+    """One class alone, labels that no sample has, equal values without intervals."""
+    answers, targets = sample(kind, seed=1)
+    targets = np.broadcast_to(targets[:1] * 0 + (kind == "classes"), targets.shape)
+    targets = targets.astype(bool) if kind == "labels" else targets
+    decided = targets if kind != "labels" else ~targets
+    found = Bootstrap(np.arange(60), 100, 0.95, 0).estimates(
+        MEASURED[kind], Answers(answers.predictions, decided), targets
+    )
+    assert set(MEASURED[kind]) - set(found) == undefined
+    json.dumps(found, allow_nan=False)
+
+
+def test_a_class_without_samples_counts_as_scikit_learn_says() -> None:
+    """Not at all where it is no answer either; else with a precision and a recall of 0."""
+    answers, targets = sample("classes", seed=0)
+    assert 3 not in targets
+    with_3 = answers._replace(decided=np.where(np.arange(60) < 10, 3, answers.decided))
+    for name in ("macro_precision", "macro_recall", "balanced_accuracy"):
+        found = measure(MEASURED["classes"][name], with_3, targets)
+        assert found == pytest.approx(expected_of_classes(with_3, targets)[name])
+    own = of_each("classes", 4)[3]
+    assert np.isnan(measure(own["recall"], with_3, targets))
+    assert measure(own["precision"], with_3, targets) == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_training_watches_is_what_evaluation_reports(kind: Kind) -> None:
+    answers, targets = sample(kind, seed=1)
+    task = {"classes": multiclass, "labels": multilabel, "values": regression}[kind]
+    most_probable = {
+        "classes": answers.predictions.argmax(axis=1),
+        "labels": answers.predictions[..., 1] > np.log(0.5),
+        "values": answers.predictions,
+    }[kind]
+    answers = answers._replace(decided=most_probable)
+    own = MEASURED[kind]
+    scale = ((np.zeros(4), np.ones(4)),) if kind == "values" else ((),)
+    for name, values in task.scores(answers.predictions, targets, *scale[0]).items():
+        if name in own:
+            assert values.mean() == pytest.approx(measure(own[name], answers, targets))

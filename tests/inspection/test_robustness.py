@@ -59,7 +59,7 @@ def images() -> tuple[np.ndarray, np.ndarray]:
 def yardstick(targets: np.ndarray) -> Yardstick:
     ids = np.array([f"{i}" for i in range(NUM)])
     bootstrap = Bootstrap(np.arange(NUM), 100, 0.95, 0)
-    measured = metrics("classes", 2, num_bins=5, top=3, costs=None)
+    measured = metrics("classes", 2, num_bins=5, top_k=3, costs=None)
     return Yardstick("classes", ("l", "r"), ids, targets, np.arange(NUM), measured, bootstrap, 0.95)
 
 

@@ -70,7 +70,7 @@ def _card(layout: Layout, kind: Kind) -> None:
 
 def _systems(layout: Layout, kind: Kind, rng: np.random.Generator) -> None:
     systems = [*MEMBERS, *ENSEMBLES]
-    names = list(metrics(kind, 5, num_bins=15, top=3, costs=None))
+    names = list(metrics(kind, 5, num_bins=15, top_k=3, costs=None))
     level = {name: 0.9 + 0.01 * i for i, name in enumerate(systems)}
 
     def figures(value: float) -> dict[str, Any]:
@@ -120,8 +120,13 @@ def _members(layout: Layout, kind: Kind, rng: np.random.Generator) -> None:
     measures = ("disagreement", "error_correlation")
     table(
         layout.tables / "diversity.csv",
-        ("first", "second", *(f"{m}{end}" for m in measures for end in ("", "_low", "_high"))),
-        ((a, b, 0.1, 0.08, 0.12, 0.5, 0.4, 0.6) for a, b in combinations(MEMBERS, 2)),
+        (
+            "first",
+            "second",
+            *(f"{m}{end}" for m in measures for end in ("", "_low", "_high")),
+            "num_samples",
+        ),
+        ((a, b, 0.1, 0.08, 0.12, 0.5, 0.4, 0.6, NUM_SAMPLES) for a, b in combinations(MEMBERS, 2)),
     )
     table(
         layout.tables / "contributions.csv",
@@ -224,8 +229,8 @@ def _probabilities(layout: Layout, kind: Kind) -> None:
     )
     table(
         layout.plots / "reliability.csv",
-        ("predicted", "observed", "observed_low", "observed_high", "num_samples"),
-        ((p / 10, p / 10 + 0.02, p / 10 - 0.03, p / 10 + 0.06, 100) for p in range(2, 10)),
+        ("curve", "predicted", "observed", "low", "high", "num_samples"),
+        (("(all)", p / 10, p / 10 + 0.02, p / 10 - 0.03, p / 10 + 0.06, 100) for p in range(2, 10)),
     )
     shares = [i / 10 for i in range(11)]
     for name, x, y in (
@@ -234,7 +239,7 @@ def _probabilities(layout: Layout, kind: Kind) -> None:
     ):
         table(
             layout.plots / f"{name}.csv",
-            ("class", x, y),
+            ("curve", x, y),
             ((c, s, s ** (0.2 + i / 10)) for i, c in enumerate(NAMES) for s in shares),
         )
     table(

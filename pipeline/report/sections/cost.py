@@ -57,7 +57,7 @@ def _pareto(findings: Findings) -> Plot:
 
 
 def _sizes(findings: Findings, rows: list[Row]) -> Plot:
-    found = [estimate(row, "figure") for row in rows]
+    found = [estimate(row, "figure", "figure_") for row in rows]
     nums = [float(row["num_members"]) for row in rows]
     marks = [
         Mark(num, own.value, f"{num:.0f}, with {row['added']}: {own.value:.4g}", "ensemble")

@@ -46,7 +46,7 @@ def _matrix(findings: Findings, pairs: list[Row], measure: str) -> Matrix:
     most = max(abs(float(row[measure] or 0)) for row in pairs) or 1.0
     fields = {}
     for row in pairs:
-        found = estimate(row, measure)
+        found = estimate(row, measure, f"{measure}_")
         heat = Heat(
             wording.figure(found.value, 3), abs(found.value) / most, wording.interval(found)
         )
@@ -62,7 +62,7 @@ def _matrix(findings: Findings, pairs: list[Row], measure: str) -> Matrix:
 
 
 def _contributions(findings: Findings, rows: list[Row]) -> Table:
-    found = {row["member"]: estimate(row, "difference") for row in rows}
+    found = {row["member"]: estimate(row, "difference", "difference_") for row in rows}
     common = scale("difference", list(found.values()), marks_zero=True)
     better = "above" if findings.higher_is_better else "below"
     level = 1 - findings.params.evaluation.confidence

@@ -30,7 +30,8 @@ def section(findings: Findings) -> Section | None:
 
 
 def _reliability(findings: Findings) -> Plot | None:
-    rows = [row for row in _curve(findings, "reliability") if int(row["num_samples"])]
+    rows = _curve(findings, "reliability")
+    rows = [row for row in rows if row["curve"] == rows[0]["curve"]]  # all classes together
     if not rows:
         return None
     found = [estimate(row, "observed") for row in rows]
@@ -85,7 +86,7 @@ def _curves(
 ) -> Plot | None:
     by_name: dict[str, list[tuple[float, float]]] = {}
     for row in rows:
-        by_name.setdefault(row["class"], []).append((float(row[x]), float(row[y])))
+        by_name.setdefault(row["curve"], []).append((float(row[x]), float(row[y])))
     names = list(by_name)
     if not names:
         return None

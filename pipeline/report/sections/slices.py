@@ -15,7 +15,7 @@ def section(findings: Findings) -> Section | None:
     level = 1 - findings.params.evaluation.confidence
     weak = [row for row in rows if _is_weak(row, level)]
     name = findings.metric_name
-    common = scale(name, [estimate(row, "figure") for row in rows])
+    common = scale(name, [estimate(row, "figure", "figure_") for row in rows])
     found = (
         f"{len(weak)} of {len(rows)} parts of test are weaker than the rest"
         if weak
@@ -43,8 +43,8 @@ def section(findings: Findings) -> Section | None:
                             detail="weak" if _is_weak(row, level) else ""
                         ),
                         count(int(row["num_samples"])),
-                        estimated(estimate(row, "figure"), common),
-                        estimated(estimate(row, "difference"), is_signed=True),
+                        estimated(estimate(row, "figure", "figure_"), common),
+                        estimated(estimate(row, "difference", "difference_"), is_signed=True),
                         p_value(float(row["p"]), is_shown=_is_weak(row, level)),
                     ]
                     for row in rows[:MOST]

@@ -1,9 +1,21 @@
 """Members and ensembles with their figures, intervals and costs, in tables that can be sorted."""
 
+from pipeline.evaluation.intervals import Estimate
 from pipeline.report import wording
 from pipeline.report.bars import scale
-from pipeline.report.blocks import Cell, Column, Section, Table, count, estimated, text
+from pipeline.report.blocks import (
+    NONE,
+    Cell,
+    Column,
+    Section,
+    Table,
+    count,
+    estimated,
+    p_value,
+    text,
+)
 from pipeline.report.findings import Findings
+from pipeline.report.sources import estimate
 
 PRICES = {
     "num_members": "members",
@@ -38,7 +50,13 @@ def section(findings: Findings) -> Section:
 
 
 def _first_columns(name: str) -> list[Column]:
-    return [Column("system", is_number=False), Column("kind", is_number=False), Column(name)]
+    return [
+        Column("system", is_number=False),
+        Column("kind", is_number=False),
+        Column(name),
+        Column("from the best member"),
+        Column("p, corrected"),
+    ]
 
 
 def _last_columns() -> list[Column]:
@@ -56,9 +74,24 @@ def _row(findings: Findings, system: str) -> list[Cell]:
         findings.name_cell(system),
         text(kind),
         estimated(own, scale(findings.headline, estimates)),
+        *_difference(findings, system),
         *(count(float(findings.prices[system][name])) for name in PRICES),
         text(findings.calibrators[system]),
     ]
+
+
+def _difference(findings: Findings, system: str) -> list[Cell]:
+    """From the best member, and its p."""
+    for row in findings.table("pairs"):
+        if {row["first"], row["second"]} == {system, findings.best_member}:
+            found, p = estimate(row, "difference", "difference_"), float(row["p_corrected"])
+            if system == row["second"]:
+                found = Estimate(-found.value, -found.high, -found.low, found.num_samples)
+            return [
+                estimated(found, is_signed=True),
+                p_value(p, is_shown=p < 1 - findings.params.evaluation.confidence),
+            ]
+    return [NONE, NONE]
 
 
 def _further(findings: Findings, metrics: list[str]) -> Table:
