@@ -223,6 +223,12 @@ class Pool(NamedTuple):
         logits = np.stack([p.logits for p in predictions.values()]).astype(np.float64)
         return cls(list(predictions), first.ids, logits, first.targets)
 
+    def take(self, rows: Int[np.ndarray, " r"]) -> "Pool":
+        """Some of the samples, in this order."""
+        return self._replace(
+            ids=self.ids[rows], logits=self.logits[:, rows], targets=self.targets[rows]
+        )
+
 
 @dataclass(frozen=True)
 class HeldOut:

@@ -107,6 +107,8 @@ def test_a_stage_depends_on_no_code_it_does_not_import(stage: str) -> None:
 def test_no_stage_but_predict_depends_on_test_images(stage: str) -> None:
     for entry in entries(stage):
         inputs = [d for d in entry.deps if d.startswith("data/processed")]
+        if stage == "evaluate":  # chooses nothing; it slices results by what is known of samples
+            inputs.remove("data/processed/test/samples.csv")
         assert not any("test" in d or d == "data/processed" for d in inputs)
 
 

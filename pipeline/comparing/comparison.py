@@ -100,12 +100,8 @@ def compare(states: list[Loaded], settings: Params) -> Comparison:
     rows = [_rows(state.pool.ids, shared) for state in states]
     _refuse_other_truths(states, rows, shared)
     first = states[0]
-    pool = first.pool._replace(
-        ids=shared, logits=first.pool.logits[:, rows[0]], targets=first.pool.targets[rows[0]]
-    )
-    measure_by = yardstick(
-        first.combiner.space.kind, first.card, pool, first.samples.of(shared), settings
-    )
+    pool, kind = first.pool.take(rows[0]), first.combiner.space.kind
+    measure_by = yardstick(kind, first.card, pool, first.samples.of(shared), settings)
     said = {state.name: _of(state.answers, r) for state, r in zip(states, rows, strict=True)}
     return _compared(states, said, measure_by)
 

@@ -36,6 +36,14 @@ class Combiner:
         combined = self.space.apply(method, self.states, stacked)
         return self.space.apply(calibrator, self.calibrations[self.calibrator], combined)
 
+    @property
+    def heaviest(self) -> str | None:
+        """The member with the largest weight; None where the method has no weights."""
+        if any("weights" not in state for state in self.states):
+            return None
+        total = np.sum([state["weights"] for state in self.states], axis=0)
+        return self.members[int(total.argmax())]
+
     def without_idle(self) -> "Combiner":
         """The same, without the members whose weight is zero."""
         if any("weights" not in state for state in self.states):

@@ -63,7 +63,7 @@ def fit_values(
     """
     left = targets - values.mean(axis=0)
     share = 1 / np.sqrt(len(values))
-    model = RidgeCV(params.strengths).fit(share * np.concatenate([*values], axis=1), left)
+    model = RidgeCV(list(params.strengths)).fit(share * np.concatenate([*values], axis=1), left)
     coef = share * model.coef_.reshape(left.shape[1], -1).T
     return {"coef": coef, "shift": np.reshape(model.intercept_, left.shape[1])}
 

@@ -1,15 +1,20 @@
 """Mistakes one can look at: the surest ones, and the classes that are taken for each other."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from pipeline.evaluation.answers import Answers
+from pipeline.evaluation.intervals import Estimate
+from pipeline.evaluation.metrics import Metric
+from pipeline.evaluation.metrics._metric import ratio
+from pipeline.evaluation.yardstick import Yardstick
 
 MOST = 200
-"""Mistakes that are listed."""
+"""Mistakes, or pairs of classes, that are listed."""
 
 
 class Mistake(NamedTuple):
@@ -34,13 +39,16 @@ class Miss(NamedTuple):
     """In standard deviations of train."""
 
 
-class Confusion(NamedTuple):
+@dataclass(frozen=True)
+class Confusion:
     """How often one class is answered where another is true."""
 
     true: str
     answered: str
-    num_confused: int
+    count: int
     num_true: int
+    share: Estimate
+    """Of those that are true."""
 
 
 def mistakes(
@@ -85,20 +93,31 @@ def misses(
 
 
 def confusions(
-    decided: Int[np.ndarray, " n"] | Bool[np.ndarray, "n k"],
-    targets: Int[np.ndarray, " n"] | Bool[np.ndarray, "n k"],
-    names: Sequence[str],
+    yardstick: Yardstick, decided: Int[np.ndarray, " n"] | Bool[np.ndarray, "n k"]
 ) -> list[Confusion]:
-    """All pairs that occur, the most frequent first. Of labels: one is missed, and the other is
-    given where it should not be."""
-    is_true, is_given = _one_hot(targets, len(names)), _one_hot(decided, len(names))
-    counts = (is_true & ~is_given).T.astype(int) @ (is_given & ~is_true).astype(int)
+    """The most frequent pairs first. Of labels: one is missed, and the other is given where it
+    should not be."""
+    names = yardstick.names
+    is_true, is_given = (_one_hot(a, len(names)) for a in (yardstick.targets, decided))
+    missed, wrong = is_true & ~is_given, is_given & ~is_true
+    counts = missed.T.astype(np.float32) @ wrong.astype(np.float32)
+    order = np.argsort(-counts, axis=None, kind="stable")[: min(MOST, np.count_nonzero(counts))]
+    pairs = [(int(place) // len(names), int(place) % len(names)) for place in order]
+    shares = yardstick.estimates({
+        f"{i} {j}": _share(missed[:, i] & wrong[:, j], is_true[:, i]) for i, j in pairs
+    })  # fmt: skip
     num_true = is_true.sum(axis=0)
-    found = [
-        Confusion(names[i], names[j], int(counts[i, j]), int(num_true[i]))
-        for i, j in np.argwhere(counts)
+    return [
+        Confusion(names[i], names[j], int(counts[i, j]), int(num_true[i]), shares[f"{i} {j}"])
+        for i, j in pairs
     ]
-    return sorted(found, key=lambda pair: (-pair.num_confused, pair.true, pair.answered))
+
+
+def _share(part: Bool[np.ndarray, " n"], whole: Bool[np.ndarray, " n"]) -> Metric:
+    table = np.stack([part, whole], axis=1).astype(float)
+    return Metric(
+        lambda *_: table, lambda sums, _: ratio(sums[:, 0], sums[:, 1]), higher_is_better=False
+    )
 
 
 def _one_hot(answers: np.ndarray, num_names: int) -> Bool[np.ndarray, "n k"]:

@@ -12,7 +12,7 @@ from scipy.stats import binom, hypergeom
 from scipy.stats import t as student
 
 from pipeline.evaluation.metrics import Metric
-from pipeline.evaluation.subset import Table, against_rest, parted
+from pipeline.evaluation.subset import Table, part_and_gap, parted
 
 
 def pairs(
@@ -41,7 +41,7 @@ def weaker(
             (inside & is_wrong).sum(axis=1), inside.sum(axis=1), is_wrong.sum(), len(table)
         )
     parts = [parted(table, part) for part in inside]
-    pseudo = [pseudo_values(against_rest(metric, part), part, groups) for part in parts]
+    pseudo = [pseudo_values(part_and_gap(metric, part)[1], part, groups) for part in parts]
     t = student_t(np.stack(pseudo, axis=1))
     num_groups = len(np.unique(groups))
     return np.asarray(student.sf(-t if metric.higher_is_better else t, num_groups - 1))

@@ -17,7 +17,7 @@ from pipeline.artifacts import Samples
 from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.significance import holm, weaker
-from pipeline.evaluation.subset import Table, against_rest, parted, within
+from pipeline.evaluation.subset import Table, part_and_gap, parted
 from pipeline.evaluation.yardstick import Yardstick
 
 NUM_BINS, MOST_CATEGORIES, FEWEST_GROUPS = 4, 20, 20
@@ -65,11 +65,9 @@ def _slice(
     inside: Bool[np.ndarray, " n"],
     p: float,
 ) -> Slice:
-    metric, both = yardstick.headline_metric, parted(table, inside)
-    made = yardstick.estimates({
-        "own": within(metric, both), "gap": against_rest(metric, both)
-    })  # fmt: skip
-    own = made["own"]._replace(num_samples=int(inside.sum()))
+    figure, gap = part_and_gap(yardstick.headline_metric, parted(table, inside))
+    made = yardstick.estimates({"figure": figure, "gap": gap})
+    own = made["figure"]._replace(num_samples=int(inside.sum()))
     return Slice(column, part, own, made["gap"], p)
 
 

@@ -15,26 +15,24 @@ def parted(table: Table, inside: Bool[np.ndarray, " n"]) -> Float[np.ndarray, "n
     return np.hstack([counted * inside[:, None], counted * ~inside[:, None]])
 
 
-def within(metric: Metric, parts: Table) -> Metric:
-    """The figure of the samples inside.
+def part_and_gap(metric: Metric, parts: Table) -> tuple[Metric, Metric]:
+    """The figure of the samples inside; and this less that of the rest.
 
     Args:
         parts: of `parted`.
     """
 
-    def value(sums: Float[np.ndarray, "b s"], _: object) -> Float[np.ndarray, " b"]:
+    def given(*_: object) -> Table:
+        return parts
+
+    def part(sums: Float[np.ndarray, "b s"], _: object) -> Float[np.ndarray, " b"]:
         inside, _rest = np.split(sums, 2, axis=1)
         return metric.value(inside[:, 1:], inside[:, 0])
 
-    return Metric(lambda *_: parts, value, metric.higher_is_better)
-
-
-def against_rest(metric: Metric, parts: Table) -> Metric:
-    """The figure of the samples inside less that of all others."""
-
-    def value(sums: Float[np.ndarray, "b s"], _: object) -> Float[np.ndarray, " b"]:
+    def gap(sums: Float[np.ndarray, "b s"], _: object) -> Float[np.ndarray, " b"]:
         inside, rest = (metric.value(s[:, 1:], s[:, 0]) for s in np.split(sums, 2, axis=1))
-        gap: np.ndarray = inside - rest
-        return gap
+        less: np.ndarray = inside - rest
+        return less
 
-    return Metric(lambda *_: parts, value, metric.higher_is_better)
+    better = metric.higher_is_better
+    return Metric(given, part, better), Metric(given, gap, better)

@@ -19,6 +19,7 @@ from pipeline.space import Kind
 
 SIDE_PX = 112
 MOST = 16  # items of a section
+EXAMPLES = 4  # of one pair
 Row = dict[str, str]
 """Of a table of pipeline.evaluation."""
 
@@ -58,6 +59,18 @@ def misses(rows: Iterable[Row]) -> list[tuple[Row, str]]:
         (row, f"{row['value']} {float(row['true']):.4g}, answered {float(row['answered']):.4g}")
         for row in islice(rows, MOST)
     ]
+
+
+def confused(pairs: Iterable[Row], mistakes: Sequence[Row]) -> list[tuple[Row, str]]:
+    """The surest mistakes of each of the pairs that are confused most often."""
+    found = []
+    for pair in islice(pairs, MOST // EXAMPLES):
+        own = (m for m in mistakes if all(m[key] == pair[key] for key in ("true", "answered")))
+        caption = (
+            f"{pair['true']}, answered {pair['answered']}: {pair['count']} of {pair['num_true']}"
+        )
+        found += [(row, caption) for row in islice(own, EXAMPLES)]
+    return found
 
 
 def suspects(rows: Iterable[Row]) -> list[tuple[Row, str]]:

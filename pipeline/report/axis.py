@@ -20,13 +20,13 @@ class Axis:
     """What is measured, and the range that is shown."""
 
     label: str
-    low: int | float
-    high: int | float
+    low: float
+    high: float
     is_log: bool = False
     names: tuple[str, ...] = ()
     """What 0, 1, … stand for, where they are no amounts."""
 
-    def place(self, value: int | float) -> float:
+    def place(self, value: float) -> float:
         """0 at the low end, 1 at the high one; cut off outside."""
         ends = (log10(self.low), log10(self.high)) if self.is_log else (self.low, self.high)
         at = log10(value) if self.is_log else value
@@ -35,7 +35,7 @@ class Axis:
     @property
     def ticks(self) -> list[Tick]:
         if self.names:
-            return [Tick(self.place(i), name) for i, name in enumerate(self.names)]
+            return [Tick(self.place(float(i)), name) for i, name in enumerate(self.names)]
         return [Tick(self.place(v), _text(v)) for v in self._round_values()]
 
     def _round_values(self) -> list[float]:
@@ -75,7 +75,7 @@ def _linear(low: float, high: float) -> list[float]:
     return [i * step for i in range(first, floor(high / step + 1e-9) + 1)]
 
 
-def _text(value: int | float) -> str:
+def _text(value: float) -> str:
     if abs(value) >= 10_000:
         return amount(value)
     return f"{value:.6g}".replace("-", MINUS)

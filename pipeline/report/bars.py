@@ -31,9 +31,9 @@ class Scale:
         if not all(map(isfinite, found[:3])):
             return None
         low, value, high = map(self._percent, (found.low, found.value, found.high))
-        return Bar(low, value, high, self._percent(0) if self.marks_zero else None)
+        return Bar(low, value, high, self._percent(0.0) if self.marks_zero else None)
 
-    def _percent(self, value: int | float) -> float:
+    def _percent(self, value: float) -> float:
         return round(100 * self.axis.place(value), 2)
 
 

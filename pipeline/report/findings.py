@@ -44,6 +44,11 @@ class Findings:
         return {name: read_json(self.inputs.system(name))["calibrator"] for name in self.systems}
 
     @cached_property
+    def pairs(self) -> list[Row]:
+        """Each system against each: rows of the table `pairs`."""
+        return self.table("pairs")
+
+    @cached_property
     def prices(self) -> dict[str, Row]:
         """What each system costs: rows of the table `cost`."""
         return {row["system"]: row for row in self.table("cost")}
@@ -166,5 +171,7 @@ class Findings:
 
 
 def _estimate(figures: dict[str, Any]) -> Estimate:
-    ends = (nan if figures[name] is None else figures[name] for name in ("value", "low", "high"))
-    return Estimate(*ends, figures["num_samples"])
+    """In JSON, what is not a number is null."""
+    parts = (figures[name] for name in ("value", "low", "high"))
+    value, low, high = (nan if part is None else float(part) for part in parts)
+    return Estimate(value, low, high, figures["num_samples"])

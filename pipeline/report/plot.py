@@ -72,7 +72,7 @@ class Plot:
 
     def path(self, points: Sequence[XY]) -> str:
         """`d` of an SVG path."""
-        return "M" + "L".join("{} {}".format(*self.at(*point)) for point in points)
+        return "M" + "L".join("{:g} {:g}".format(*self.at(*point)) for point in points)
 
     def outline(self, band: Band) -> str:
         upper = list(zip(band.x, band.high, strict=True))
@@ -89,8 +89,8 @@ class Plot:
             label = Label(
                 x - 8 if is_left else x + 8, y + 4, mark.label, "end" if is_left else "start"
             )
-            while any(_meet(label, other) for other in placed):
-                label = label._replace(y=round(label.y + 1, 1))
+            while other := next((o for o in placed if _meet(label, o)), None):
+                label = label._replace(y=round(other.y + LINE_PX, 1))
             placed.append(label)
         return placed
 

@@ -32,5 +32,5 @@ def picture(path: Path) -> str:
 
 def estimate(row: Row, value: str = "value", ends: str = "") -> Estimate:
     """From the column `value`, and from `low` and `high` with `ends` before their names."""
-    parts = (float(row[name] or "nan") for name in (value, f"{ends}low", f"{ends}high"))
-    return Estimate(*parts, int(row["num_samples"]))
+    found, low, high = (float(row[name] or "nan") for name in (value, f"{ends}low", f"{ends}high"))
+    return Estimate(found, low, high, int(row["num_samples"]))

@@ -16,9 +16,9 @@ from pipeline.tracking.store import Store
 
 GIT = ("git", "--no-optional-locks")
 CODE = ("pipeline", "stages", "dvc.yaml")
-SHOWN = (".png", ".json", ".csv", ".html")  # copied to MLflow; larger things are pointed to
+# What is copied to MLflow, and up to how many bytes; all else is pointed to.
+SHOWN_BYTES = {".png": 2e6, ".json": 2e6, ".csv": 2e6, ".html": 20e6}
 ENSEMBLES = "convoy.ensembles"  # DVC's hash of them: by it a commit is found again
-SHOWN_BYTES = 2_000_000
 
 
 class Mirror:
@@ -128,7 +128,7 @@ class Mirror:
             return
         for out in outs:
             for file in sorted(out.rglob("*")) if out.is_dir() else [out]:
-                if file.suffix in SHOWN and file.stat().st_size < SHOWN_BYTES:
+                if file.stat().st_size < SHOWN_BYTES.get(file.suffix, 0):
                     inside = str(file.parent.relative_to(out)) if out.is_dir() else ""
                     self._store.attach(run_id, file, inside if inside != "." else "")
 

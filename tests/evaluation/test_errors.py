@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import confusion_matrix, multilabel_confusion_matrix
+from sklearn.metrics import confusion_matrix
 
 from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.errors import MOST, confusions, misses, mistakes
+from tests.evaluation.systems import NAMES, make_yardstick
 
-NAMES = ("ant", "bee", "cat")
 IDS = np.array(["p", "q", "r", "s"])
 
 
@@ -53,27 +53,27 @@ def test_the_list_is_bounded() -> None:
 
 
 @given(st.integers(0, 1000))
+@settings(max_examples=25, deadline=None)
 def test_confusions_are_the_confusion_matrix_off_its_diagonal(seed: int) -> None:
     generator = np.random.default_rng(seed)
     targets, decided = generator.integers(0, 3, (2, 30))
     matrix = confusion_matrix(targets, decided, labels=[0, 1, 2])
-    found = confusions(decided, targets, NAMES)
-    pairs = {
-        (NAMES.index(pair.true), NAMES.index(pair.answered)): pair.num_confused for pair in found
-    }
-    expected = {(i, j): matrix[i, j] for i in range(3) for j in range(3) if i != j and matrix[i, j]}
-    assert pairs == expected
-    assert [pair.num_confused for pair in found] == sorted(expected.values(), reverse=True)
-    assert all(pair.num_true == matrix[NAMES.index(pair.true)].sum() for pair in found)
+    found = confusions(make_yardstick("classes", targets, num_draws=20), decided)
+    pairs = {(NAMES.index(pair.true), NAMES.index(pair.answered)): pair for pair in found}
+    assert set(pairs) == {(i, j) for i in range(3) for j in range(3) if i != j and matrix[i, j]}
+    for (i, j), pair in pairs.items():
+        assert (pair.count, pair.num_true) == (matrix[i, j], matrix[i].sum())
+        assert pair.share.value == pytest.approx(matrix[i, j] / matrix[i].sum())
+    assert [pair.count for pair in found] == sorted((p.count for p in found), reverse=True)
 
 
 @given(st.integers(0, 1000))
+@settings(max_examples=25, deadline=None)
 def test_confusions_of_labels_pair_a_missed_with_a_wrong_one(seed: int) -> None:
     targets, decided = np.random.default_rng(seed).integers(0, 2, (2, 20, 3)).astype(bool)
-    found = {pair[:2]: pair.num_confused for pair in confusions(decided, targets, NAMES)}
+    made = confusions(make_yardstick("labels", targets, num_draws=20), decided)
+    found = {(pair.true, pair.answered): pair.count for pair in made}
     missed, wrong = targets & ~decided, decided & ~targets
     for i, true in enumerate(NAMES):
         for j, answered in enumerate(NAMES):
             assert found.get((true, answered), 0) == sum(missed[:, i] & wrong[:, j])
-    false_positives = multilabel_confusion_matrix(targets, decided)[:, 0, 1]
-    assert (wrong.sum(axis=0) == false_positives).all()

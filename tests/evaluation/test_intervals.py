@@ -2,60 +2,166 @@
 
 import numpy as np
 import pytest
+import sklearn.metrics as reference
+from scipy.special import log_expit
+from scipy.stats import binomtest, norm
 
-from pipeline.evaluation.compare import compare
-from pipeline.evaluation.intervals import Bootstrap, draws
-from pipeline.evaluation.metrics import metrics
-from pipeline.tasks.multiclass import predictions as log_probs
-from tests.evaluation.test_metrics import measure, predictions
+from pipeline.evaluation.answers import Answers
+from pipeline.evaluation.intervals import Bootstrap, draws, numbered
+from pipeline.evaluation.metrics import metrics, of_each
+from pipeline.space import Kind
+from tests.evaluation.test_metrics import KINDS, MEASURED, measure, sample
 
-METRICS = metrics(num_bins=10)
+LINEAR = ("roc_auc", "average_precision", "mean_average_precision")
+BINARY = metrics("classes", 2, num_bins=10, top_k=1, costs=None)
+NUM_REPETITIONS = 1000
+BAND = 3 * np.sqrt(0.95 * 0.05 / NUM_REPETITIONS)  # three standard errors of a rate of 95 %
+
+
+def rows(answers: Answers, places: np.ndarray) -> Answers:
+    return answers._replace(
+        predictions=answers.predictions[places], decided=answers.decided[places]
+    )
+
+
+def binary(evidence: np.ndarray) -> Answers:
+    """Answers of a system that sees evidence, in log-odds, for the second class."""
+    log_probs = log_expit(np.stack([-evidence, evidence], axis=-1))
+    return Answers(log_probs, (evidence > 0).astype(int))
 
 
 def test_every_draw_counts_as_many_samples_as_there_are() -> None:
-    counts = draws(50, 200, seed=0)
+    counts = draws(50, 200, seed=0).astype(int)
     assert counts.shape == (200, 50)
     assert (counts.sum(1) == 50).all()
-    assert abs(counts.mean() - 1) < 1e-12
     assert counts.var() == pytest.approx(1 - 1 / 50, rel=0.05)  # that of a multinomial
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_a_draw_is_the_metric_of_the_resampled_samples(name: str) -> None:
-    table, targets = predictions(0)
-    metric, counts = METRICS[name], draws(len(targets), 20, seed=0)
-    drawn = metric.value(counts @ metric.statistics(table, targets), len(targets))
-    for row, value in zip(counts, drawn, strict=True):
-        rows = np.repeat(np.arange(len(targets)), row)
-        assert value == pytest.approx(measure(name, table[rows], targets[rows]), abs=1e-9)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_draw_is_the_metric_of_the_resampled_samples(kind: Kind) -> None:
+    answers, targets = sample(kind, seed=1)
+    own = {n: m for n, m in MEASURED[kind].items() if n not in LINEAR and "calibration" not in n}
+    drawn = Bootstrap(np.arange(60), 20, 0.95, seed=0).measure(own, answers, targets)
+    counts = np.vstack([np.ones((1, 60), int), draws(60, 20, seed=0)])
+    for place, row in enumerate(counts):
+        places = np.repeat(np.arange(60), row)
+        for name, metric in own.items():
+            found = measure(metric, rows(answers, places), targets[places])
+            assert drawn[name][place] == pytest.approx(found, abs=1e-9)
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_the_interval_holds_the_value_and_its_size(name: str) -> None:
-    table, targets = predictions(1, size=300)
-    estimate = Bootstrap(targets, 500, 0.95, seed=0).estimate(METRICS[name], table)
-    assert estimate.value == pytest.approx(measure(name, table, targets))
-    assert estimate.low < estimate.high
-    assert estimate.num_samples == 300
-    narrow = Bootstrap(targets, 500, 0.5, seed=0).estimate(METRICS[name], table)
-    assert narrow.high - narrow.low < estimate.high - estimate.low
+@pytest.mark.parametrize(
+    ("name", "area"),
+    [
+        ("roc_auc", reference.roc_auc_score),
+        ("average_precision", reference.average_precision_score),
+    ],
+)
+@pytest.mark.parametrize("num_true", [20, 150])
+def test_linear_draws_vary_as_exact_ones_do(name: str, area, num_true: int) -> None:
+    generator = np.random.default_rng(0)
+    targets = (np.arange(300) < num_true).astype(int)
+    evidence = targets + generator.normal(size=300)
+    metric = {name: of_each("classes", 2)[1][name]}
+    drawn = Bootstrap(np.arange(300), 300, 0.95, 0).measure(metric, binary(evidence), targets)[name]
+    counts = draws(300, 300, seed=0)
+    exact = np.array([area(targets, evidence, sample_weight=weights) for weights in counts])
+    assert drawn[0] == pytest.approx(area(targets, evidence))
+    assert np.corrcoef(drawn[1:], exact)[0, 1] > 0.95
+    assert drawn[1:].std() == pytest.approx(exact.std(), rel=0.1)
 
 
-def test_accuracy_intervals_cover_at_their_nominal_rate() -> None:
-    generator, truth, covered = np.random.default_rng(0), 0.8, 0
-    for seed in range(400):
-        correct = generator.random(200) < truth
-        table = np.log(np.where(correct[:, None], [0.9, 0.1], [0.1, 0.9]))
-        bootstrap = Bootstrap(np.zeros(200, np.int64), 300, 0.9, seed)
-        estimate = bootstrap.estimate(METRICS["accuracy"], table)
-        covered += estimate.low <= truth <= estimate.high
-    assert 0.85 < covered / 400 < 0.95  # 90 %, give or take three standard errors
+@pytest.mark.parametrize("kind", KINDS)
+def test_intervals_hold_their_values_and_grow_with_confidence(kind: Kind) -> None:
+    answers, targets = sample(kind, seed=1, size=300)
+    wide, narrow = (
+        Bootstrap(np.arange(300), 500, confidence, 0).estimates(MEASURED[kind], answers, targets)
+        for confidence in (0.95, 0.5)
+    )
+    for name, estimate in wide.items():
+        assert estimate.num_samples == 300
+        if name == "interval_width":  # the same for all samples
+            assert estimate[:3] == pytest.approx([1.8] * 3)
+        else:
+            assert estimate.low < estimate.value < estimate.high
+            assert narrow[name].high - narrow[name].low < estimate.high - estimate.low
+
+
+def expected_log_loss(shift: float, slope: float, noise: float) -> float:
+    """Of log-odds `slope * x` where x is normal around ±shift, by Gauss-Hermite quadrature."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(60)
+    losses = -log_expit(slope * (shift + noise * nodes))
+    return float((losses * weights).sum() / weights.sum())
+
+
+def test_intervals_cover_at_their_nominal_rate() -> None:
+    """Two systems see the true class in noise, the second in more of it: truth has a closed form,
+    of both and of their difference."""
+    generator, num, noise = np.random.default_rng(0), 300, np.sqrt(2)
+    truth = {
+        "accuracy": (norm.cdf(1), norm.cdf(1 / noise)),
+        "roc_auc": (norm.cdf(np.sqrt(2)), norm.cdf(np.sqrt(2) / noise)),
+        "log_loss": (expected_log_loss(1, 2, 1), expected_log_loss(1, 1, noise)),
+    }
+    own = {name: BINARY[name] for name in truth}
+    bootstrap = Bootstrap(np.arange(num), 1000, 0.95, seed=1)
+    covered = {name: np.zeros(3) for name in truth}
+    for _ in range(NUM_REPETITIONS):
+        targets = generator.integers(0, 2, num)
+        evidence = 2 * targets - 1 + generator.normal(size=num)
+        blurred = evidence + generator.normal(size=num)
+        first = bootstrap.measure(own, binary(2 * evidence), targets)
+        second = bootstrap.measure(own, binary(blurred), targets)
+        for name, (better, worse) in truth.items():
+            for place, (figures, true) in enumerate((
+                (first[name], better),
+                (second[name], worse),
+                (first[name] - second[name], better - worse),
+            )):  # fmt: skip
+                estimate = bootstrap.estimate(figures)
+                covered[name][place] += estimate.low <= true <= estimate.high
+    for name, times in covered.items():
+        assert (abs(times / NUM_REPETITIONS - 0.95) < BAND).all(), name
+
+
+def test_groups_cover_where_lone_samples_do_not() -> None:
+    """Forty groups of five samples that err together."""
+    generator, groups = np.random.default_rng(0), np.repeat(np.arange(40), 5)
+    metric, targets = {"mae": MEASURED["values"]["mae"]}, np.zeros((200, 1))
+    bootstraps = [Bootstrap(g, 1000, 0.95, seed=0) for g in (groups, np.arange(200))]
+    covered = np.zeros(2)
+    for _ in range(NUM_REPETITIONS):
+        errors = generator.random(40)[groups] + 0.2 * generator.random(200)
+        answers = Answers(errors[:, None], errors[:, None])
+        estimates = [b.estimates(metric, answers, targets)["mae"] for b in bootstraps]
+        covered += [e.low <= 0.6 <= e.high for e in estimates]
+    together, alone = covered / NUM_REPETITIONS
+    assert abs(together - 0.95) < BAND
+    assert alone < 0.7
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_copies_in_groups_add_nothing(kind: Kind) -> None:
+    answers, targets = sample(kind, seed=1)
+    copied = np.random.default_rng(0).permutation(np.repeat(np.arange(60), 3))
+    names = [f"image {place}" for place in copied]
+    own = {n: m for n, m in MEASURED[kind].items() if m.share_of is None}  # those tell how many
+    once = Bootstrap(np.arange(60), 200, 0.95, 0)
+    thrice = Bootstrap(np.unique(copied, return_inverse=True)[1], 200, 0.95, 0)
+    expected = once.estimates(own, answers, targets)
+    found = thrice.estimates(own, rows(answers, copied), targets[copied])
+    for name, estimate in expected.items():
+        assert found[name][:3] == pytest.approx(estimate[:3], abs=1e-9)
+        assert found[name].num_samples == 180
+    assert len(np.unique(numbered(names))) == 60
+    assert len(np.unique(numbered([*names, "", ""]))) == 62
 
 
 def test_a_system_does_not_differ_from_itself() -> None:
-    table, targets = predictions(2)
-    estimate = Bootstrap(targets, 200, 0.95, 0).difference(METRICS["log_loss"], table, table)
-    assert (estimate.value, estimate.low, estimate.high) == (0, 0, 0)
+    answers, targets = sample("classes", seed=2)
+    bootstrap = Bootstrap(np.arange(60), 200, 0.95, 0)
+    for estimate in bootstrap.differences(MEASURED["classes"], answers, answers, targets).values():
+        assert estimate[:3] == (0, 0, 0)
 
 
 def test_pairing_sees_what_separate_intervals_do_not() -> None:
@@ -64,35 +170,28 @@ def test_pairing_sees_what_separate_intervals_do_not() -> None:
     targets = generator.integers(0, 2, 500)
     right = generator.random(500) < 0.8
     better = right | (generator.random(500) < 0.1)
-    base, system = (
-        log_probs(np.where(r[:, None] == (targets[:, None] == [0, 1]), 2.0, 0.0))
-        for r in (right, better)
-    )
-    bootstrap = Bootstrap(targets, 500, 0.95, 0)
-    first, second = (bootstrap.estimate(METRICS["accuracy"], t) for t in (base, system))
+    base, system = (binary(np.where(r == (targets == 1), 2.0, -2.0)) for r in (right, better))
+    bootstrap = Bootstrap(np.arange(500), 500, 0.95, 0)
+    first, second = (bootstrap.estimates(BINARY, a, targets)["accuracy"] for a in (base, system))
     assert second.low < first.high  # the intervals overlap
-    assert bootstrap.difference(METRICS["accuracy"], system, base).low > 0
+    assert bootstrap.differences(BINARY, system, base, targets)["accuracy"].low > 0
 
 
-@pytest.mark.parametrize(
-    ("gain", "verdict"),
-    [
-        (0.1, "mean beats a"),
-        (-0.1, "a beats mean"),
-        (0.001, "no difference shown between mean and a"),
-        (0.0, "mean answers as a alone does"),
-    ],
-)
-def test_the_verdict_says_who_is_better(gain: float, verdict: str) -> None:
-    targets = np.zeros(1000, np.int64)
-    accuracies = {"a": 0.7, "mean": 0.7 + gain}
-    systems = {
-        name: np.log(np.where(np.arange(1000)[:, None] < 1000 * share, [0.9, 0.1], [0.1, 0.9]))
-        for name, share in accuracies.items()
-    }
-    comparison = compare(
-        systems, targets, METRICS, chosen="mean", best_member="a",
-        num_bootstrap=300, confidence=0.95, seed=0,
-    )  # fmt: skip
-    assert comparison.verdict.startswith(verdict)
-    assert "1,000 test samples" in comparison.verdict
+def test_a_share_without_exceptions_is_not_sure() -> None:
+    """Its interval is the exact one of Clopper and Pearson; of a class, that of its samples."""
+    targets = np.repeat([0, 1], [30, 10])
+    answers = binary(np.where(targets == 1, 3.0, -3.0))
+    bootstrap = Bootstrap(np.arange(40), 200, 0.95, 0)
+    exact = binomtest(40, 40).proportion_ci(0.95)
+    accuracy = bootstrap.estimates(BINARY, answers, targets)["accuracy"]
+    assert accuracy == pytest.approx((1, exact.low, 1, 40))
+    recall = bootstrap.estimates(of_each("classes", 2)[1], answers, targets)["recall"]
+    assert recall == pytest.approx((1, binomtest(10, 10).proportion_ci(0.95).low, 1, 10))
+    assert bootstrap.estimate(np.ones(201)) == (1, 1, 1, 40)  # no share
+
+
+def test_one_sample_gives_a_value() -> None:
+    answers, targets = binary(np.array([3.0])), np.array([1])
+    found = Bootstrap(np.arange(1), 100, 0.95, 0).estimates(BINARY, answers, targets)
+    assert found["accuracy"] == pytest.approx((1, 0.025, 1, 1))
+    assert found["log_loss"].low == found["log_loss"].value

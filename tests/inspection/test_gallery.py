@@ -67,6 +67,16 @@ def test_the_index_names_every_item(tmp_path: Path) -> None:
     assert gallery.write(tmp_path, "none", [], packed(), network(Corner()), said()) == []
 
 
+def test_pairs_show_their_surest_mistakes() -> None:
+    pairs = [
+        {"true": "dog", "answered": "cat", "count": "9", "num_true": "30"},
+        {"true": "cat", "answered": "dog", "count": "3", "num_true": "40"},
+    ]
+    found = gallery.confused(pairs, MISTAKES * 6)
+    assert [row["id"] for row, _ in found] == ["a"] * 4 + ["b"] * 4
+    assert found[0][1] == "dog, answered cat: 9 of 30"
+
+
 def test_no_more_than_a_section_holds() -> None:
     assert len(gallery.mistakes(MISTAKES * 100)) == gallery.MOST
 

@@ -9,11 +9,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pipeline.artifacts import Card, Layout, write_json
+from pipeline.artifacts import Card, Layout, read_json, write_json
 from pipeline.component import retuple
 from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.metrics import HEADLINE, metrics
 from pipeline.params import Params, read
+from pipeline.report.findings import Findings
 from pipeline.space import Kind
 from tests.conftest import ROOT
 
@@ -108,7 +109,7 @@ def _systems(layout: Layout, kind: Kind, rng: np.random.Generator) -> None:
     )  # fmt: skip
     table(
         layout.tables / "cost.csv",
-        ("system", "num_members", "num_parameters", "num_bytes", "multiply_adds", HEADLINE[kind], "low", "high", "num_samples", "on_frontier"),
+        ("system", "num_members", "num_parameters", "num_bytes", "multiply_adds", "figure", "figure_low", "figure_high", "num_samples", "on_frontier"),
         (
             (s, 1, 12_345 * (i + 1), 49_380 * (i + 1), 10 ** (5 + i / 2), level[s], level[s] + DOWN, level[s] + UP, NUM_SAMPLES, i != 1)
             for i, s in enumerate(systems)
@@ -224,8 +225,20 @@ def _searches(layout: Layout) -> None:
 def _probabilities(layout: Layout, kind: Kind) -> None:
     table(
         layout.tables / "calibration.csv",
-        ("system", "calibrator", "log_loss", "calibration_error"),
-        ((s, c, 0.2, 0.02) for s in (*MEMBERS, *ENSEMBLES) for c in ("none", "temperature")),
+        (
+            "system",
+            "calibrator",
+            "is_used",
+            "log_loss",
+            "log_loss_low",
+            "log_loss_high",
+            "num_samples",
+        ),
+        (
+            (s, c, c == "temperature", 0.2, 0.18, 0.22, NUM_SAMPLES)
+            for s in (*MEMBERS, *ENSEMBLES)
+            for c in ("none", "temperature")
+        ),
     )
     table(
         layout.plots / "reliability.csv",
@@ -244,7 +257,7 @@ def _probabilities(layout: Layout, kind: Kind) -> None:
         )
     table(
         layout.tables / "per_class.csv",
-        ("class", "metric", "value", "low", "high", "num_samples"),
+        ("name", "metric", "value", "low", "high", "num_samples"),
         (
             (c, m, 0.9 - i / 20, 0.8, 0.95, 400)
             for i, c in enumerate(NAMES)
@@ -257,3 +270,13 @@ def _probabilities(layout: Layout, kind: Kind) -> None:
             ("actual", "predicted"),
             ((NAMES[i], NAMES[i if k else (i + 1) % 5]) for i in range(5) for k in range(9)),
         )
+
+
+def many(layout: Layout, num: int) -> Findings:
+    """With so many more systems, each better than those before it."""
+    tree = read_json(layout.comparison)
+    for i in range(num):
+        figures = {"value": 0.96 + i / 1000, "low": 0.9, "high": 1.0, "num_samples": NUM_SAMPLES}
+        tree["systems"][f"extra_{i}"] = dict.fromkeys(tree["systems"]["greedy"], figures)
+    write_json(layout.comparison, tree)
+    return Findings(layout, params("classes"))

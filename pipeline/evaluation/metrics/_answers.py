@@ -2,7 +2,7 @@
 
 Sums are, for each of k classes or labels, how often it is both answered and true, how often
 answered, and how often true. Averages are those of scikit-learn, over the classes that occur as an
-answer or as a truth; a share of nothing counts as 0.
+answer or as a truth; a share of nothing counts as 0. Where nothing occurs, they are undefined.
 """
 
 from collections.abc import Callable
@@ -121,7 +121,9 @@ def _macro(share: Share, sums: Sums, num_samples: Counts) -> Figures:  # noqa: A
 
 
 def _micro(share: Share, sums: Sums, num_samples: Counts) -> Figures:  # noqa: ARG001
-    return share(*(part.sum(axis=1) for part in np.split(sums, 3, axis=1)))
+    hits, answered, true = (part.sum(axis=1) for part in np.split(sums, 3, axis=1))
+    shares = np.nan_to_num(share(hits, answered, true))
+    return np.where(answered + true > 0, shares, np.nan)
 
 
 def _weighted(share: Share, sums: Sums, num_samples: Counts) -> Figures:  # noqa: ARG001

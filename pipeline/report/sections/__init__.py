@@ -1,1 +1,1 @@
-"""The sections of the page, one a file: `section(findings)`, None where there is nothing to show."""
+"""Parts of the page, one a file: `section(findings)`, or None where there is nothing to show."""

@@ -2,9 +2,12 @@
 
 from collections import Counter
 
-from pipeline.report.bars import scale
+from pipeline.evaluation.intervals import Estimate
+from pipeline.report.bars import Scale, scale
 from pipeline.report.blocks import (
+    NONE,
     Block,
+    Cell,
     Column,
     Heat,
     Matrix,
@@ -18,6 +21,7 @@ from pipeline.report.findings import Findings
 from pipeline.report.sources import Row, estimate, table
 from pipeline.report.wording import percent, words
 
+NAMES = {"classes": "class", "labels": "label", "values": "value"}
 MOST_CLASSES = 24  # in a matrix
 MOST_PAIRS = 30
 
@@ -31,7 +35,7 @@ def section(findings: Findings) -> Section | None:
     if pairs:
         blocks.append(_pairs(pairs))
     if each:
-        blocks.append(_each(each))
+        blocks.append(_each(findings, each))
     if not blocks:
         return None
     return Section("answers", "What is taken for what", f"Of {findings.chosen}, on test.", blocks)
@@ -81,21 +85,31 @@ def _pairs(rows: list[Row]) -> Table:
     )
 
 
-def _each(rows: list[Row]) -> Table:
+def _each(findings: Findings, rows: list[Row]) -> Table:
     """One row a class, label or value, with all that each is measured by."""
-    key = next(iter(rows[0]))
     metrics = list(dict.fromkeys(row["metric"] for row in rows))
-    found = {(row[key], row["metric"]): estimate(row) for row in rows}
+    found = {(row["name"], row["metric"]): estimate(row) for row in rows}
     scales = {
         metric: scale(metric, [own for (_, name), own in found.items() if name == metric])
         for metric in metrics
     }
     return Table(
-        f"By {key}",
+        f"{NAMES[findings.kind].capitalize()} by {NAMES[findings.kind]}",
         "",
-        [Column(key, is_number=False), *(Column(words(metric)) for metric in metrics)],
         [
-            [text(name), *(estimated(found[name, metric], scales[metric]) for metric in metrics)]
-            for name in dict.fromkeys(row[key] for row in rows)
+            Column(NAMES[findings.kind], is_number=False),
+            *(Column(words(metric)) for metric in metrics),
+        ],
+        [
+            [
+                text(name),
+                *(_figure(found.get((name, metric)), scales[metric]) for metric in metrics),
+            ]
+            for name in dict.fromkeys(row["name"] for row in rows)
         ],
     )
+
+
+def _figure(found: Estimate | None, common: Scale) -> Cell:
+    """None where the samples do not define it."""
+    return estimated(found, common) if found else NONE

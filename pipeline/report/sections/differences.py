@@ -7,7 +7,7 @@ from pipeline.report.sources import Row
 
 
 def section(findings: Findings) -> Section | None:
-    rows = findings.table("pairs")
+    rows = findings.pairs
     if not rows:
         return None
     level = 1 - findings.params.evaluation.confidence
@@ -15,11 +15,11 @@ def section(findings: Findings) -> Section | None:
     most = max(abs(float(row["difference"])) for row in rows)
     fields = {}
     for row in rows:
-        for names, sign in (
+        for pair, sign in (
             ((row["first"], row["second"]), 1),
             ((row["second"], row["first"]), -1),
         ):
-            fields[names] = _heat(findings, row, sign * float(row["difference"]), most, level)
+            fields[pair] = _heat(findings, row, sign * float(row["difference"]), most, level)
     names = findings.shown_systems
     return Section(
         "differences",

@@ -4,7 +4,7 @@ from typing import Any
 
 from pipeline.report.blocks import Block, Column, Gallery, Picture, Section, Table, number, text
 from pipeline.report.findings import Findings
-from pipeline.report.sources import Row, picture, tree
+from pipeline.report.sources import picture, tree
 from pipeline.report.wording import words
 
 MOST = 30

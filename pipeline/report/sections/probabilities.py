@@ -1,9 +1,7 @@
 """Whether probabilities can be taken at their word, and what thresholds trade."""
 
-from collections.abc import Sequence
-
 from pipeline.report.axis import Axis
-from pipeline.report.blocks import Block, Cell, Column, Figures, Section, Table, number, text
+from pipeline.report.blocks import Block, Column, Figures, Section, Table, estimated, text
 from pipeline.report.findings import Findings
 from pipeline.report.plot import Line, Mark, Plot, look
 from pipeline.report.sources import Row, estimate, table
@@ -23,8 +21,10 @@ def section(findings: Findings) -> Section | None:
         return None
     return Section(
         "probabilities",
-        "Can the probabilities be believed?",
-        f"Curves of {findings.chosen}, the chosen ensemble, on test.",
+        "Can the values be believed?"
+        if findings.kind == "values"
+        else "Can the probabilities be believed?",
+        f"Curves of {findings.chosen}, the chosen ensemble, on test." if plots else "",
         blocks,
     )
 
@@ -96,16 +96,16 @@ def _curves(
     lines = [
         Line(by_name[name], look(place), name) for place, name in enumerate(names[:MOST_CURVES])
     ]
-    axes = (Axis(name.replace("_", " "), *SHARE) for name in (x, y))
-    return Plot(title, meaning + left_out, *axes, lines=[*others, *lines])
+    across, up = (Axis(words(name), *SHARE) for name in (x, y))
+    return Plot(title, meaning + left_out, across, up, lines=[*others, *lines])
 
 
 def _calibration(findings: Findings, rows: list[Row]) -> Table:
-    figures = [name for name in rows[0] if name not in ("system", "calibrator", "num_samples")]
+    figures = [name.removesuffix("_low") for name in rows[0] if name.endswith("_low")]
     return Table(
         "What calibrators change, on test",
         "Each was fitted on validation; the one that was best there, on samples it was not fitted "
-        "on, is marked and used.",
+        "on, is used.",
         [
             Column("system", is_number=False),
             Column("calibrator", is_number=False),
@@ -114,18 +114,13 @@ def _calibration(findings: Findings, rows: list[Row]) -> Table:
         [
             [
                 findings.name_cell(row["system"])._replace(detail=""),
-                _calibrator(findings, row),
-                *(number(float(row[name] or "nan")) for name in figures),
+                text(row["calibrator"])._replace(detail="used" if row["is_used"] == "True" else ""),
+                *(estimated(estimate(row, name, f"{name}_")) for name in figures),
             ]
             for row in rows
         ],
         is_folded=True,
     )
-
-
-def _calibrator(findings: Findings, row: Row) -> Cell:
-    is_used = findings.calibrators[row["system"]] == row["calibrator"]
-    return text(row["calibrator"])._replace(detail="used" if is_used else "")
 
 
 def _curve(findings: Findings, name: str) -> list[Row]:

@@ -20,7 +20,8 @@ def section(findings: Findings) -> Section:
                     ("seed of the split", str(params.data.seed)),
                     (
                         "intervals",
-                        f"{evaluation.confidence:.0%}, percentile bootstrap, {evaluation.num_bootstrap:,} draws, seed {evaluation.seed}",
+                        f"{evaluation.confidence:.0%}, percentile bootstrap, "
+                        f"{evaluation.num_bootstrap:,} draws, seed {evaluation.seed}",
                     ),
                     (
                         "fitting on validation",

@@ -1,10 +1,10 @@
 """How systems fare under corruptions and attacks."""
 
 from pipeline.report.axis import spanning
-from pipeline.report.blocks import Column, Figures, Section, Table, estimated, number, text
+from pipeline.report.blocks import Figures, Section
 from pipeline.report.findings import Findings
 from pipeline.report.plot import Line, Plot, look
-from pipeline.report.sources import Row, estimate, table
+from pipeline.report.sources import Row, table
 from pipeline.report.wording import words
 
 MOST_LINES = 8

@@ -82,7 +82,7 @@ def _row(findings: Findings, system: str) -> list[Cell]:
 
 def _difference(findings: Findings, system: str) -> list[Cell]:
     """From the best member, and its p."""
-    for row in findings.table("pairs"):
+    for row in findings.pairs:
         if {row["first"], row["second"]} == {system, findings.best_member}:
             found, p = estimate(row, "difference", "difference_"), float(row["p_corrected"])
             if system == row["second"]:

@@ -1,0 +1,27 @@
+"""The look of all pictures, and how they become files."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+mpl.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
+MEMBER, ENSEMBLE = "#3466a8", "#d1731f"
+MOST_LINES = 10
+
+
+def begin(width: float, height: float) -> tuple[Figure, Axes]:
+    """Inches."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes: Axes = figure.subplots()
+    return figure, axes
+
+
+def save(figure: Figure, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120, metadata={"Software": None})
+
+
+def words(name: str) -> str:
+    return name.replace("_", " ")

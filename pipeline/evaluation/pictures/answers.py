@@ -1,0 +1,62 @@
+"""What one system answers: confusion, the trade of thresholds, and whether to believe it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+
+from pipeline.evaluation.curves import PrecisionPoint, ReliabilityBin, RocPoint
+from pipeline.evaluation.pictures._figure import ENSEMBLE, MOST_LINES, begin, save, words
+
+
+def confusion(
+    path: Path,
+    decided: Int[np.ndarray, " n"],
+    targets: Int[np.ndarray, " n"],
+    classes: Sequence[str],
+    title: str,
+) -> None:
+    """Rows are true classes; colour is the share of the row, the number the count."""
+    num = len(classes)
+    counts = np.bincount(targets * num + decided, minlength=num**2).reshape(num, num)
+    size = 2.2 + 0.5 * num
+    figure, axes = begin(size + 0.6, size)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.argwhere(counts > 0):
+        colour = "white" if share[row, column] > 0.5 else "black"
+        number = str(counts[row, column])
+        axes.text(column, row, number, ha="center", va="center", color=colour, fontsize=8)
+    axes.set_xticks(range(num), classes, rotation=45, ha="right")
+    axes.set_yticks(range(num), classes)
+    axes.set(xlabel="predicted", ylabel="true", title=title)
+    save(figure, path)
+
+
+def thresholds(path: Path, points: Sequence[RocPoint] | Sequence[PrecisionPoint]) -> None:
+    """A line a curve, of at most ten."""
+    figure, axes = begin(6, 5)
+    names = list(dict.fromkeys(point.curve for point in points))[:MOST_LINES]
+    _, x, y, _ = points[0]._fields
+    for name in names:
+        own = [point for point in points if point.curve == name]
+        axes.plot(*np.array([point[1:3] for point in own]).T, label=name)
+    axes.set(xlabel=words(x), ylabel=words(y), xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    axes.grid(alpha=0.3)
+    if len(names) > 1:
+        axes.legend(frameon=False, fontsize=8)
+    save(figure, path)
+
+
+def reliability(path: Path, bins: Sequence[ReliabilityBin], title: str) -> None:
+    """The first curve: that of all together."""
+    figure, axes = begin(5, 5)
+    own = [found for found in bins if found.curve == bins[0].curve]
+    axes.plot([0, 1], [0, 1], "--", color="grey", linewidth=1)
+    for found in own:
+        axes.plot([found.predicted] * 2, [found.low, found.high], color=ENSEMBLE, linewidth=2)
+    axes.plot([b.predicted for b in own], [b.observed for b in own], "o", color=ENSEMBLE)
+    axes.set(xlabel="predicted probability", ylabel="how often it is so", title=title)
+    axes.grid(alpha=0.3)
+    save(figure, path)

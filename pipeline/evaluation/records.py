@@ -1,0 +1,75 @@
+"""The figures of a comparison for `dvc metrics`, for the tracked runs, and on the terminal."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from pipeline.artifacts import write_json
+from pipeline.evaluation.compare import Comparison
+from pipeline.evaluation.intervals import Estimate
+from pipeline.evaluation.yardstick import Yardstick
+from pipeline.space import Kind
+from pipeline.spool import Spool
+
+SHOWN: dict[Kind, tuple[str, ...]] = {
+    "classes": ("accuracy", "macro_f1", "log_loss", "calibration_error"),
+    "labels": ("hamming_loss", "subset_accuracy", "mean_average_precision", "log_loss"),
+    "values": ("rmse", "mae", "r2", "interval_coverage"),
+}
+"""On the terminal; all others are in the files."""
+
+
+def write_metrics(folder: Path, comparison: Comparison, ensembles: Collection[str]) -> None:
+    """One file a system, which `dvc metrics show` turns into one row each."""
+    for name, estimates in comparison.systems.items():
+        row: dict[str, float | str] = {"kind": "ensemble" if name in ensembles else "member"}
+        for metric, estimate in estimates.items():
+            row[metric] = estimate.value
+            row[f"{metric}_interval"] = f"{estimate.low:.4f} .. {estimate.high:.4f}"
+            row["num_samples"] = estimate.num_samples
+        write_json(folder / f"{name}.json", row)
+
+
+def record(spool: Spool, comparison: Comparison, ensembles: Collection[str]) -> None:
+    """A nested run a system; the run itself holds the chosen ensemble and its gain."""
+    for name, estimates in comparison.systems.items():
+        kind = "ensemble" if name in ensembles else "member"
+        nested = spool.nested(name, {"tags": {"convoy.system": name, "convoy.kind": kind}})
+        nested.record(_flat("test", estimates))
+    spool.record(_flat("test", comparison.systems[comparison.gain.first]))
+    spool.record(_flat("gain_over_best_member", comparison.gain.differences))
+    spool.record({"gain_over_best_member/p": comparison.gain.p})
+
+
+def show(
+    comparison: Comparison, yardstick: Yardstick, ensembles: Collection[str], notes: Sequence[str]
+) -> None:
+    """The comparison on the terminal, the best system first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = SHOWN[yardstick.kind]
+    table = Table("system", *(metric.replace("_", " ") for metric in shown), box=None)
+    better = 1 if yardstick.headline_metric.higher_is_better else -1
+    systems = comparison.systems.items()
+    for name, row in sorted(systems, key=lambda item: -better * item[1][yardstick.headline].value):
+        label = f"{name} (ensemble)" if name in ensembles else name
+        table.add_row(label, *(_cell(row.get(metric)) for metric in shown))
+    console = Console(width=None if Console().is_terminal else 120)
+    console.print(table)
+    for sentence in (comparison.verdict, *notes):
+        console.print(sentence, highlight=False, soft_wrap=True)
+
+
+def _cell(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "–"
+    return f"{estimate.value:.4f} [{estimate.low:.4f}, {estimate.high:.4f}]"
+
+
+def _flat(prefix: str, estimates: dict[str, Estimate]) -> dict[str, float]:
+    flat: dict[str, float] = {}
+    for metric, estimate in estimates.items():
+        flat[f"{prefix}/{metric}"] = estimate.value
+        flat[f"{prefix}/{metric}_low"] = estimate.low
+        flat[f"{prefix}/{metric}_high"] = estimate.high
+    return flat

@@ -1,0 +1,100 @@
+"""Look at errors, and put the systems under hard conditions where that is asked for."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pipeline.artifacts import Card, read_json
+from pipeline.augmentation.counter import sample_keys
+from pipeline.component import load
+from pipeline.ensembling._combiner import Combiner
+from pipeline.evaluating import Tested, yardstick
+from pipeline.inspection import gallery, robustness
+from pipeline.packed import Packed
+from pipeline.params import Robustness
+from pipeline.predicting import Member, choose_device
+from pipeline.stage import Stage, run
+from pipeline.validation import pooled
+
+
+def main(stage: Stage) -> None:
+    torch.set_num_threads(stage.params.hardware.threads)
+    _show_errors(stage)
+    if stage.params.evaluation.robustness:
+        _test_hard(stage, stage.params.evaluation.robustness)
+
+
+def _show_errors(stage: Stage) -> None:
+    card, choice = Card.load(stage.inputs.card), read_json(stage.inputs.ensemble / "choice.json")
+    combiner = Combiner.load(stage.inputs.system(choice["chosen"]))
+    looked_with = combiner.heaviest or choice["best_member"]
+    network = _member(stage, looked_with, choose_device("cpu")).networks[0]
+    test, trainval = Packed.open(stage.inputs.test), Packed.open(stage.inputs.trainval)
+    tables = {
+        name: _rows(stage.inputs.tables / f"{name}.csv")
+        for name in ("confident_mistakes", "confused_pairs", "largest_errors", "label_errors")
+    }
+    mistakes = tables["confident_mistakes"]
+    sections = {}
+    for name, captioned, packed, column in (
+        ("confident_mistakes", gallery.mistakes(mistakes), test, "answered"),
+        ("confused_pairs", gallery.confused(tables["confused_pairs"], mistakes), test, "answered"),
+        ("largest_errors", gallery.misses(tables["largest_errors"]), test, "answered"),
+        ("label_errors", gallery.suspects(tables["label_errors"]), trainval, "suggested"),
+    ):
+        said = gallery.said_by(combiner.space.kind, card.classes, network.num_outputs, column)
+        sections[name] = gallery.write(
+            stage.outputs.inspection, name, captioned, packed, network, said
+        )
+    gallery.write_index(stage.outputs.inspection, sections, looked_with)
+    stage.spool.record({f"gallery/{name}": len(items) for name, items in sections.items()})
+
+
+def _test_hard(stage: Stage, settings: Robustness) -> None:
+    tested, test = Tested.read(stage.inputs, stage.params), Packed.open(stage.inputs.test)
+    pool, _ = pooled(stage.inputs, tested.members, "test", stage.params)
+    rows = np.sort(np.argsort(sample_keys(pool.ids))[: settings.max_images])
+    kind, samples = tested.yardstick.kind, tested.samples.of(pool.ids[rows])
+    measure_by = yardstick(
+        kind, Card.load(stage.inputs.card), pool.take(rows), samples, stage.params
+    )
+    images = np.asarray(test.images[rows])
+    task: Any = stage.params.task
+    card = Card.load(stage.inputs.card)
+    device = choose_device(stage.params.hardware.accelerator)
+    systems = robustness.Systems(
+        {name: _member(stage, name, device) for name in tested.members},
+        {name: tested.combiners[name] for name in [*tested.members, tested.chosen]},
+        lambda logits: load("task", task).predictions(logits, *card.target_scale),
+    )
+    found = list(
+        robustness.corrupted(systems, measure_by, images, settings.corruptions, settings.severities)
+    )
+    if settings.epsilons:
+        goal = robustness.goal(task.ACTIVATION, measure_by.targets, card.target_scale)
+        found += robustness.attacked(systems, measure_by, images, settings.epsilons, goal)
+    robustness.write(stage.outputs.inspection / "robustness.csv", found, measure_by.headline)
+
+
+def _member(stage: Stage, name: str, device: torch.device) -> Member:
+    return Member.load(
+        stage.inputs.member(name),
+        device,
+        stage.params.hardware.precision,
+        stage.params.prediction.of(name),
+    ).arrange(stage.params.hardware.memory_format)
+
+
+def _rows(path: Path) -> list[gallery.Row]:
+    """Of a table; none where nothing was found."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+if __name__ == "__main__":
+    run("inspect", main)

@@ -1,0 +1,111 @@
+"""How a system is fitted, and judged on samples it was not fitted on."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.component import names, schema
+from pipeline.decision import Decision
+from pipeline.ensembling._fit import Validation, fit, folds
+from pipeline.errors import UserError
+from tests.ensembling.pools import distributions, pool, space
+
+ALL = names("calibrator")
+
+
+def validation(kind, targets: np.ndarray, calibrators=("none",), place=None) -> Validation:
+    place = folds([""] * len(targets), 5, 0) if place is None else place
+    chosen = [schema("calibrator", name)(name=name) for name in calibrators]
+    return Validation(space(kind), targets, place, chosen, lambda _: Decision("most_probable"))
+
+
+def method(name: str):
+    return schema("method", name)(name=name)
+
+
+def members(table: np.ndarray) -> list[str]:
+    return [f"m{i}" for i in range(len(table))]
+
+
+def test_among_useless_members_the_fit_flatters_and_the_judgement_does_not() -> None:
+    flattered, honest = np.mean([judged(seed) for seed in range(8)], axis=0)
+    assert flattered < 0.9 * np.log(2) < np.log(2) < honest
+
+
+def judged(seed: int) -> tuple[float, float]:
+    """Of a hundred members that guess between two classes: on the samples fitted, and held out."""
+    rng = np.random.default_rng(seed)
+    targets = rng.integers(0, 2, 60)
+    table = distributions(rng.normal(size=(100, 60, 2)))
+    found = fit(method("weighted"), members(table), table, validation("classes", targets))
+    named = dict(zip(members(table), table, strict=True))
+    return space("classes").losses(found.combiner(named), targets).mean(), found.loss
+
+
+def test_each_fold_is_predicted_by_a_fit_on_the_others() -> None:
+    table, targets = pool("classes", 3, 60)
+    val = validation("classes", targets)
+    found = fit(method("best"), members(table), table, val)
+    for fold in range(5):
+        unseen = val.folds == fold
+        losses = space("classes").losses(table[:, ~unseen], targets[~unseen]).mean(axis=1)
+        np.testing.assert_allclose(
+            found.held_out[unseen], table[losses.argmin(), unseen], atol=1e-12
+        )
+
+
+def test_a_sample_has_no_part_in_its_own_prediction() -> None:
+    """Another truth of one fold changes nothing that is said of that fold, before calibration."""
+    table, targets = pool("classes", 4, 100)
+    val = validation("classes", targets)
+    unseen = val.folds == 2
+    other = np.where(unseen, (targets + 1) % 5, targets)
+    for name in ("stacking", "weighted"):
+        first = fit(method(name), members(table), table, val)
+        again = fit(method(name), members(table), table, validation("classes", other))
+        np.testing.assert_array_equal(first.held_out[unseen], again.held_out[unseen])
+        assert np.abs(first.held_out[~unseen] - again.held_out[~unseen]).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("factor", "shift", "expected"), [(4.0, 0.0, "temperature"), (1.0, 3.0, "vector")]
+)
+def test_the_calibrator_that_suits_is_chosen(factor: float, shift: float, expected: str) -> None:
+    rng = np.random.default_rng(0)
+    right = distributions(2 * rng.normal(size=(500, 5)))
+    targets = (rng.random((500, 1)) > np.exp(right).cumsum(axis=1)).sum(axis=1)
+    given = distributions(factor * right + shift * np.eye(5)[1])[None]
+    found = fit(method("best"), "a", given, validation("classes", targets, ALL))
+    assert found.combiner.calibrator == expected
+    assert found.loss == min(losses.mean() for losses in found.losses.values())
+    np.testing.assert_allclose(np.exp(found.combiner({"a": given[0]})), np.exp(right), atol=0.1)
+
+
+def test_all_calibrators_are_judged_without_the_sample() -> None:
+    table, targets = pool("classes", 1, 40)
+    found = fit(method("best"), "a", table, validation("classes", targets, ALL))
+    assert set(found.losses) == set(ALL)
+    assert all(losses.shape == (40,) for losses in found.losses.values())
+    np.testing.assert_allclose(found.losses["none"], space("classes").losses(table[0], targets))
+
+
+@given(
+    groups=st.lists(st.sampled_from(["", "a", "b", "c"]), max_size=60).map(["", "a"].__add__),
+    num_folds=st.integers(2, 6),
+    seed=st.integers(0, 100),
+)
+def test_groups_stay_together(groups: list[str], num_folds: int, seed: int) -> None:
+    place = folds(groups, num_folds, seed)
+    for group in set(groups) - {""}:
+        assert len({fold for fold, own in zip(place, groups, strict=True) if own == group}) == 1
+    assert 2 <= len(set(place)) <= num_folds
+
+
+def test_samples_without_a_group_are_spread_evenly() -> None:
+    assert np.bincount(folds([""] * 52, 5, 0)).tolist() == [11, 11, 10, 10, 10]
+
+
+def test_one_group_is_refused() -> None:
+    with pytest.raises(UserError, match="20 samples of one group"):
+        folds(["scanner"] * 20, 5, 0)

@@ -1,0 +1,193 @@
+"""The stage for every kind of task, on predictions of members whose quality is known."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.artifacts import Card, Cost, Layout, Predictions, write_json
+from pipeline.component import retuple
+from pipeline.params import Params, read
+from pipeline.space import Kind
+from pipeline.spool import Spool
+from pipeline.stage import Stage
+from stages import ensemble, evaluate
+from tests.conftest import ROOT
+from tests.evaluation.systems import KINDS, NAMES, SCALE, make_targets
+
+TASKS = {"classes": "multiclass", "labels": "multilabel", "values": "regression"}
+LOSSES = {"classes": "cross_entropy", "labels": "binary_cross_entropy", "values": "mse"}
+MONITORS = {"classes": "log_loss", "labels": "log_loss", "values": "standardised_mse"}
+MEMBERS = {"good": 2.0, "fair": 1.5, "poor": 0.3}
+SIZES = {"val": 150, "test": 200}
+
+
+def make_logits(kind: Kind, targets: np.ndarray, skill: float, seed: int) -> np.ndarray:
+    """As a network gives them."""
+    generator = np.random.default_rng(seed)
+    if kind == "values":
+        mean, std = SCALE
+        true = (targets - mean) / std
+        return (true + generator.normal(size=true.shape) / skill).astype(np.float32)
+    true = np.eye(3)[targets] if kind == "classes" else targets - 0.5
+    return (skill * true + generator.normal(size=true.shape)).astype(np.float32)
+
+
+def make_params(kind: Kind) -> Params:
+    tree = read(ROOT / "params.yaml")
+    tree["task"] = {"name": TASKS[kind]}
+    tree["members"] = {name: {"recipe": "cnn"} for name in MEMBERS}
+    tree["evaluation"] = {"num_bootstrap": 100}
+    for recipe in tree["recipes"].values():
+        recipe["loss"] = {"name": LOSSES[kind]}
+    if kind == "classes":
+        tree["ensemble"] = {"costs": [[0, 1, 1], [1, 0, 5], [1, 1, 0]]}
+    return Params.model_validate(retuple(tree))
+
+
+def make_inputs(kind: Kind, layout: Layout) -> None:
+    """What predict and preprocess would have left."""
+    scale = SCALE if kind == "values" else ()
+    Card(NAMES, (8, 8, 1), "crop", 1, {}, (0.5,), (0.2,), "f", scale).save(layout.card)
+    for place, (split, num) in enumerate(SIZES.items()):
+        targets = make_targets(kind, num, seed=place)
+        ids = np.array([f"{split}_{i}" for i in range(num)])
+        folder = layout.trainval if split == "val" else layout.test
+        folder.mkdir(parents=True)
+        rows = zip(ids, ["0"] * num, [""] * num, ["ab"[i % 2] for i in range(num)], strict=True)
+        with (folder / "samples.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([("id", "fold", "group", "site"), *rows])
+        for seed, (member, skill) in enumerate(MEMBERS.items()):
+            logits = make_logits(kind, targets, skill, seed + 10 * place)
+            Predictions(ids, logits, targets).save(layout.predictions(member, split))
+    for member in MEMBERS:
+        write_json(layout.cost(member), Cost(10, 40, 1000)._asdict())
+        history = layout.member(member) / "fold_0/history.csv"
+        history.parent.mkdir(parents=True)
+        history.write_text(f"epoch,val/{MONITORS[kind]}\n1,0.9\n2,0.7\n")
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def evaluated(request, tmp_path_factory: pytest.TempPathFactory) -> tuple[Kind, Layout]:
+    """The kind, and a folder in which ensemble and evaluate have run."""
+    root: Path = tmp_path_factory.mktemp(request.param)
+    layout = Layout(root)
+    make_inputs(request.param, layout)
+    for name, main in (("ensemble", ensemble.main), ("evaluate", evaluate.main)):
+        spool = Spool(root / "runs" / name)
+        spool.open(name, {"stage": name, "fingerprint": "f"})
+        main(Stage("", make_params(request.param), layout, layout, root, root, spool))
+    return request.param, layout
+
+
+def table(layout: Layout, name: str) -> list[dict[str, str]]:
+    path = layout.tables / f"{name}.csv"
+    if not path.is_file():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_comparison_is_whole(evaluated) -> None:
+    kind, layout = evaluated
+    found = json.loads(layout.comparison.read_text(), parse_constant=pytest.fail)
+    systems = [row["system"] for row in table(layout, "systems")]
+    assert list(found["systems"]) == sorted(systems)
+    assert set(MEMBERS) < set(systems)
+    assert (found["kind"], found["num_samples"], found["notes"]) == (kind, 200, [])
+    assert "200 test samples" in found["verdict"]
+    assert found["best_member"] == "good"
+    for name in systems:
+        row = json.loads((layout.metrics / f"{name}.json").read_text())
+        assert row["num_samples"] == 200
+        assert " .. " in row[f"{found['headline']}_interval"]
+
+
+def test_every_table_that_has_a_meaning_is_there(evaluated) -> None:
+    kind, layout = evaluated
+    expected = {
+        "systems", "pairs", "diversity", "contributions", "cost", "sizes", "per_class", "slices",
+        "calibration", "confident_mistakes",
+    }  # fmt: skip
+    if kind != "values":
+        expected |= {"confused_pairs", "label_errors"}
+    assert {path.stem for path in layout.tables.glob("*.csv")} == expected
+    num_systems = len(table(layout, "systems"))
+    assert len(table(layout, "pairs")) == num_systems * (num_systems - 1) / 2
+    assert len(table(layout, "cost")) == num_systems
+    assert {row["member"] for row in table(layout, "contributions")} == set(MEMBERS)
+    sizes = table(layout, "sizes")
+    assert [(row["num_members"], row["added"]) for row in sizes][0] == ("1", "good")
+    assert len(sizes) == len(MEMBERS)
+
+
+def test_every_figure_has_an_interval_and_a_number_of_samples(evaluated) -> None:
+    _, layout = evaluated
+    for path in layout.tables.glob("*.csv"):
+        if path.stem in ("confident_mistakes", "label_errors"):
+            continue  # samples, not figures
+        for row in table(layout, path.stem):
+            assert int(row["num_samples"]) > 0
+            for column in row:
+                if f"{column}_low" in row and row[column]:
+                    low, high = float(row[f"{column}_low"]), float(row[f"{column}_high"])
+                    assert low <= float(row[column]) + 1e-6
+                    assert float(row[column]) <= high + 1e-6
+
+
+def test_the_poor_member_is_seen_as_such(evaluated) -> None:
+    _, layout = evaluated
+    headline = json.loads(layout.comparison.read_text())["headline"]
+    value = {row["system"]: float(row[headline]) for row in table(layout, "systems")}
+    sign = -1 if headline in ("rmse", "hamming_loss") else 1
+    assert sign * value["poor"] == min(sign * own for own in value.values())
+    costs = {row["system"]: int(row["multiply_adds"]) for row in table(layout, "cost")}
+    assert costs["poor"] == 1000
+    assert costs["mean"] == 3000
+
+
+def test_every_calibrator_is_measured_and_one_is_used(evaluated) -> None:
+    _, layout = evaluated
+    rows = table(layout, "calibration")
+    by_system = {row["system"]: [r for r in rows if r["system"] == row["system"]] for row in rows}
+    chosen = {row["system"]: row["calibrator"] for row in table(layout, "systems")}
+    for system, own in by_system.items():
+        assert {"none", "vector"} <= {row["calibrator"] for row in own}
+        assert [r["calibrator"] for r in own if r["is_used"] == "True"] == [chosen[system]]
+
+
+def test_plots_are_drawn_twice(evaluated) -> None:
+    """As tables for DVC, and as pictures."""
+    kind, layout = evaluated
+    both = {"learning_curves"}
+    both |= {"roc", "precision_recall", "reliability"} if kind != "values" else set()
+    both |= {"confusion"} if kind == "classes" else set()
+    pictures = both | {"systems", "cost", "sizes", "diversity"}
+    assert {path.stem for path in layout.plots.glob("*.csv")} == both
+    assert {path.stem for path in layout.plots.glob("*.png")} == pictures
+    heading = (layout.plots / "learning_curves.csv").read_text().splitlines()[0]
+    assert heading == f"member,epoch,val_{MONITORS[kind]}"
+
+
+def test_runs_hold_every_system(evaluated) -> None:
+    _, layout = evaluated
+    runs = layout.root / "runs/evaluate"
+    figures = {figure.name: figure.value for figure in Spool(runs / "good").figures()}
+    headline = json.loads(layout.comparison.read_text())["headline"]
+    assert figures[f"test/{headline}_low"] <= figures[f"test/{headline}"]
+    own = {figure.name for figure in Spool(runs).figures()}
+    assert {f"gain_over_best_member/{headline}", "gain_over_best_member/p"} <= own
+
+
+def test_the_same_inputs_give_the_same_bytes(evaluated, tmp_path: Path) -> None:
+    kind, layout = evaluated
+    spool = Spool(tmp_path / "run")
+    spool.open("evaluate", {"stage": "evaluate", "fingerprint": "f"})
+    again = Layout(tmp_path)
+    evaluate.main(Stage("", make_params(kind), layout, again, tmp_path, tmp_path, spool))
+    first = sorted((layout.root / "reports").rglob("*.*"))
+    assert len(first) > 20
+    for path in first:
+        assert path.read_bytes() == (tmp_path / path.relative_to(layout.root)).read_bytes()
