@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from pipeline.component import retuple
 from pipeline.errors import UserError
+
+Targets = Int[np.ndarray, " n"] | Bool[np.ndarray, "n k"] | Float[np.ndarray, "n t"]
+"""One class an image, a yes or no for each of k labels, or t values in their own units."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ class Predictions:
 
     ids: np.ndarray
     logits: Float[np.ndarray, "n k"]
-    targets: Int[np.ndarray, " n"]
+    targets: Targets
 
     def save(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -201,7 +204,7 @@ class Pool(NamedTuple):
     members: list[str]
     ids: np.ndarray
     logits: Float[np.ndarray, "m n k"]
-    targets: Int[np.ndarray, " n"]
+    targets: Targets
 
     @classmethod
     def gather(cls, predictions: dict[str, Predictions]) -> "Pool":

@@ -36,7 +36,7 @@ def confusion(
 
 def thresholds(path: Path, points: Sequence[RocPoint] | Sequence[PrecisionPoint]) -> None:
     """A line a curve, of at most ten."""
-    figure, axes = begin(6, 5)
+    figure, axes = begin(6.0, 5.0)
     names = list(dict.fromkeys(point.curve for point in points))[:MOST_LINES]
     _, x, y, _ = points[0]._fields
     for name in names:
@@ -51,7 +51,7 @@ def thresholds(path: Path, points: Sequence[RocPoint] | Sequence[PrecisionPoint]
 
 def reliability(path: Path, bins: Sequence[ReliabilityBin], title: str) -> None:
     """The first curve: that of all together."""
-    figure, axes = begin(5, 5)
+    figure, axes = begin(5.0, 5.0)
     own = [found for found in bins if found.curve == bins[0].curve]
     axes.plot([0, 1], [0, 1], "--", color="grey", linewidth=1)
     for found in own:

@@ -15,7 +15,7 @@ from pipeline.evaluation.pictures._figure import ENSEMBLE, MEMBER, begin, save, 
 def systems(path: Path, rows: dict[str, Estimate], ensembles: Collection[str], metric: str) -> None:
     """A figure and its interval for every system, by size."""
     ordered = sorted(rows.items(), key=lambda item: item[1].value)
-    figure, axes = begin(7, 1 + 0.35 * len(rows))
+    figure, axes = begin(7.0, 1 + 0.35 * len(rows))
     for height, (name, estimate) in enumerate(ordered):
         colour = ENSEMBLE if name in ensembles else MEMBER
         axes.plot([estimate.low, estimate.high], [height, height], color=colour, linewidth=2)
@@ -30,7 +30,7 @@ def systems(path: Path, rows: dict[str, Estimate], ensembles: Collection[str], m
 
 def cost(path: Path, rows: Sequence[Priced], ensembles: Collection[str], metric: str) -> None:
     """Every system by its multiply-adds; the line joins those that nothing beats on both."""
-    figure, axes = begin(7, 4.5)
+    figure, axes = begin(7.0, 4.5)
     front = [row for row in rows if row.on_frontier]
     axes.plot(
         [row.cost.multiply_adds for row in front], [row.figure.value for row in front],
@@ -52,7 +52,7 @@ def cost(path: Path, rows: Sequence[Priced], ensembles: Collection[str], metric:
 
 def sizes(path: Path, rows: Sequence[Size], metric: str) -> None:
     """The mean of the first members in order of usefulness, with its interval."""
-    figure, axes = begin(6, 4)
+    figure, axes = begin(6.0, 4.0)
     nums = [row.num_members for row in rows]
     low, high = ([getattr(row.figure, end) for row in rows] for end in ("low", "high"))
     axes.fill_between(nums, low, high, color=ENSEMBLE, alpha=0.2, linewidth=0)

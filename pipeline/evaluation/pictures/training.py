@@ -9,7 +9,7 @@ from pipeline.evaluation.pictures._figure import begin, save
 
 def learning_curves(path: Path, epochs: Sequence[Epoch], monitor: str) -> None:
     """The figure that training watched, of every member by epoch."""
-    figure, axes = begin(7, 4)
+    figure, axes = begin(7.0, 4.0)
     for member in dict.fromkeys(row.member for row in epochs):
         own = [row for row in epochs if row.member == member]
         axes.plot([row.epoch for row in own], [row.figure for row in own], label=member)
