@@ -1,4 +1,4 @@
-"""Every metric of 100 systems with its interval: the time, the memory, and what resampling takes.
+"""100 systems measured and compared, with intervals: the time, the memory, what resampling takes.
 
     OMP_NUM_THREADS=1 taskset -c 0 python -m bench.evaluation
 
@@ -18,8 +18,10 @@ from scipy.special import log_softmax
 
 from bench.paired import ratio, shown
 from pipeline.evaluation.answers import Answers
+from pipeline.evaluation.compare import compare
 from pipeline.evaluation.intervals import Bootstrap, draws
 from pipeline.evaluation.metrics import metrics
+from pipeline.evaluation.yardstick import Yardstick
 
 NUM_SYSTEMS, NUM_SAMPLES, NUM_CLASSES, NUM_DRAWS, NUM_BINS = 100, 10_000, 10, 1000, 15
 LABELS = list(range(NUM_CLASSES))
@@ -78,11 +80,20 @@ def clocked(work: Callable[[], object]) -> float:
     return time.process_time() - begin
 
 
-def all_systems(targets: np.ndarray) -> None:
-    """A hundred of them, each made when it is measured, as stages do with combiners."""
-    bootstrap = Bootstrap(np.arange(NUM_SAMPLES), NUM_DRAWS, 0.95, seed=0)
-    for seed in range(NUM_SYSTEMS):
-        bootstrap.estimates(METRICS, system(targets, seed), targets)
+def compared(targets: np.ndarray, systems: dict[str, Answers]) -> None:
+    """Every system by every metric, and every pair of them with its interval and p."""
+    lone = np.arange(NUM_SAMPLES)
+    yardstick = Yardstick(
+        kind="classes",
+        names=tuple(map(str, LABELS)),
+        ids=lone.astype(str),
+        targets=targets,
+        groups=lone,
+        metrics=METRICS,
+        bootstrap=Bootstrap(lone, NUM_DRAWS, 0.95, seed=0),
+        confidence=0.95,
+    )
+    compare(yardstick, systems, chosen="0", best_member="1")
 
 
 def side_by_side(targets: np.ndarray, num_draws: int = 300) -> None:
@@ -99,13 +110,12 @@ def side_by_side(targets: np.ndarray, num_draws: int = 300) -> None:
 
 def main() -> None:
     targets = np.random.default_rng(0).integers(0, NUM_CLASSES, NUM_SAMPLES)
+    systems = {str(seed): system(targets, seed) for seed in range(NUM_SYSTEMS)}
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    seconds = clocked(partial(all_systems, targets))
+    seconds = clocked(partial(compared, targets, systems))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    making = clocked(lambda: [system(targets, seed) for seed in range(NUM_SYSTEMS)])
-    print(f"{NUM_SYSTEMS} systems, {len(METRICS)} metrics, {NUM_DRAWS:,} draws:")
-    print(f"{seconds:.1f} s of a core, of which {making:.1f} s make the systems;")
-    print(f"peak memory {peak:.0f} MiB, {before:.0f} MiB of it before")
+    print(f"{NUM_SYSTEMS} systems, {len(METRICS)} metrics, all pairs, {NUM_DRAWS:,} draws:")
+    print(f"{seconds:.1f} s of a core; peak memory {peak:.0f} MiB, {before:.0f} MiB of it before")
     one, few = system(targets, seed=0), draws(NUM_SAMPLES, 10, seed=0)
     bootstrap = Bootstrap(np.arange(NUM_SAMPLES), NUM_DRAWS, 0.95, seed=0)
     longer = ratio(

@@ -138,6 +138,25 @@ def compare(
     print(f"kept in {path}")
 
 
+@app.command()
+def latency(
+    num_rounds: Annotated[int, typer.Option(min=5, help="How often each system is timed.")] = 50,
+) -> None:
+    """Time every member and the chosen ensemble on this machine, for 1 image and for 64."""
+    loaded = params.load(PARAMS_FILE)
+    from pipeline.artifacts import Layout
+    from pipeline.evaluation import tables
+    from pipeline.latency import latencies
+
+    found = latencies(Layout(), loaded, num_rounds)
+    tables.write(Layout().latency, found)
+    for row in found:
+        took = row.median_ms
+        interval = f"[{took.low:.2f}, {took.high:.2f}]"
+        print(f"{row.system:20}  {row.batch_size:3} images  {took.value:8.2f} ms {interval}")
+    print(f"medians of {num_rounds}, {loaded.evaluation.confidence:.0%} intervals")
+
+
 def main() -> None:
     try:
         app()

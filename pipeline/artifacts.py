@@ -97,6 +97,11 @@ class Layout:
         return self.root / "reports/compare"
 
     @property
+    def latency(self) -> Path:
+        """Measured by a command; no output of a stage, as it is a time."""
+        return self.root / "reports/latency.csv"
+
+    @property
     def inspection(self) -> Path:
         return self.root / "artifacts/inspection"
 

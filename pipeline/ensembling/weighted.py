@@ -71,9 +71,10 @@ def _step(
     mixed, ahead = weights @ table, towards @ table
     least = 0.5 / max(table.shape)
     promised = 1e-4 * ((ahead / mixed).mean() - 1)
+    rounding = 1e-14  # of the loss: what the last steps promise is less
     length = 1.0
     while True:
         moved = (1 - length) * mixed + length * ahead
-        if moved.min() >= least and np.log(moved / mixed).mean() >= length * promised:
+        if moved.min() >= least and np.log(moved / mixed).mean() >= length * promised - rounding:
             return (1 - length) * weights + length * towards
         length /= 2

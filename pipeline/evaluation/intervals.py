@@ -136,6 +136,8 @@ class Bootstrap:
         return np.vstack([block @ grouped for block in blocks])
 
     def _by_group(self, table: Float[np.ndarray, "n s"]) -> Float[np.ndarray, "g s"]:
+        if len(self._starts) == len(table):
+            return table
         grouped: np.ndarray = np.add.reduceat(table[self._order], self._starts)
         return grouped
 

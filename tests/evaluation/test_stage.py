@@ -42,8 +42,9 @@ def make_params(kind: Kind) -> Params:
     tree["evaluation"] = {"num_bootstrap": 100}
     for recipe in tree["recipes"].values():
         recipe["loss"] = {"name": LOSSES[kind]}
+    tree["ensemble"] = {"methods": [{"name": "mean"}, {"name": "greedy"}]}
     if kind == "classes":
-        tree["ensemble"] = {"costs": [[0, 1, 1], [1, 0, 5], [1, 1, 0]]}
+        tree["ensemble"]["costs"] = [[0, 1, 1], [1, 0, 2], [1, 1, 0]]
     return Params.model_validate(retuple(tree))
 
 

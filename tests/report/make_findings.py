@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pipeline.artifacts import Card, Layout, read_json, write_json
+from pipeline.artifacts import Card, Cost, Layout, read_json, write_json
 from pipeline.component import retuple
 from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.metrics import HEADLINE, metrics
@@ -57,6 +57,11 @@ def table(path: Path, heading: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
         csv.writer(file).writerows([heading, *rows])
 
 
+def ends(name: str) -> tuple[str, str, str]:
+    """The columns of an estimate."""
+    return name, f"{name}_low", f"{name}_high"
+
+
 def _card(layout: Layout, kind: Kind) -> None:
     counts = {
         split: {} if kind == "values" else {name: 40 * (i + 1) for i, name in enumerate(NAMES)}
@@ -100,7 +105,7 @@ def _systems(layout: Layout, kind: Kind, rng: np.random.Generator) -> None:
         write_json(layout.system(name), {"calibrator": "temperature"})
     table(
         layout.tables / "pairs.csv",
-        ("first", "second", "difference", "difference_low", "difference_high", "num_samples", "p", "p_corrected"),
+        ("first", "second", *ends("difference"), "num_samples", "p", "p_corrected"),
         (
             (a, b, level[a] - level[b], level[a] - level[b] + DOWN, level[a] - level[b] + UP,
              NUM_SAMPLES, 0.001, 0.01 if abs(level[a] - level[b]) > 0.02 else 0.4)
@@ -109,9 +114,10 @@ def _systems(layout: Layout, kind: Kind, rng: np.random.Generator) -> None:
     )  # fmt: skip
     table(
         layout.tables / "cost.csv",
-        ("system", "num_members", "num_parameters", "num_bytes", "multiply_adds", "figure", "figure_low", "figure_high", "num_samples", "on_frontier"),
+        ("system", "num_members", *Cost._fields, *ends("figure"), "num_samples", "on_frontier"),
         (
-            (s, 1, 12_345 * (i + 1), 49_380 * (i + 1), 10 ** (5 + i / 2), level[s], level[s] + DOWN, level[s] + UP, NUM_SAMPLES, i != 1)
+            (s, 1, 12_345 * (i + 1), 49_380 * (i + 1), 10 ** (5 + i / 2),
+             level[s], level[s] + DOWN, level[s] + UP, NUM_SAMPLES, i != 1)
             for i, s in enumerate(systems)
         ),
     )  # fmt: skip
@@ -159,7 +165,8 @@ def _slices(layout: Layout) -> None:
         ("column", "part", "figure", "figure_low", "figure_high", "num_samples",
          "difference", "difference_low", "difference_high", "p"),
         (
-            ("brightness", f"{10 * i} to {10 * i + 10}", 0.8 + i / 50, 0.77, 0.9, 200, i / 50 - 0.1, -0.2, 0.1, 0.02 * 2**i)
+            ("brightness", f"{10 * i} to {10 * i + 10}", 0.8 + i / 50, 0.77, 0.9, 200,
+             i / 50 - 0.1, -0.2, 0.1, 0.02 * 2**i)
             for i in range(6)
         ),
     )  # fmt: skip

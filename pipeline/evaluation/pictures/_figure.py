@@ -1,5 +1,6 @@
 """The look of all pictures, and how they become files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -8,7 +9,8 @@ from matplotlib.figure import Figure
 
 mpl.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
 MEMBER, ENSEMBLE = "#3466a8", "#d1731f"
-MOST_LINES = 10
+MOST_LINES, MOST_CELLS = 10, 30
+"""Lines in a picture; names on a side of a square, beyond which they are too many to be read."""
 
 
 def begin(width: float, height: float) -> tuple[Figure, Axes]:
@@ -16,6 +18,14 @@ def begin(width: float, height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), layout="constrained")
     axes: Axes = figure.subplots()
     return figure, axes
+
+
+def name_both(axes: Axes, names: Sequence[str]) -> None:
+    """Rows and columns of a square."""
+    if len(names) > MOST_CELLS:
+        return
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
+    axes.set_yticks(range(len(names)), names)
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -7,7 +7,15 @@ import numpy as np
 from jaxtyping import Int
 
 from pipeline.evaluation.curves import PrecisionPoint, ReliabilityBin, RocPoint
-from pipeline.evaluation.pictures._figure import ENSEMBLE, MOST_LINES, begin, save, words
+from pipeline.evaluation.pictures._figure import (
+    ENSEMBLE,
+    MOST_CELLS,
+    MOST_LINES,
+    begin,
+    name_both,
+    save,
+    words,
+)
 
 
 def confusion(
@@ -20,16 +28,15 @@ def confusion(
     """Rows are true classes; colour is the share of the row, the number the count."""
     num = len(classes)
     counts = np.bincount(targets * num + decided, minlength=num**2).reshape(num, num)
-    size = 2.2 + 0.5 * num
+    size = 2.2 + 0.5 * min(num, MOST_CELLS)
     figure, axes = begin(size + 0.6, size)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    for row, column in np.argwhere(counts > 0):
+    for row, column in np.argwhere(counts > 0) if num <= MOST_CELLS else ():
         colour = "white" if share[row, column] > 0.5 else "black"
         number = str(counts[row, column])
         axes.text(column, row, number, ha="center", va="center", color=colour, fontsize=8)
-    axes.set_xticks(range(num), classes, rotation=45, ha="right")
-    axes.set_yticks(range(num), classes)
+    name_both(axes, classes)
     axes.set(xlabel="predicted", ylabel="true", title=title)
     save(figure, path)
 

@@ -9,7 +9,15 @@ from pipeline.evaluation.contributions import Size
 from pipeline.evaluation.diversity import Diversity
 from pipeline.evaluation.frontier import Priced
 from pipeline.evaluation.intervals import Estimate
-from pipeline.evaluation.pictures._figure import ENSEMBLE, MEMBER, begin, save, words
+from pipeline.evaluation.pictures._figure import (
+    ENSEMBLE,
+    MEMBER,
+    MOST_CELLS,
+    begin,
+    name_both,
+    save,
+    words,
+)
 
 
 def systems(path: Path, rows: dict[str, Estimate], ensembles: Collection[str], metric: str) -> None:
@@ -41,9 +49,9 @@ def cost(path: Path, rows: Sequence[Priced], ensembles: Collection[str], metric:
         work, own = row.cost.multiply_adds, row.figure
         axes.plot([work] * 2, [own.low, own.high], color=colour, linewidth=1, alpha=0.5)
         axes.plot(work, own.value, "o", color=colour)
-    for row in front:
-        axes.annotate(row.system, (row.cost.multiply_adds, row.figure.value), (4, 4),
-                      textcoords="offset points", fontsize=8)  # fmt: skip
+    for place in dict.fromkeys((row.cost.multiply_adds, row.figure.value) for row in front):
+        here = [r.system for r in front if (r.cost.multiply_adds, r.figure.value) == place]
+        axes.annotate(", ".join(here), place, (4, 4), textcoords="offset points", fontsize=8)
     axes.set(xlabel="multiply-adds for one image", ylabel=words(metric), xscale="log")
     axes.set_title("ensembles in orange")
     axes.grid(alpha=0.3)
@@ -69,10 +77,9 @@ def diversity(path: Path, pairs: Sequence[Diversity]) -> None:
     for pair in pairs:
         i, j = names.index(pair.first), names.index(pair.second)
         share[i, j] = share[j, i] = pair.figures["disagreement"].value
-    size = 2 + 0.5 * len(names)
+    size = 2 + 0.5 * min(len(names), MOST_CELLS)
     figure, axes = begin(size + 0.8, size)
     figure.colorbar(axes.imshow(share, cmap="Blues", vmin=0), shrink=0.8)
-    axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
-    axes.set_yticks(range(len(names)), names)
+    name_both(axes, names)
     axes.set_title("disagreement")
     save(figure, path)

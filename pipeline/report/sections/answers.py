@@ -87,6 +87,7 @@ def _pairs(rows: list[Row]) -> Table:
 
 def _each(findings: Findings, rows: list[Row]) -> Table:
     """One row a class, label or value, with all that each is measured by."""
+    noun = NAMES[findings.kind]
     metrics = list(dict.fromkeys(row["metric"] for row in rows))
     found = {(row["name"], row["metric"]): estimate(row) for row in rows}
     scales = {
@@ -94,10 +95,10 @@ def _each(findings: Findings, rows: list[Row]) -> Table:
         for metric in metrics
     }
     return Table(
-        f"{NAMES[findings.kind].capitalize()} by {NAMES[findings.kind]}",
+        f"{noun.capitalize()} by {noun}",
         "",
         [
-            Column(NAMES[findings.kind], is_number=False),
+            Column(noun, is_number=False),
             *(Column(words(metric)) for metric in metrics),
         ],
         [

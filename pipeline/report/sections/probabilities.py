@@ -19,11 +19,10 @@ def section(findings: Findings) -> Section | None:
         blocks.append(_calibration(findings, rows))
     if not blocks:
         return None
+    what = "values" if findings.kind == "values" else "probabilities"
     return Section(
         "probabilities",
-        "Can the values be believed?"
-        if findings.kind == "values"
-        else "Can the probabilities be believed?",
+        f"Can the {what} be believed?",
         f"Curves of {findings.chosen}, the chosen ensemble, on test." if plots else "",
         blocks,
     )

@@ -1,0 +1,110 @@
+"""Ensemble methods on 100 members × 10,000 samples × 10 classes: seconds, memory, greedy's shortcut.
+
+    OMP_NUM_THREADS=1 taskset -c 0 python -m bench.ensembling [FITS]        (5 unless told)
+
+Each method is fitted FITS times on all samples; then judged once as in the pipeline: fitted on each
+of five folds as well, with every calibrator. Greedy selection is timed in turn with the same
+procedure over whole distributions, which finds the same weights.
+"""
+
+import resource
+import sys
+from functools import partial
+
+import numpy as np
+from scipy.special import log_softmax
+
+from bench.paired import ratio, seconds, shown
+from pipeline.component import names, resolve, schema
+from pipeline.decision import Decision
+from pipeline.ensembling._fit import Validation, fit, folds
+from pipeline.ensembling.greedy import Params as Greedy
+from pipeline.ensembling.greedy import fit as fit_greedy
+from pipeline.space import Space
+
+NUM_MEMBERS, NUM_SAMPLES, NUM_CLASSES = 100, 10_000, 10
+PLAIN = Greedy(name="greedy", num_bags=1, sorted_start=False)
+
+
+def pool() -> tuple[np.ndarray, np.ndarray]:
+    """Members of unlike skill and sureness, whose errors have a part in common."""
+    random = np.random.default_rng(0)
+    targets = random.integers(0, NUM_CLASSES, NUM_SAMPLES)
+    shared = 3 * np.eye(NUM_CLASSES)[targets] + random.normal(size=(NUM_SAMPLES, NUM_CLASSES))
+    members = []
+    for _ in range(NUM_MEMBERS):
+        skill, sureness = random.uniform(0.5, 1.2), random.uniform(0.7, 2.5)
+        own = random.normal(size=shared.shape)
+        members.append(log_softmax(sureness * (skill * shared + own), axis=1))
+    return np.stack(members), targets
+
+
+def naive(log_probs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Caruana's procedure as it is told, every candidate a mean of whole distributions."""
+    probs, rows = np.exp(log_probs), np.arange(len(targets))
+    total, picks, lowest, kept = np.zeros(probs.shape[1:]), [], np.inf, 0
+    for size in range(1, PLAIN.num_rounds + 1):
+        losses = [-np.log((total + p) / size)[rows, targets].mean() for p in probs]
+        picks.append(int(np.argmin(losses)))
+        total += probs[picks[-1]]
+        if min(losses) < lowest:
+            lowest, kept = min(losses), size
+    return np.bincount(picks[:kept], minlength=len(probs)) / kept
+
+
+def peak_gb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def times(log_probs: np.ndarray, targets: np.ndarray, num_fits: int) -> None:
+    print("| method | a fit, s: median (fastest to slowest) | judged, s | peak so far, GB |")
+    print("|---|---|---|---|")
+    total = whole = 0.0
+    for name in names("method"):
+        fits = fit_times(schema("method", name)(name=name), log_probs, targets, num_fits)
+        judged = seconds(partial(judge, name, log_probs, targets))
+        total, whole = total + float(np.median(fits)), whole + judged
+        print(f"| {name} | {spread(fits)} | {judged:.1f} | {peak_gb():.2f} |", flush=True)
+    print(f"| all | {total:.2f} | {whole:.1f} | {peak_gb():.2f} |")
+
+
+def fit_times(component, log_probs: np.ndarray, targets: np.ndarray, num_fits: int) -> np.ndarray:
+    module, own = resolve("method", component)
+    return np.array(
+        [seconds(partial(module.fit, own, log_probs, targets)) for _ in range(num_fits)]
+    )
+
+
+def judge(name: str, log_probs: np.ndarray, targets: np.ndarray) -> None:
+    calibrators = [schema("calibrator", c)(name=c) for c in names("calibrator")]
+    place = folds([""] * len(targets), 5, 0)
+    answer = Decision("most_probable")
+    val = Validation(Space("classes"), targets, place, calibrators, lambda _: answer)
+    fit(schema("method", name)(name=name), [str(m) for m in range(NUM_MEMBERS)], log_probs, val)
+
+
+def spread(values: np.ndarray) -> str:
+    return f"{np.median(values):.3f} ({values.min():.3f} to {values.max():.3f})"
+
+
+def greedy(log_probs: np.ndarray, targets: np.ndarray, num_fits: int) -> None:
+    one_bag = Greedy(name="greedy", num_bags=1)
+    fits = fit_times(one_bag, log_probs, targets, 4 * num_fits)
+    print(f"\ngreedy, the whole pool as one bag, {4 * num_fits} fits: {spread(fits)} s")
+    same = np.allclose(naive(log_probs, targets), fit_greedy(PLAIN, log_probs, targets)["weights"])
+    longer = ratio(
+        partial(naive, log_probs, targets), partial(fit_greedy, PLAIN, log_probs, targets), num_fits
+    )
+    print(f"whole distributions / greedy, {num_fits} pairs: {shown(longer)}; same weights: {same}")
+
+
+def main(num_fits: int) -> None:
+    log_probs, targets = pool()
+    size = f"{NUM_MEMBERS} members × {NUM_SAMPLES:,} samples × {NUM_CLASSES} classes"
+    print(f"{size}, {log_probs.nbytes / 2**30:.2f} GB; before any fit {peak_gb():.2f} GB\n")
+    times(log_probs, targets, num_fits)
+    greedy(log_probs, targets, num_fits)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)

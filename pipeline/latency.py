@@ -1,0 +1,102 @@
+"""How long each member and the chosen ensemble take on this machine; a time, so no artifact."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from scipy.stats import binom
+
+from pipeline.artifacts import Card, Layout, read_json
+from pipeline.component import load
+from pipeline.ensembling._combiner import Combiner
+from pipeline.errors import UserError
+from pipeline.evaluating import answers
+from pipeline.evaluation.intervals import Estimate
+from pipeline.params import Params
+from pipeline.predicting import Member, choose_device
+
+BATCH_SIZES = (1, 64)
+Answer = Callable[[UInt8[np.ndarray, "n h w c"]], object]
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Of one system, for one batch."""
+
+    system: str
+    batch_size: int
+    median_ms: Estimate
+    """`num_samples`: how often it was timed."""
+
+
+def latencies(inputs: Layout, params: Params, num_rounds: int) -> list[Latency]:
+    """Of every member and of the chosen ensemble, from stored pixels to answers.
+
+    Raises:
+        UserError: there is no ensemble yet.
+    """
+    systems = _systems(inputs, params)
+    generator = np.random.default_rng(0)
+    found = []
+    for batch_size in BATCH_SIZES:
+        shape = (batch_size, *Card.load(inputs.card).image_shape)
+        images = generator.integers(0, 256, shape, dtype=np.uint8)
+        times = timed([partial(own, images) for own in systems.values()], num_rounds)
+        found += [
+            Latency(name, batch_size, median(1000 * own, params.evaluation.confidence))
+            for name, own in zip(systems, times.T, strict=True)
+        ]
+    return found
+
+
+def timed(works: Sequence[Callable[[], object]], num_rounds: int) -> Float[np.ndarray, "r w"]:
+    """Seconds. All take turns, so that a busy moment of the machine touches all of them."""
+    for work in works:
+        work()  # fills caches, imports what is imported late
+    seconds = np.empty((num_rounds, len(works)))
+    for row in seconds:
+        for place, work in enumerate(works):
+            begin = time.perf_counter()
+            work()
+            row[place] = time.perf_counter() - begin
+    return seconds
+
+
+def median(times: Float[np.ndarray, " r"], confidence: float) -> Estimate:
+    """With the exact interval that order statistics give, whatever the distribution."""
+    ordered, num = np.sort(times), len(times)
+    rank = int(binom.ppf((1 - confidence) / 2, num, 0.5))
+    low, high = ordered[max(rank - 1, 0)], ordered[min(num - rank, num - 1)]
+    return Estimate(float(np.median(times)), float(low), float(high), num)
+
+
+def _systems(inputs: Layout, params: Params) -> dict[str, Answer]:
+    """By name, what turns images into answers; the chosen ensemble last."""
+    path = inputs.ensemble / "choice.json"
+    if not path.is_file():
+        raise UserError(f"{path}: not found; run `dvc repro ensemble`")
+    choice, hardware = read_json(path), params.hardware
+    torch.set_num_threads(hardware.threads)
+    device, task = choose_device(hardware.accelerator), load("task", params.task)
+    members = {
+        name: Member.load(
+            inputs.member(name), device, hardware.precision, params.prediction.of(name)
+        ).arrange(hardware.memory_format)
+        for name in choice["members"]
+    }
+    scale = Card.load(inputs.card).target_scale
+
+    def answered_by(name: str) -> Answer:
+        combiner = Combiner.load(inputs.system(name)).without_idle()
+
+        def answer(images: UInt8[np.ndarray, "n h w c"]) -> object:
+            logits = {m: members[m].logits(images) for m in combiner.members}
+            return answers(combiner, {m: task.predictions(z, *scale) for m, z in logits.items()})
+
+        return answer
+
+    return {name: answered_by(name) for name in [*choice["members"], choice["chosen"]]}
