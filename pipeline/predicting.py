@@ -9,8 +9,10 @@ from jaxtyping import Float
 
 from pipeline.artifacts import Predictions
 from pipeline.errors import UserError
-from pipeline.network import Network, Precision, autocast
+from pipeline.network import Network
 from pipeline.packed import Images, Packed
+from pipeline.params import Hardware
+from pipeline.precision import Arithmetic, choose
 
 BATCH_SIZE = 256
 
@@ -18,22 +20,23 @@ BATCH_SIZE = 256
 class Member:
     """The networks of one member, one a fold: a single one where validation is held out."""
 
-    def __init__(self, networks: list[Network], device: torch.device, precision: Precision) -> None:
-        self._networks, self._device, self._precision = networks, device, precision
+    def __init__(self, networks: list[Network], device: torch.device) -> None:
+        self._networks, self._device = networks, device
 
     @classmethod
-    def load(cls, folder: Path, device: torch.device, precision: Precision) -> "Member":
+    def load(cls, folder: Path, device: torch.device) -> "Member":
         """Raises UserError where a network is missing."""
         folds = sorted(folder.glob("fold_*"), key=lambda path: int(path.name.split("_")[1]))
         if not folds:
             raise UserError(f"{folder}: holds no fold_0; run `dvc repro train@{folder.name}`")
-        return cls([Network.load(fold) for fold in folds], device, precision)
+        return cls([Network.load(fold) for fold in folds], device)
 
-    def arrange(self, memory_format: Literal["contiguous", "channels_last"]) -> "Member":
-        """Lay weights and images out as `memory_format`."""
+    def arrange(self, hardware: Hardware) -> Arithmetic:
+        """Compute as `hardware` says; folds are of one architecture, so they compute alike."""
+        arithmetic = choose(hardware, self._device, self._networks[0])
         for network in self._networks:
-            network.arrange(memory_format)
-        return self
+            network.arrange(arithmetic)
+        return arithmetic
 
     def logits(self, images: Images) -> Float[np.ndarray, "n k"]:
         """Of images that no network learned from: the mean over the networks, in float32."""
@@ -51,7 +54,7 @@ class Member:
         return Predictions(held.ids, logits, held.targets)
 
     def _of(self, network: Network, images: Images) -> Float[np.ndarray, "n k"]:
-        return predict_logits(network, images, self._device, self._precision)
+        return predict_logits(network, images, self._device)
 
 
 def choose_device(accelerator: Literal["auto", "cpu", "gpu"]) -> torch.device:
@@ -70,14 +73,12 @@ def predict_logits(
     network: Network,
     images: Images,
     device: torch.device,
-    precision: Precision,
     batch_size: int = BATCH_SIZE,
 ) -> Float[np.ndarray, "n k"]:
     """Logits of every image, in order, in float32."""
     network = network.to(device).eval()
     parts = []
-    with autocast(device, precision):
-        for start in range(0, len(images), batch_size):
-            batch = torch.from_numpy(np.array(images[start : start + batch_size]))
-            parts.append(network(batch.to(device)).float().cpu().numpy())
+    for start in range(0, len(images), batch_size):
+        batch = torch.from_numpy(np.array(images[start : start + batch_size]))
+        parts.append(network(batch.to(device)).cpu().numpy())
     return np.concatenate(parts)

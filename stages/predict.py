@@ -12,8 +12,8 @@ def main(stage: Stage) -> None:
     hardware = stage.params.hardware
     torch.set_num_threads(hardware.threads)
     device = choose_device(hardware.accelerator)
-    member = Member.load(stage.inputs.member(stage.key), device, hardware.precision)
-    member.arrange(hardware.memory_format)
+    member = Member.load(stage.inputs.member(stage.key), device)
+    stage.spool.tag(member.arrange(hardware).tags())
     test = Packed.open(stage.inputs.test)
     predictions = {
         "val": member.validate(Packed.open(stage.inputs.trainval)),

@@ -27,8 +27,7 @@ class Ensemble:
         combiner = Combiner.load(folder / "combiner.json")
         device = choose_device("auto")
         members = {
-            name: Member.load(folder / "members" / name, device, "fp32")
-            for name in combiner.members
+            name: Member.load(folder / "members" / name, device) for name in combiner.members
         }
         task = read_json(folder / "task.json")["name"]
         return cls(members, combiner, Card.load(folder / "card.json"), task)
