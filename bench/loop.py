@@ -29,12 +29,14 @@ from pipeline.network import Network
 from pipeline.optimisation import Cosine
 from pipeline.packed import Packed
 from pipeline.params import Hardware, Recipe
+from pipeline.precision import Arithmetic
 from pipeline.tasks import multiclass
 from pipeline.training.data import Data, Inputs
 from pipeline.training.fit import fit
 from pipeline.training.schedules import factor
 
 SHAPE, NUM_CLASSES, EPOCHS, BATCH = (28, 28, 1), 10, 2, 64
+HARDWARE = Hardware(accelerator="cpu", precision="fp32", memory_format="channels_last")
 CASES = {"12 ms": ([32, 64], 200), "1.5 ms": ([4, 8], 1200)}  # widths, and steps of an epoch
 
 
@@ -69,7 +71,7 @@ def bare(given: Inputs, wanted: Recipe) -> dict[str, torch.Tensor]:
     settings = wanted.training
     data = Data(given, settings, seed=0)
     network = Network.create(wanted.model, given.card, SHAPE, NUM_CLASSES, 0)
-    network.arrange("channels_last")
+    network.arrange(Arithmetic("fp32", "channels_last", ""))
     decayed = [p for p in network.parameters() if p.ndim > 1]
     others = [p for p in network.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}]
@@ -111,7 +113,7 @@ def convoy(given: Inputs, wanted: Recipe) -> dict[str, torch.Tensor]:
             given,
             task=schema("task", "multiclass")(name="multiclass"),
             seed=0,
-            hardware=Hardware(accelerator="cpu"),
+            hardware=HARDWARE,
             record=lambda *_: None,
             folder=Path(folder),
             title="bench",

@@ -12,18 +12,25 @@ import numpy as np
 NUM_DRAWS = 2000
 
 
-def seconds(work: Callable[[], object]) -> float:
-    begin = time.perf_counter()
+def seconds(work: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
+    begin = clock()
     work()
-    return time.perf_counter() - begin
+    return clock() - begin
 
 
 def ratio(
-    slow: Callable[[], object], fast: Callable[[], object], num_pairs: int
+    slow: Callable[[], object],
+    fast: Callable[[], object],
+    num_pairs: int,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[float, float, float]:
-    """How many times longer `slow` takes than `fast`: median, low and high end."""
+    """How many times longer `slow` takes than `fast`: median, low and high end.
+
+    Args:
+        clock: `time.process_time` for work of one thread on a machine that does other work too.
+    """
     fast()  # fills caches, imports what is imported late
-    ratios = np.array([seconds(slow) / seconds(fast) for _ in range(num_pairs)])
+    ratios = np.array([seconds(slow, clock) / seconds(fast, clock) for _ in range(num_pairs)])
     return float(np.median(ratios)), *interval(ratios)
 
 

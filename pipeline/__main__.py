@@ -49,6 +49,7 @@ def summary(
     import rich
 
     from pipeline.artifacts import Card, Layout
+    from pipeline.depth import blocks
     from pipeline.summary import choose, rows, table
 
     loaded, card_file = params.load(PARAMS_FILE), Layout().card
@@ -63,7 +64,8 @@ def summary(
         shape = shape or card.image_shape
         outputs = outputs or load("task", loaded.task).num_outputs(len(card.classes))
     module, own = resolve("model", model)
-    rich.print(table(f"{name}, {shape}", rows(module.build(own, shape, outputs), shape)))
+    body = module.build(own, shape, outputs)
+    rich.print(table(f"{name}, {shape}, {len(blocks(body))} blocks", rows(body, shape)))
 
 
 @app.command()
@@ -102,11 +104,9 @@ def gradcheck(
 ) -> None:
     """Compare a recipe's gradients with finite differences; status 1 where one differs."""
     loaded = params.load(file)
-    if recipe not in loaded.recipes:
-        raise UserError(f"{file}: recipes: got {recipe!r}; {nearest(recipe, loaded.recipes)}")
+    own, failed = _recipe(loaded, recipe, file), []
     from pipeline.gradcheck import TOLERANCE, checks
 
-    own, failed = loaded.recipes[recipe], []
     for found in checks(own.model, own.loss, loaded.task, (size_px, size_px, channels)):
         verdict = "fine" if found.passed else "WRONG"
         print(f"{found.error:8.1e}  {verdict:5}  {found.num_elements:>12,}  {found.name}")
@@ -155,6 +155,38 @@ def latency(
         interval = f"[{took.low:.2f}, {took.high:.2f}]"
         print(f"{row.system:20}  {row.batch_size:3} images  {took.value:8.2f} ms {interval}")
     print(f"medians of {num_rounds}, {loaded.evaluation.confidence:.0%} intervals")
+
+
+@app.command()
+def lr(recipe: Annotated[str, typer.Argument(help="A recipe of params.yaml.")]) -> None:
+    """Try rising learning rates on a recipe's data and a network to throw away; suggest some."""
+    from pipeline import process
+    from pipeline.artifacts import Layout
+
+    loaded, layout = params.load(PARAMS_FILE), Layout()
+    own = _recipe(loaded, recipe, PARAMS_FILE)
+    for needed in (layout.card, layout.augmentation / "policy.json"):
+        if not needed.is_file():
+            raise UserError(f"{needed}: not found; run `dvc repro augment`")
+    process.prepare()
+    from pipeline.training.data import Inputs
+    from pipeline.training.find_lr import find_lr
+    from pipeline.training.lr_finder import chart, suggest
+
+    inputs = Inputs.open(layout)
+    points = find_lr(own, inputs, task=loaded.task, seed=0, hardware=loaded.hardware)
+    found = suggest(points)
+    print(chart(points, found))
+    print(
+        f"{PARAMS_FILE}: recipes.{recipe}.training.lr: {own.training.lr:g} now; suggested "
+        f"{min(found):.2g} to {max(found):.2g}"
+    )
+
+
+def _recipe(loaded: params.Params, name: str, file: Path) -> params.Recipe:
+    if name not in loaded.recipes:
+        raise UserError(f"{file}: recipes: got {name!r}; {nearest(name, loaded.recipes)}")
+    return loaded.recipes[name]
 
 
 def main() -> None:

@@ -19,6 +19,8 @@ from pipeline.errors import UserError
 
 Targets = Int[np.ndarray, " n"] | Bool[np.ndarray, "n k"] | Float[np.ndarray, "n t"]
 """One class an image, a yes or no for each of k labels, or t values in their own units."""
+Scale = tuple[tuple[float, ...], tuple[float, ...]] | tuple[()]
+"""Mean and std of each value, to give a task's functions as `*scale`; empty but for values."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,8 @@ class Card:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     fingerprint: str
-    target_scale: tuple[tuple[float, ...], ...] = ()
+    target_scale: Scale = ()
+    """Of the targets of train, in their own units."""
 
     def save(self, path: Path) -> None:
         write_json(path, asdict(self))
@@ -150,6 +153,7 @@ class Predictions:
 
     ids: np.ndarray
     logits: Float[np.ndarray, "n k"]
+    """Of a task with values, these standardised."""
     targets: Targets
 
     def save(self, path: Path) -> None:
@@ -216,8 +220,8 @@ class Pool(NamedTuple):
         """Stack the members.
 
         Raises:
-            UserError: a member has other samples, targets or classes than the first, or a logit
-                that is not finite; it names the member and the first samples.
+            UserError: a member has other samples, targets or numbers of logits than the first, or
+                a logit that is not finite; it names the member and the first samples.
         """
         first_name, first = next(iter(predictions.items()))
         for name, other in predictions.items():
@@ -277,11 +281,12 @@ def _same_samples(name: str, other: Predictions, first_name: str, first: Predict
         raise UserError(f"member {name}: has {what} than {first_name}; predict both again")
     if other.logits.shape != first.logits.shape:
         raise UserError(
-            f"member {name}: predicts {other.logits.shape[1]} classes, {first_name} "
-            f"{first.logits.shape[1]}; train both on the same data"
+            f"member {name}: has {other.logits.shape[1]} logits an image, {first_name} "
+            f"{first.logits.shape[1]}; train both on the same data and for the same task"
         )
     if not np.array_equal(other.targets, first.targets):
-        differing = first.ids[other.targets != first.targets]
+        pairs = zip(other.targets, first.targets, strict=True)
+        differing = first.ids[[not np.array_equal(own, its) for own, its in pairs]]
         raise UserError(
             f"member {name}: other targets than {first_name}, first {_some(differing)}; "
             "predict both again"

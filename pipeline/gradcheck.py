@@ -52,7 +52,7 @@ def checks(
     tasks = load("task", task)
     # Two classes are all that a binary task takes; three tell one hinge or focal loss from another.
     num_outputs = tasks.num_outputs(2 if tasks.Params.ACTIVATION == "sigmoid" else 3)
-    targets = _targets(tasks.KIND, num_outputs, generator)
+    targets = _targets(tasks.Params.KIND, num_outputs, generator)
     losses, own = resolve("loss", loss)
     compute = losses.build(own, None)
 

@@ -3,10 +3,10 @@
 Normalisation is part of it, so training, prediction and the packaged model cannot disagree.
 """
 
-from contextlib import AbstractContextManager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from pipeline.artifacts import Card, read_json, write_json
 from pipeline.component import Component, resolve, retuple, schema
 from pipeline.errors import UserError
+from pipeline.precision import Arithmetic
 
-Precision = Literal["fp32", "bf16"]
-MemoryFormat = Literal["contiguous", "channels_last"]
+LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+PLAIN = Arithmetic("fp32", "channels_last", "")
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,9 @@ class Network(nn.Module):
         self.input_shape, self.num_outputs = input_shape, num_outputs
         self.register_buffer("mean", torch.zeros(input_shape[2], 1, 1))
         self.register_buffer("std", torch.ones(input_shape[2], 1, 1))
-        self.memory_format = torch.channels_last
+        self.arithmetic = PLAIN
+        self.compiled: Callable[[Tensor], Tensor] | None = None
+        """The body, for training."""
 
     @classmethod
     def create(
@@ -101,24 +104,29 @@ class Network(nn.Module):
         weights = {name: value.contiguous() for name, value in self.state_dict().items()}
         save_file(weights, folder / "weights.safetensors")
 
-    def arrange(self, memory_format: MemoryFormat) -> "Network":
-        """Lay weights and images out as `memory_format`."""
-        chosen = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
-        self.memory_format = chosen[memory_format]
-        return self.to(memory_format=self.memory_format)
+    def arrange(self, arithmetic: Arithmetic) -> "Network":
+        """Compute so from now on, with weights and images laid out so. Weights stay in fp32."""
+        self.arithmetic = arithmetic
+        return self.to(memory_format=LAYOUTS[arithmetic.memory_format])
 
     def forward(self, images: UInt8[Tensor, "n h w c"]) -> Float[Tensor, "n k"]:
         return self.judge(self.pixels(images))
 
     def pixels(self, images: UInt8[Tensor, "n h w c"]) -> Float[Tensor, "n c h2 w2"]:
         """In 0..1, of the size that the body takes."""
-        return self._cropped(images).permute(0, 3, 1, 2).to(torch.float32) / 255
+        layout = LAYOUTS[self.arithmetic.memory_format]
+        # Laid out here: of one channel, both layouts pass for the other, and convolutions mix them.
+        cropped = self._cropped(images).permute(0, 3, 1, 2)
+        return cropped.to(torch.float32, memory_format=layout) / 255
 
     def judge(self, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
         """Logits of pixels 0..1."""
         normalised = (pixels - self.mean) / self.std
-        logits: Tensor = self.body(normalised.contiguous(memory_format=self.memory_format))
-        return logits
+        body = self.compiled if self.compiled and self.training else self.body
+        is_bf16 = self.arithmetic.precision == "bf16"
+        with torch.autocast(pixels.device.type, torch.bfloat16, enabled=is_bf16):
+            logits: Tensor = body(normalised)
+        return logits.float()
 
     def _cropped(self, images: UInt8[Tensor, "n h w c"]) -> UInt8[Tensor, "n h2 w2 c"]:
         height_px, width_px = self.input_shape[:2]
@@ -129,7 +137,3 @@ class Network(nn.Module):
     def _build(cls, model: Component, input_shape: tuple[int, ...], num_outputs: int) -> "Network":
         module, own = resolve("model", model)
         return cls(module.build(own, input_shape, num_outputs), input_shape, num_outputs)
-
-
-def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[None]:
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")

@@ -176,3 +176,21 @@ class Penalty(Strict):
 
     l1: Annotated[float, Field(ge=0)] = 0.0
     l2: Annotated[float, Field(ge=0)] = 0.0
+
+
+class Transfer(Strict):
+    """How a network goes on from pretrained weights. Depth counts in blocks, as
+    `python -m pipeline summary` does; the last is the classifier."""
+
+    lr_decay_by_depth: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Each block learns at this share of the rate of the next; training.lr is the classifier's."""
+    frozen_epochs: Annotated[int, Field(ge=0)] | None = 0
+    """How long the classifier alone learns; null is to the end, which is feature extraction."""
+    gradual: bool = False
+    """Afterwards one block more, from the classifier on, every `frozen_epochs`, and not all."""
+
+    @model_validator(mode="after")
+    def _has_a_pace(self) -> "Transfer":
+        if self.gradual and not self.frozen_epochs:
+            raise PydanticCustomError("gradual", "gradual with frozen_epochs of 1 or more only")
+        return self

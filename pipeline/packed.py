@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Int, UInt8
 
-from pipeline.artifacts import read_json, write_json
+from pipeline.artifacts import Targets, read_json, write_json
 from pipeline.errors import UserError
 from pipeline.images import decode, fit
 
 Rows = Int[np.ndarray, " b"] | slice
-Targets = Int[np.ndarray, " n"] | Bool[np.ndarray, "n k"] | Float[np.ndarray, "n t"]
 
 
 @runtime_checkable

@@ -4,6 +4,7 @@ Every field holds its own default, unit and range. `load` refuses a wrong file b
 starts, in one line: what was given, what is allowed, and the nearest name.
 """
 
+from os.path import normpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
@@ -15,7 +16,16 @@ from ruamel.yaml.error import YAMLError
 from pipeline.component import Component, Strict, choice, names, retuple, schema
 from pipeline.decision import Costs, Goal
 from pipeline.errors import UserError, nearest
-from pipeline.optimisation import AdamW, Average, Clip, Cosine, Optimiser, Penalty, Schedule
+from pipeline.optimisation import (
+    AdamW,
+    Average,
+    Clip,
+    Cosine,
+    Optimiser,
+    Penalty,
+    Schedule,
+    Transfer,
+)
 
 if TYPE_CHECKING:
     Source: TypeAlias = Component
@@ -39,8 +49,7 @@ Corruption = Literal[
     "pixelate", "jpeg",
 ]  # fmt: skip
 Value: TypeAlias = bool | int | float | str
-WHOLE_TASKS = ("binary", "multiclass")
-MONITOR = "val/log_loss"  # what early stopping, the kept epoch and a search go by: lower is better
+WEIGHTS = "data/weights"  # where files to start from lie; dvc.yaml has searches depend on it
 
 
 class Image(Strict):
@@ -92,7 +101,8 @@ class Offline(Strict):
 
 
 class Mixing(Strict):
-    """Pairs of images of one batch become one. Both may be on: one of them is drawn a batch."""
+    """Pairs of images of one batch become one, whose loss is that of both targets by their shares.
+    Both may be on: one of them is drawn a batch."""
 
     mixup_alpha: Annotated[float, Field(gt=0)] | None = None
     cutmix_alpha: Annotated[float, Field(gt=0)] | None = None
@@ -122,11 +132,27 @@ class Hardware(Strict):
 
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     devices: Positive = 1
+    """Of one node."""
+    num_nodes: Positive = 1
+    """Machines of one fit; see `launch`."""
     threads: Positive = 1
     """CPU threads of one training process."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    memory_format: Literal["contiguous", "channels_last"] = "channels_last"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """bf16: convolutions and products of matrices in it, weights and sums in fp32; auto: by what
+    the device can do, see pipeline/precision.py."""
+    memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
+    """Whether images lie in memory map after map, or with their channels innermost."""
+    compile: bool = False
+    """Train on code that torch.compile makes; half a minute and more until the first step."""
     loader_workers: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def world(self) -> int:
+        """Devices of one fit."""
+        return self.devices * self.num_nodes
+
+    def on_one_device(self) -> "Hardware":
+        return self.model_copy(update={"devices": 1, "num_nodes": 1})
 
 
 class Training(Strict):
@@ -143,15 +169,17 @@ class Training(Strict):
     average: Annotated[Average, Field(discriminator="name")] | None = None
     clip: Clip | None = None
     penalty: Penalty = Penalty()
+    transfer: Transfer = Transfer()
     micro_batches: Positive = 1
     """Parts of a batch that are computed one after the other, where it does not fit the memory.
     Batch norm sees a part at a time."""
     patience: Positive | None = None
-    """Stop after this many epochs without a better val/loss; null never stops early."""
+    """Stop after this many epochs without a better figure, see `monitor`; null: never early."""
     on_divergence: Literal["stop", "recover"] = "stop"
     """What to do where the loss is not finite: stop, or go back an epoch and halve the rate."""
     class_weights: Literal["inverse", "inverse_sqrt", "effective"] | None = None
-    """Weigh the loss of each class by its size in train."""
+    """Weigh the loss of each class by its size in train; of each label, by the number of images
+    that have it, whether it is to be found there or not."""
     sampling: Literal["natural", "square_root", "balanced"] = "natural"
     """The shares of the classes in an epoch: as they are, as the root of their size, or equal."""
     resampling: Literal["over", "under"] = "over"
@@ -192,7 +220,7 @@ Axis = Annotated[
 
 
 class Search(Strict):
-    """An Optuna study over one recipe, minimising val/loss."""
+    """An Optuna study over one recipe, minimising what `monitor` names."""
 
     num_trials: Positive
     epochs: Positive
@@ -294,6 +322,13 @@ class Tracking(Strict):
     the last one is done."""
 
 
+class Launch(Strict):
+    """How training is started on several nodes. It changes no result, so nothing is run anew."""
+
+    command: str | None = None
+    """What starts a process for each device, such as `srun --nodes 2 --ntasks-per-node 8`."""
+
+
 class Params(Strict):
     """params.yaml."""
 
@@ -308,6 +343,7 @@ class Params(Strict):
     evaluation: Evaluation
     # dvc.yaml names all of the above, so DVC wants them in the file; `{}` takes the defaults.
     tracking: Tracking = Tracking()
+    launch: Launch = Launch()
 
 
 ALLOWED = {  # where pydantic speaks of Python's types
@@ -352,9 +388,10 @@ def parse(tree: dict[str, Any], origin: str) -> Params:
     except ValidationError as error:
         raise UserError(f"{origin}: {explain(error, tree, Params)}") from None
     for check in (
-        _task_is_whole,
         _recipes_exist,
-        _losses_fit,
+        _recipes_fit,
+        _copies_fit,
+        _compiling_fits,
         _batches_divide,
         _spaces_fit,
         _predicted_members_exist,
@@ -363,6 +400,12 @@ def parse(tree: dict[str, Any], origin: str) -> Params:
     ):
         check(params, origin)
     return params
+
+
+def monitor(task: Component) -> str:
+    """The figure that early stopping, the kept epoch and a search go by: lower is better."""
+    declared: Any = task
+    return f"val/{declared.MONITOR}"
 
 
 def override(recipe: Recipe, settings: dict[str, Value]) -> Recipe:
@@ -430,26 +473,93 @@ def _recipes_exist(params: Params, origin: str) -> None:
             raise UserError(f"{origin}: members.{name}.recipe: got {member.recipe!r}; {hint}")
 
 
-def _task_is_whole(params: Params, origin: str) -> None:
-    """Some tasks can be learned, but not yet ensembled and reported."""
-    if params.task.name not in WHOLE_TASKS:
+def _recipes_fit(params: Params, origin: str) -> None:
+    for name, recipe in params.recipes.items():
+        try:
+            _recipe_fits(recipe, params.task)
+        except UserError as error:
+            raise UserError(f"{origin}: recipes.{name}.{error}") from None
+
+
+def _recipe_fits(recipe: Recipe, task: Component) -> None:
+    """What a recipe, as it is written or as a search would have it, says together with the task."""
+    _loss_fits(recipe.loss, task)
+    _balance_fits(recipe.training, task)
+    _weights_are_watched(recipe.model)
+    _transfer_fits(recipe)
+
+
+def _loss_fits(loss: Any, task: Any) -> None:
+    """It must read the logits as the task means them."""
+    if task.ACTIVATION not in loss.ACTIVATIONS:
+        fitting = [n for n in names("loss") if task.ACTIVATION in _activations(n)]
         raise UserError(
-            f"{origin}: task.name: got {params.task.name!r}, for which there are no ensembles yet; "
-            f"allowed {', '.join(WHOLE_TASKS)}"
+            f"loss.name: got {loss.name!r}, which does not fit task {task.name}; "
+            f"{nearest(loss.name, fitting)}"
         )
 
 
-def _losses_fit(params: Params, origin: str) -> None:
-    """A loss must read the logits as the task means them."""
-    task: Any = params.task
+def _balance_fits(training: Training, task: Any) -> None:
+    if training.class_weights and task.KIND == "values":
+        raise UserError(
+            f"training.class_weights: got {training.class_weights!r}, task {task.name} has no "
+            "classes; allowed null; remove it"
+        )
+    if training.sampling != "natural" and task.KIND != "classes":
+        raise UserError(
+            f"training.sampling: got {training.sampling!r}, for which each image needs one class; "
+            f"allowed natural with task {task.name}; remove it"
+        )
+
+
+def _weights_are_watched(model: Component) -> None:
+    """A file of weights that DVC does not hash could change without anything being trained anew."""
+    given = model.model_dump().get("pretrained")
+    if isinstance(given, str) and not normpath(given).startswith(f"{WEIGHTS}/"):
+        raise UserError(
+            f"model.pretrained: got {given!r}; allowed true, false or a file below {WEIGHTS}, "
+            "which DVC watches; put it there"
+        )
+
+
+def _transfer_fits(recipe: Recipe) -> None:
+    """What is frozen holds pretrained weights, and is thawed before the end, also of a trial."""
+    frozen = recipe.training.transfer.frozen_epochs
+    given = f"training.transfer.frozen_epochs: got {'null' if frozen is None else frozen}"
+    if frozen != 0 and not recipe.model.model_dump().get("pretrained"):
+        raise UserError(f"{given}, the model has fresh weights; allowed 0, or set model.pretrained")
+    epochs = min(fit.epochs for fit in (recipe.training, recipe.search) if fit is not None)
+    if frozen is not None and frozen >= epochs:
+        raise UserError(
+            f"{given}, a fit or trial has {epochs} epochs; allowed less, or null to train the "
+            "classifier alone"
+        )
+
+
+def _compiling_fits(params: Params, origin: str) -> None:
+    """What is compiled is the step of one device, for one set of weights that learn."""
+    given = f"{origin}: hardware.compile: got true"
+    if params.hardware.compile and params.hardware.world > 1:
+        raise UserError(
+            f"{given} with {params.hardware.world} devices; allowed with one: what devices tell "
+            "each other in a step is not compiled; set it to false"
+        )
     for name, recipe in params.recipes.items():
-        loss: Any = recipe.loss
-        if task.ACTIVATION not in loss.ACTIVATIONS:
-            fitting = [n for n in names("loss") if task.ACTIVATION in _activations(n)]
+        if params.hardware.compile and recipe.training.transfer.gradual:
             raise UserError(
-                f"{origin}: recipes.{name}.loss.name: got {loss.name!r}, which does not fit task "
-                f"{task.name}; {nearest(loss.name, fitting)}"
+                f"{given}, while recipes.{name} unfreezes gradually and each block more would be "
+                "compiled for anew; allowed false"
             )
+
+
+def _copies_fit(params: Params, origin: str) -> None:
+    task: Any = params.task
+    offline = params.augmentation.offline
+    if offline and offline.minority_only and task.KIND != "classes":
+        raise UserError(
+            f"{origin}: augmentation.offline.minority_only: got true, for which each image needs "
+            f"one class; allowed false with task {task.name}"
+        )
 
 
 def _activations(loss: str) -> tuple[str, ...]:
@@ -460,11 +570,11 @@ def _activations(loss: str) -> tuple[str, ...]:
 
 def _batches_divide(params: Params, origin: str) -> None:
     for name, recipe in params.recipes.items():
-        parts = params.hardware.devices * recipe.training.micro_batches
+        parts = params.hardware.world * recipe.training.micro_batches
         if recipe.training.batch_size % parts:
             raise UserError(
                 f"{origin}: recipes.{name}.training.batch_size: got {recipe.training.batch_size}; "
-                f"allowed a multiple of {parts}, hardware.devices × micro_batches"
+                f"allowed a multiple of {parts}, hardware.devices × num_nodes × micro_batches"
             )
 
 
@@ -475,7 +585,7 @@ def _spaces_fit(params: Params, origin: str) -> None:
             ends = axis.choices if isinstance(axis, Choices) else (axis.low, axis.high)
             for value in ends:
                 try:
-                    override(recipe, {key: value})
+                    _recipe_fits(override(recipe, {key: value}), params.task)
                 except UserError as error:
                     raise UserError(f"{origin}: recipes.{name}.search.space: {error}") from None
 

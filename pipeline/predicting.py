@@ -9,9 +9,10 @@ from jaxtyping import Float
 
 from pipeline.artifacts import Predictions
 from pipeline.errors import UserError
-from pipeline.network import Network, Precision, autocast
+from pipeline.network import Network
 from pipeline.packed import Images, Packed
-from pipeline.params import Views
+from pipeline.params import Hardware, Views
+from pipeline.precision import Arithmetic, choose
 from pipeline.views import views
 
 ONCE = Views()
@@ -22,30 +23,24 @@ class Member:
     """The networks of one member, one a fold: a single one where validation is held out."""
 
     def __init__(
-        self,
-        networks: list[Network],
-        device: torch.device,
-        precision: Precision,
-        test_time: Views = ONCE,
+        self, networks: list[Network], device: torch.device, test_time: Views = ONCE
     ) -> None:
-        self.networks, self.test_time = networks, test_time
-        self._device, self._precision = device, precision
+        self.networks, self.test_time, self._device = networks, test_time, device
 
     @classmethod
-    def load(
-        cls, folder: Path, device: torch.device, precision: Precision, test_time: Views
-    ) -> "Member":
+    def load(cls, folder: Path, device: torch.device, test_time: Views) -> "Member":
         """Raises UserError where a network is missing."""
         folds = sorted(folder.glob("fold_*"), key=lambda path: int(path.name.split("_")[1]))
         if not folds:
             raise UserError(f"{folder}: holds no fold_0; run `dvc repro train@{folder.name}`")
-        return cls([Network.load(fold) for fold in folds], device, precision, test_time)
+        return cls([Network.load(fold) for fold in folds], device, test_time)
 
-    def arrange(self, memory_format: Literal["contiguous", "channels_last"]) -> "Member":
-        """Lay weights and images out as `memory_format`."""
+    def arrange(self, hardware: Hardware) -> Arithmetic:
+        """Compute as `hardware` says; folds are of one architecture, so they compute alike."""
+        arithmetic = choose(hardware, self._device, self.networks[0])
         for network in self.networks:
-            network.arrange(memory_format)
-        return self
+            network.arrange(arithmetic)
+        return arithmetic
 
     def logits(self, images: Images) -> Float[np.ndarray, "n k"]:
         """Of images that no network learned from: the mean over the networks, in float32."""
@@ -63,7 +58,7 @@ class Member:
         return Predictions(held.ids, logits, held.targets)
 
     def _of(self, network: Network, images: Images) -> Float[np.ndarray, "n k"]:
-        return predict_logits(network, images, self._device, self._precision, self.test_time)
+        return predict_logits(network, images, self._device, self.test_time)
 
 
 def choose_device(accelerator: Literal["auto", "cpu", "gpu"]) -> torch.device:
@@ -82,16 +77,14 @@ def predict_logits(
     network: Network,
     images: Images,
     device: torch.device,
-    precision: Precision,
     test_time: Views = ONCE,
     batch_size: int = BATCH_SIZE,
 ) -> Float[np.ndarray, "n k"]:
     """Logits of every image, in order, in float32: the mean over its views."""
     network = network.to(device).eval()
     parts = []
-    with autocast(device, precision):
-        for start in range(0, len(images), batch_size):
-            batch = torch.from_numpy(np.array(images[start : start + batch_size])).to(device)
-            seen = [network(view).float() for view in views(batch, test_time)]
-            parts.append(torch.stack(seen).mean(dim=0).cpu().numpy())
+    for start in range(0, len(images), batch_size):
+        batch = torch.from_numpy(np.array(images[start : start + batch_size])).to(device)
+        seen = [network(view) for view in views(batch, test_time)]
+        parts.append(torch.stack(seen).mean(dim=0).cpu().numpy())
     return np.concatenate(parts)

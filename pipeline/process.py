@@ -37,10 +37,10 @@ def exit_on_sigterm() -> None:
     signal.signal(signal.SIGTERM, _leave)
 
 
-def die_with_parent() -> None:
-    """Ask the kernel for SIGTERM when the parent ends; a no-op where there is no prctl."""
+def die_with_parent(signum: int = signal.SIGTERM) -> None:
+    """Ask the kernel for a signal when the parent ends; a no-op where there is no prctl."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signum)
 
 
 def _leave(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001

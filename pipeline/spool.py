@@ -51,6 +51,13 @@ class Spool:
         child.open(f"{parent['name']}/{name}", {**own, **identity})
         return child
 
+    def tag(self, tags: Mapping[str, str]) -> None:
+        """Say more of what the run is than its parameters do."""
+        told = read_json(self.folder / RUN_FILE)
+        unfinished = self.folder / f"{RUN_FILE}.part"  # a follower may be reading
+        write_json(unfinished, {**told, "tags": {**told.get("tags", {}), **tags}})
+        unfinished.replace(self.folder / RUN_FILE)
+
     def record(self, figures: Mapping[str, float | int], step: int = 0) -> None:
         """Append figures; may be called from any one process at a time."""
         lines = [json.dumps(Figure(k, float(v), step)._asdict()) for k, v in figures.items()]

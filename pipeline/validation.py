@@ -29,7 +29,7 @@ def validation(inputs: Layout, pool: Pool, params: Params) -> Validation:
         UserError: the costs do not fit the classes.
     """
     settings, card = params.ensemble, Card.load(inputs.card)
-    space = Space(load("task", params.task).KIND, card.target_scale)
+    space = Space(load("task", params.task).Params.KIND, card.target_scale)
     check_costs(settings.costs, space.kind, card.classes)
     groups = Samples.load(inputs.trainval).of(pool.ids).groups
     return Validation(

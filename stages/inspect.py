@@ -80,12 +80,9 @@ def _test_hard(stage: Stage, settings: Robustness) -> None:
 
 
 def _member(stage: Stage, name: str, device: torch.device) -> Member:
-    return Member.load(
-        stage.inputs.member(name),
-        device,
-        stage.params.hardware.precision,
-        stage.params.prediction.of(name),
-    ).arrange(stage.params.hardware.memory_format)
+    member = Member.load(stage.inputs.member(name), device, stage.params.prediction.of(name))
+    member.arrange(stage.params.hardware)
+    return member
 
 
 def _rows(path: Path) -> list[gallery.Row]:

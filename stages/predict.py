@@ -15,8 +15,8 @@ def main(stage: Stage) -> None:
     torch.set_num_threads(hardware.threads)
     device = choose_device(hardware.accelerator)
     test_time = stage.params.prediction.of(stage.key)
-    member = Member.load(stage.inputs.member(stage.key), device, hardware.precision, test_time)
-    member.arrange(hardware.memory_format)
+    member = Member.load(stage.inputs.member(stage.key), device, test_time)
+    stage.spool.tag(member.arrange(hardware).tags())
     test = Packed.open(stage.inputs.test)
     predictions = {
         "val": member.validate(Packed.open(stage.inputs.trainval)),

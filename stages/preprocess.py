@@ -17,7 +17,7 @@ from pipeline.stage import Stage, run
 def main(stage: Stage) -> None:
     data = stage.params.data
     source, own = resolve("source", data.source)
-    listing = source.load(own, Path(data.path), load("task", stage.params.task).KIND)
+    listing = source.load(own, Path(data.path), load("task", stage.params.task).Params.KIND)
     how = plan(
         listing,
         **data.image.model_dump(),

@@ -3,20 +3,24 @@
 import csv
 
 from pipeline.artifacts import write_json
-from pipeline.params import Value
+from pipeline.params import Value, monitor
+from pipeline.search.pretrained import fingerprint
 from pipeline.search.study import Trial, chosen, search
 from pipeline.search.trials import Job, run_together
 from pipeline.stage import Stage, run
 
 
 def main(stage: Stage) -> None:
-    recipe = stage.params.recipes[stage.key]
+    recipe, watched = stage.params.recipes[stage.key], monitor(stage.params.task)
     trials: list[Trial] = []
     if recipe.search:
-        trials = search(recipe, lambda asked: run_together([_job(stage, *a) for a in asked]))
-    folder = stage.outputs.search(stage.key)
-    write_json(folder / "chosen.json", chosen(recipe, trials).model_dump())
-    _write_table(stage, trials)
+        trials = search(
+            recipe, lambda asked: run_together([_job(stage, *a) for a in asked], watched)
+        )
+    folder, settled = stage.outputs.search(stage.key), chosen(recipe, trials)
+    write_json(folder / "chosen.json", settled.model_dump())
+    write_json(folder / "pretrained.json", fingerprint(settled.model))
+    _write_table(stage, trials, watched)
 
 
 def _job(stage: Stage, number: int, settings: dict[str, Value]) -> Job:
@@ -33,16 +37,16 @@ def _job(stage: Stage, number: int, settings: dict[str, Value]) -> Job:
     )
 
 
-def _write_table(stage: Stage, trials: list[Trial]) -> None:
+def _write_table(stage: Stage, trials: list[Trial], watched: str) -> None:
     keys = sorted({key for trial in trials for key in trial.settings})
     with (stage.outputs.search(stage.key) / "trials.csv").open("w", newline="") as file:
         table = csv.writer(file)
-        table.writerow(["trial", "val_log_loss", *keys])
+        table.writerow(["trial", watched.replace("/", "_"), *keys])
         for trial in trials:
             values = [trial.settings.get(key, "") for key in keys]
-            table.writerow([trial.number, trial.val_log_loss, *values])
+            table.writerow([trial.number, trial.value, *values])
     if trials:
-        stage.spool.record({"val/log_loss": min(trial.val_log_loss for trial in trials)})
+        stage.spool.record({watched: min(trial.value for trial in trials)})
 
 
 if __name__ == "__main__":

@@ -34,8 +34,11 @@ def _train(stage: Stage, fold: int, spool: Spool, title: str) -> None:
         folder=stage.work / f"fold_{fold}",
         title=title,
     )
+    if network is None:
+        return  # one of many processes, and another one writes
     folder = stage.outputs.member(stage.key) / f"fold_{fold}"
     network.save(folder, recipe.model)
+    stage.spool.tag(network.arithmetic.tags())
     _write_history(spool, folder / "history.csv")
 
 
@@ -51,4 +54,4 @@ def _write_history(spool: Spool, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    run("train", main)
+    run("train", main, on_all_ranks=True)

@@ -17,8 +17,8 @@ install_import_hook("pipeline", "beartype.beartype")
 
 ROOT = Path(__file__).parent.parent
 PARTS = (
-    "pipeline", "stages", "examples", "data/raw/README.md", "dvc.yaml", "params.yaml",
-    "Makefile", "requirements.lock", "README.md", ".dvcignore", ".gitignore",
+    "pipeline", "stages", "examples", "data/raw/README.md", "data/weights/README.md", "dvc.yaml",
+    "params.yaml", "Makefile", "requirements.lock", "README.md", ".dvcignore", ".gitignore",
 )  # fmt: skip
 
 os.environ.update(NO_ALBUMENTATIONS_UPDATE="1", DVC_NO_ANALYTICS="1")

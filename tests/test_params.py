@@ -16,6 +16,13 @@ TREE = params.read(ROOT / "params.yaml")
 CNN = ("recipes", "cnn")
 SPACE = (*CNN, "search", "space")
 
+THAWED_LATE = {
+    "model": {"name": "timm", "pretrained": True},
+    "loss": {"name": "cross_entropy"},
+    "training": {"epochs": 9, "batch_size": 64, "lr": 0.1, "transfer": {"frozen_epochs": 3}},
+    "search": {"num_trials": 1, "epochs": 3, "space": {"training.lr": {"low": 0.1, "high": 1.0}}},
+}
+
 REFUSALS = [
     (("trainng",), 1, "trainng: unknown key; allowed augmentation, data,"),
     ((*CNN, "trainng"), 1, "unknown key; allowed loss, model, search, training; nearest training"),
@@ -47,11 +54,21 @@ REFUSALS = [
     ((*SPACE, "training.lr"), {"lo": 1, "high": 2}, "space.training.lr.low: missing"),
     ((*SPACE, "model.dropout"), {"choices": ["a"]}, "model.dropout: got 'a'; allowed a valid num"),
     (
+        (*SPACE, "loss.name"),
+        {"choices": ["cross_entropy", "binary_cross_entropy"]},
+        "recipes.cnn.search.space: loss.name: got 'binary_cross_entropy', which does not fit task",
+    ),
+    (
+        (*CNN, "model"),
+        {"name": "timm", "pretrained": "weights/a.pth"},
+        "recipes.cnn.model.pretrained: got 'weights/a.pth'; allowed true, false or a file below da",
+    ),
+    ((*CNN, "model"), {"name": "timm", "pretrained": "data/weights/../a.pth"}, "or a file below"),
+    (
         (*SPACE, "model.name"),
         {"choices": ["vit"]},
         "model.name: got 'vit'; allowed airbench, cnn, lenet, resnet, timm, torchvision",
     ),
-    (("task", "name"), "regression", "got 'regression', for which there are no ensembles yet"),
     (
         (*CNN, "loss"),
         {"name": "mse"},
@@ -61,7 +78,35 @@ REFUSALS = [
     (("members", "CNN 1"), {"recipe": "cnn"}, "allowed lower-case letters, digits and _"),
     (("members", "mean"), {"recipe": "cnn"}, "may not be called like an ensemble method"),
     (("members",), {}, "members: got {}; allowed at least 1"),
-    (("hardware", "precision"), "fp16", "got 'fp16'; allowed 'fp32' or 'bf16'"),
+    (("hardware", "precision"), "fp16", "got 'fp16'; allowed 'auto', 'fp32' or 'bf16'"),
+    (
+        (*CNN, "training", "transfer"),
+        {"gradual": True},
+        "'gradual': True}; allowed gradual with frozen_epochs of 1 or more",
+    ),
+    (
+        (*CNN, "training", "transfer"),
+        {"frozen_epochs": None},
+        "cnn.training.transfer.frozen_epochs: got null, the model has fresh weights; allowed 0, or",
+    ),
+    (
+        CNN,
+        THAWED_LATE,
+        "cnn.training.transfer.frozen_epochs: got 3, a fit or trial has 3 epochs; allowed less, or",
+    ),
+    (
+        (*SPACE, "training.transfer.frozen_epochs"),
+        {"choices": [0, 2]},
+        "search.space: training.transfer.frozen_epochs: got 2, the model has fresh weights",
+    ),
+    (
+        (*CNN, "training", "transfer"),
+        {"lr_decay_by_depth": 0.0},
+        "transfer.lr_decay_by_depth: got 0.0; allowed greater than 0",
+    ),
+    (("hardware", "memory_format"), "nhwc", "got 'nhwc'; allowed 'auto', 'contiguous' or 'chan"),
+    (("hardware", "compile"), "yes", "hardware.compile: got 'yes'; allowed"),
+    (("hardware",), {"compile": True, "devices": 2}, "got true with 2 devices; allowed with one"),
     (("hardware", "devices"), 3, "batch_size: got 64; allowed a multiple of 3, hardware.devices"),
     (("hardware", "devices"), True, "hardware.devices: got True; allowed a valid integer"),
     (("hardware", "threads"), 1.0, "hardware.threads: got 1.0; allowed a valid integer"),
@@ -90,6 +135,52 @@ def test_a_wrong_value_is_refused_in_one_line(path: tuple[str, ...], value: Any,
     assert said in message
     assert message.startswith("params.yaml: ")
     assert "\n" not in message
+
+
+def of_task(task: str, loss: str, **training: Any) -> dict[str, Any]:
+    """The shipped parameters for another task."""
+    tree = changed(("task", "name"), task)
+    for recipe in tree["recipes"].values():
+        recipe["loss"] = {"name": loss}
+        recipe["training"].update(training)
+    return tree
+
+
+VALUES, LABELS = ("regression", "huber"), ("multilabel", "binary_cross_entropy")
+MINORITY = {"policy": {"name": "none"}, "offline": {"copies": 1, "minority_only": True}}
+MISFITS = [
+    (
+        of_task("regression", "cross_entropy"),
+        "recipes.cnn.loss.name: got 'cross_entropy', which does not fit task regression; allowed h",
+    ),
+    (
+        of_task(*VALUES, class_weights="inverse"),
+        "recipes.cnn.training.class_weights: got 'inverse', task regression has no classes",
+    ),
+    (
+        of_task(*VALUES, sampling="balanced"),
+        "recipes.cnn.training.sampling: got 'balanced', for which each image needs one class; ",
+    ),
+    (of_task(*LABELS, sampling="balanced"), "allowed natural with task multilabel"),
+    (
+        of_task(*LABELS) | {"augmentation": MINORITY},
+        "augmentation.offline.minority_only: got true, for which each image needs one class; ",
+    ),
+]
+
+
+@pytest.mark.parametrize(("tree", "said"), MISFITS, ids=lambda value: str(value)[:30])
+def test_what_the_task_has_no_meaning_for_is_refused(tree: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        params.parse(tree, "test")
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("task", [VALUES, LABELS])
+def test_the_other_tasks_are_accepted(task: tuple[str, str]) -> None:
+    parsed = params.parse(of_task(*task), "test")
+    expected = {"regression": "val/standardised_mse", "multilabel": "val/log_loss"}
+    assert params.monitor(parsed.task) == expected[task[0]]
 
 
 def test_the_shipped_files_are_accepted() -> None:
@@ -164,11 +255,12 @@ def test_override_replaces_what_it_names_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("stage", ["preprocess", "train"])
 def test_every_stage_refuses_before_it_works(workspace: Workspace, stage: str) -> None:
-    workspace.edit(lambda tree: tree["ensemble"].append({"name": "stakking"}))
+    workspace.edit(lambda tree: tree["ensemble"].update(methods=[{"name": "stakking"}]))
     key = ["cnn_1"] if stage == "train" else []
     said = workspace.stage(stage, *key, status=1)
-    hint = "allowed greedy, mean"
-    assert said == f"{stage}: params.yaml: ensemble.2.name: got 'stakking'; {hint}\n"
+    hint = "nearest stacking"
+    assert said.startswith(f"{stage}: params.yaml: ensemble.methods.0.name: got 'stakking'; ")
+    assert said.endswith(f"{hint}\n")
     assert not (workspace.folder / "data/processed").exists()
     assert not (workspace.folder / "artifacts").exists()
 

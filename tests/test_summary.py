@@ -181,6 +181,7 @@ def test_the_command_shows_layers_and_totals(workspace: Workspace) -> None:
     shown = workspace.run(*command, "lenet", "--shape", "28", "28", "1", "--outputs", "10")
     assert "14 × 14" in shown
     assert "61,706" in shown
+    assert "5 blocks" in shown
     assert "416,520" in shown
     said = workspace.run(*command, "cnn", status=1)
     assert "card.json: not found; run `dvc repro preprocess`, or write --shape" in said

@@ -27,7 +27,7 @@ class Weighing(nn.Module):
 
 def logits(images: np.ndarray, **test_time: bool | int) -> np.ndarray:
     network = Network(Weighing(), (6, 4, 3), 1)
-    return predict_logits(network, images, CPU, "fp32", Views(**test_time), batch_size=2)
+    return predict_logits(network, images, CPU, Views(**test_time), batch_size=2)
 
 
 @pytest.mark.parametrize("mirror", [False, True])

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
+from pipeline.artifacts import Targets
 from pipeline.augmentation.counter import sample_keys
 from pipeline.augmentation.policy import Augmenter
 from pipeline.augmentation.probe import size
 from pipeline.errors import UserError
-from pipeline.packed import Packed, Targets
+from pipeline.packed import Packed
 
 EPOCH = -1  # training counts from 0: no copy repeats what an epoch draws
 BLOCK_BYTES = 2**24  # memory does not grow with the number of copies

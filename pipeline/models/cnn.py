@@ -12,6 +12,7 @@ from torch import nn
 
 from pipeline.component import Component
 from pipeline.models._least import output_shape
+from pipeline.models._pooling import GlobalMean
 
 
 class Params(Component):
@@ -71,7 +72,7 @@ def build(params: Params, shape: tuple[int, int, int], num_outputs: int) -> nn.M
         for conv in range(params.convs_per_block):
             layers += _convolution(params, block, channels, width, is_first=not conv)
             channels = width
-    layers += [nn.AdaptiveAvgPool2d(1)] if params.head == "global" else []
+    layers += [GlobalMean()] if params.head == "global" else []
     layers.append(nn.Flatten())
     (num_features,) = output_shape(nn.Sequential(*layers), shape, "cnn")
     for width in params.hidden:

@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from pipeline.component import Component
+from pipeline.models._pooling import GlobalMean
 
 
 class Params(Component):
@@ -62,5 +63,5 @@ def build(params: Params, shape: tuple[int, int, int], num_outputs: int) -> nn.M
             stride = 2 if stage and not block else 1
             layers.append(Block(channels, width, stride))
             channels = width
-    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(params.dropout)]
+    head = [GlobalMean(), nn.Flatten(), nn.Dropout(params.dropout)]
     return nn.Sequential(*layers, *head, nn.Linear(channels, num_outputs))

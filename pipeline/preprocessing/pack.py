@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from pipeline.artifacts import Card
+from pipeline.artifacts import Card, Scale
+from pipeline.errors import UserError
 from pipeline.packed import Encoded
 from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.scan import Plan, Scan
@@ -29,8 +30,12 @@ def pack(
 
     Args:
         kept: the rows of the source that are used; `assignment` speaks of these.
+
+    Raises:
+        UserError: a value is the same in all images of train.
     """
-    is_test = assignment.split == "test"
+    is_test, train = assignment.split == "test", kept[assignment.split == "train"]
+    target_scale = _target_scale(plan.listing, train)
     digest = sha256()
     for store, mask in zip(STORES, (~is_test, is_test), strict=True):
         rows, folds = kept[mask], assignment.fold[mask]
@@ -41,7 +46,7 @@ def pack(
             digest.update(array.tobytes())
         digest.update(scan.digests[rows].tobytes())
         _write_table(plan.listing, scan, rows, folds, folder / store / "samples.csv")
-    mean, std = scan.statistics(kept[assignment.split == "train"])
+    mean, std = scan.statistics(train)
     return Card(
         classes=tuple(plan.listing.classes),
         image_shape=plan.image_shape,
@@ -55,6 +60,7 @@ def pack(
         mean=tuple(mean.tolist()),
         std=tuple(std.tolist()),
         fingerprint=digest.hexdigest(),
+        target_scale=target_scale,
     )
 
 
@@ -66,6 +72,21 @@ def counts(listing: Listing, rows: Int[np.ndarray, " m"]) -> dict[str, int]:
     num = len(listing.classes)
     found = targets.sum(axis=0) if targets.ndim == 2 else np.bincount(targets, minlength=num)
     return dict(zip(listing.classes, found.tolist(), strict=True))
+
+
+def _target_scale(listing: Listing, rows: Int[np.ndarray, " m"]) -> Scale:
+    """Of these rows, in float64."""
+    targets = listing.targets[rows]
+    if targets.dtype.kind != "f":
+        return ()
+    for name, column in zip(listing.classes, targets.T, strict=True):
+        if np.ptp(column) == 0:
+            raise UserError(
+                f"data.source.target: {name} is {column[0]:g} in all {len(column):,} images of "
+                "train, so there is nothing to learn; leave it out"
+            )
+    values = targets.astype(np.float64)
+    return tuple(values.mean(axis=0).tolist()), tuple(values.std(axis=0).tolist())
 
 
 def _write_images(plan: Plan, scan: Scan, rows: Int[np.ndarray, " m"], folder: Path) -> None:

@@ -59,7 +59,7 @@ class Findings:
 
     @property
     def kind(self) -> Kind:
-        kind: Kind = load("task", self.params.task).KIND
+        kind: Kind = load("task", self.params.task).Params.KIND
         return kind
 
     @property

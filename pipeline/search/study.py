@@ -29,14 +29,15 @@ class Trial:
 
     number: int
     settings: Settings
-    val_log_loss: float
+    value: float
+    """The best figure of its epochs; lower is better."""
 
 
 def search(recipe: Recipe, score: Scored) -> list[Trial]:
     """Run the recipe's study; the first trial is the recipe as it is written.
 
     Args:
-        score: the val/log_loss of each of a round's trials, in order; called once a round.
+        score: the value of each of a round's trials, in order; called once a round.
     """
     assert recipe.search is not None
     spec = recipe.search
@@ -47,10 +48,10 @@ def search(recipe: Recipe, score: Scored) -> list[Trial]:
     trials: list[Trial] = []
     for size in _rounds(spec.num_trials, spec.parallel):
         asked = [study.ask(space) for _ in range(size)]
-        losses = score([(trial.number, trial.params) for trial in asked])
-        for trial, loss in zip(asked, losses, strict=True):
-            study.tell(trial, loss)
-            trials.append(Trial(trial.number, trial.params, loss))
+        values = score([(trial.number, trial.params) for trial in asked])
+        for trial, value in zip(asked, values, strict=True):
+            study.tell(trial, value)
+            trials.append(Trial(trial.number, trial.params, value))
     return trials
 
 
@@ -60,7 +61,7 @@ def chosen(recipe: Recipe, trials: list[Trial]) -> Recipe:
     It is complete and no longer says how it was found: a new search that ends with the same
     settings retrains nothing.
     """
-    settings = min(trials, key=lambda t: t.val_log_loss).settings if trials else {}
+    settings = min(trials, key=lambda t: t.value).settings if trials else {}
     return override(recipe, settings).model_copy(update={"search": None})
 
 

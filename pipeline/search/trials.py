@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.artifacts import Layout
 from pipeline.errors import UserError
-from pipeline.params import MONITOR, Value, override, parse
+from pipeline.params import Params, Value, override
 from pipeline.spool import Spool
 
 ERROR_FILE = "error.txt"
@@ -21,7 +21,7 @@ class Job:
     """All that a trial needs, in plain types: it travels to another process."""
 
     tree: dict[str, Any]
-    """The parameters, as plain types."""
+    """The parameters, checked, as plain types."""
     recipe: str
     number: int
     settings: dict[str, Value]
@@ -29,10 +29,13 @@ class Job:
     scratch: Path
 
 
-def run_together(jobs: list[Job]) -> list[float]:
-    """Train all jobs at once; the lowest val/log_loss of each, in order.
+def run_together(jobs: list[Job], monitor: str) -> list[float]:
+    """Train all jobs at once; the best figure of each, in order.
 
     However this ends, no trial goes on.
+
+    Args:
+        monitor: the figure's name.
 
     Raises:
         UserError: a trial refused its settings, or ended in another way.
@@ -50,7 +53,7 @@ def run_together(jobs: list[Job]) -> list[float]:
         for worker in workers:
             if worker.is_alive():
                 worker.terminate()
-    return [best(Spool(job.spool)) for job in jobs]
+    return [best(Spool(job.spool), monitor) for job in jobs]
 
 
 def _train(job: Job) -> None:
@@ -61,18 +64,18 @@ def _train(job: Job) -> None:
     from pipeline.training.data import Inputs
     from pipeline.training.fit import fit
 
-    params = parse(job.tree, "params.yaml")
+    params = Params.model_validate(job.tree)
     search = params.recipes[job.recipe].search
     assert search is not None
     settings = {**job.settings, "training.epochs": search.epochs}
-    one_process = {"devices": 1, "threads": 1, "loader_workers": 0}
+    one_process = {"threads": 1, "loader_workers": 0}
     try:
         fit(
             override(params.recipes[job.recipe], settings),
             Inputs.open(Layout()),
             task=params.task,
             seed=search.seed,
-            hardware=params.hardware.model_copy(update=one_process),
+            hardware=params.hardware.on_one_device().model_copy(update=one_process),
             record=Spool(job.spool).record,
             folder=job.scratch,
             title=f"search {job.recipe} trial {job.number}",
@@ -91,7 +94,7 @@ def _check(job: Job, worker: ForkServerProcess) -> None:
     raise UserError(f"trial {job.number} {job.settings}: {reason}")
 
 
-def best(spool: Spool) -> float:
-    """The lowest finite val/log_loss; infinite for a trial that diverged from the start."""
-    values = (figure.value for figure in spool.figures() if figure.name == MONITOR)
+def best(spool: Spool, monitor: str) -> float:
+    """The lowest finite figure of an epoch; infinite for a trial that diverged from the start."""
+    values = (figure.value for figure in spool.figures() if figure.name == monitor)
     return min(filter(math.isfinite, values), default=math.inf)

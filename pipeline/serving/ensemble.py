@@ -31,7 +31,7 @@ class Ensemble:
         device = choose_device("auto")
         how = read_json(folder / "prediction.json")
         members = {
-            name: Member.load(folder / "members" / name, device, "fp32", Views(**test_time))
+            name: Member.load(folder / "members" / name, device, Views(**test_time))
             for name, test_time in how["test_time"].items()
         }
         return cls(members, combiner, Card.load(folder / "card.json"), how["task"])

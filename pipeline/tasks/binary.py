@@ -9,14 +9,13 @@ from pipeline.component import Component
 from pipeline.errors import UserError
 from pipeline.tasks.multiclass import scores
 
-__all__ = ["KIND", "Params", "num_outputs", "predictions", "scores"]
-
-KIND = "classes"
+__all__ = ["Params", "num_outputs", "predictions", "scores"]
 
 
 class Params(Component):
     """No settings."""
 
+    KIND: ClassVar[str] = "classes"
     ACTIVATION: ClassVar[str] = "sigmoid"
     MONITOR: ClassVar[str] = "log_loss"
 

@@ -7,12 +7,11 @@ from jaxtyping import Float, Int
 
 from pipeline.component import Component
 
-KIND = "classes"
-
 
 class Params(Component):
     """No settings."""
 
+    KIND: ClassVar[str] = "classes"
     ACTIVATION: ClassVar[str] = "softmax"
     MONITOR: ClassVar[str] = "log_loss"
 

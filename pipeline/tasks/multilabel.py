@@ -7,12 +7,11 @@ from jaxtyping import Bool, Float
 
 from pipeline.component import Component
 
-KIND = "labels"
-
 
 class Params(Component):
     """No settings."""
 
+    KIND: ClassVar[str] = "labels"
     ACTIVATION: ClassVar[str] = "sigmoid"
     MONITOR: ClassVar[str] = "log_loss"
 

@@ -12,12 +12,11 @@ from jaxtyping import Float
 
 from pipeline.component import Component
 
-KIND = "values"
-
 
 class Params(Component):
     """No settings."""
 
+    KIND: ClassVar[str] = "values"
     ACTIVATION: ClassVar[str] = "identity"
     MONITOR: ClassVar[str] = "standardised_mse"
 

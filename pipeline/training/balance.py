@@ -5,6 +5,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
+from pipeline.artifacts import Targets
+
 Weighting = Literal["inverse", "inverse_sqrt", "effective"]
 Sampling = Literal["natural", "square_root", "balanced"]
 Resampling = Literal["over", "under"]
@@ -13,6 +15,21 @@ Resampling = Literal["over", "under"]
 # Effective Number of Samples, 2019, equation 2, with the β of their tables 2 and 3.
 BETA = 0.999
 EXPONENT = {"natural": 1.0, "square_root": 0.5, "balanced": 0.0}
+
+
+def loss_weights(
+    targets: Targets, num_classes: int, rule: Weighting
+) -> Float[np.ndarray, " {num_classes}"]:
+    """A weight for each class, whose mean over the samples is 1, or for each label.
+
+    Every label is asked of every sample, so their mean over the labels is 1. A label that few
+    images have then counts as much as others, where it is there and where it is not.
+    """
+    if targets.ndim == 1:
+        return class_weights(np.bincount(targets, minlength=num_classes), rule)
+    weights = class_weights(targets.sum(axis=0), rule)
+    shared: np.ndarray = weights / weights.mean()
+    return shared
 
 
 def class_weights(counts: Int[np.ndarray, " k"], rule: Weighting) -> Float[np.ndarray, " k"]:

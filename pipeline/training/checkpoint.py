@@ -22,8 +22,8 @@ EPOCH, MIDDLE, BEST = "epoch.pt", "middle.pt", "best.pt"
 class State:
     """Where a fit stands."""
 
-    network: dict[str, Any]
-    optimizer: dict[str, Any]
+    network: dict[str, Any] = field(default_factory=dict)
+    optimizer: dict[str, Any] = field(default_factory=dict)
     epoch: int = 0
     """Epochs that are done."""
     batch: int = 0

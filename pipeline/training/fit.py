@@ -6,23 +6,33 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from pipeline import launch
 from pipeline.component import Component, load, resolve
-from pipeline.errors import UserError
+from pipeline.losses._standardised import standardised
 from pipeline.network import Network
-from pipeline.params import Hardware, Recipe
-from pipeline.training.balance import class_weights
+from pipeline.params import Hardware, Recipe, monitor
+from pipeline.precision import choose
+from pipeline.training import ranks
+from pipeline.training.balance import loss_weights
 from pipeline.training.batch_norm import globalise
 from pipeline.training.checkpoint import BEST
+from pipeline.training.compiling import compile_body
 from pipeline.training.data import Data, Inputs
-from pipeline.training.lightning import DDPStrategy, Fabric, Strategy
-from pipeline.training.loop import Loop, Plan, Record
+from pipeline.training.lightning import (
+    ClusterEnvironment,
+    DDPStrategy,
+    Fabric,
+    LightningEnvironment,
+    SLURMEnvironment,
+    Strategy,
+    TorchElasticEnvironment,
+)
+from pipeline.training.loop import Loop, Loss, Plan, Record, Scores
 from pipeline.training.optimisers.build import build
 from pipeline.training.optimisers.groups import groups
 from pipeline.training.progress import Bar, Lines, shows_bars
-
-ERROR_FILE = "error.txt"
+from pipeline.training.transfer import blocks
 
 
 @dataclass(frozen=True)
@@ -42,8 +52,7 @@ class Job:
         """With fresh weights."""
         num_outputs = load("task", self.task).num_outputs(len(self.inputs.card.classes))
         shape = tuple(self.inputs.policy["output_shape"])
-        network = Network.create(self.recipe.model, self.inputs.card, shape, num_outputs, self.seed)
-        return network.arrange(self.hardware.memory_format)
+        return Network.create(self.recipe.model, self.inputs.card, shape, num_outputs, self.seed)
 
 
 def fit(
@@ -56,8 +65,8 @@ def fit(
     record: Record,
     folder: Path,
     title: str,
-) -> Network:
-    """Train on train, and keep the epoch with the lowest val/log_loss.
+) -> Network | None:
+    """Train on train, and keep the epoch that is best by what the task has one watch.
 
     Args:
         record: receives the figures of each epoch, in the first device's process.
@@ -65,47 +74,69 @@ def fit(
             would have had; so the folder belongs to one recipe, seed and data.
         title: what the progress lines are called.
 
+    Returns:
+        The network, in its best epoch; None in all processes but the first of a launch.
+
     Raises:
-        UserError: the loss is not finite, or the disk is full.
+        UserError: the loss is not finite, or the disk is full, or a process was killed.
+        RankError: one of several devices failed; the others were ended.
     """
-    torch.set_num_threads(hardware.threads)
-    fabric = Fabric(
-        accelerator=hardware.accelerator,
-        devices=hardware.devices,
-        strategy=_strategy(hardware),
-        precision="bf16-mixed" if hardware.precision == "bf16" else "32-true",
-    )
     job = Job(recipe, inputs, task, seed, hardware, record, folder, title)
-    _launch(fabric, job)
+    _launch(job)
+    place = launch.place()
+    if place and place.rank > 0:
+        return None
     network = job.network()
     network.load_state_dict(torch.load(folder / BEST, map_location="cpu", weights_only=True))
-    return network
+    return network.arrange(choose(job.hardware, fabric_of(job).device, network.body))
 
 
-def _launch(fabric: Fabric, job: Job) -> None:
-    """Run the loop here or in forked processes; a user's mistake comes back as one line."""
-    told = job.folder / ERROR_FILE
-    told.unlink(missing_ok=True)
-    try:
-        fabric.launch(partial(_train, job=job))
-    except Exception:
-        if told.is_file():
-            raise UserError(told.read_text()) from None
-        raise
+def fabric_of(job: Job) -> Fabric:
+    """Lightning's part of a fit: devices and processes."""
+    hardware = job.hardware
+    return Fabric(
+        accelerator=hardware.accelerator,
+        devices=hardware.devices,
+        num_nodes=hardware.num_nodes,
+        strategy=_strategy(hardware),
+        plugins=[_environment(hardware)],
+    )
 
 
-def _train(fabric: Fabric, job: Job) -> None:
-    try:
-        Loop(fabric, _plan(fabric, job)).run()
-    except UserError as error:
-        if fabric.world_size == 1:
-            raise
-        job.folder.mkdir(parents=True, exist_ok=True)
-        (job.folder / ERROR_FILE).write_text(str(error))
-        raise SystemExit(1) from None
+def _launch(job: Job) -> None:
+    """Run the loop here, or in a process for each device where there are not such already."""
+    train = partial(_train, job)
+    if job.hardware.world == 1:
+        train()
+    elif launch.place():
+        ranks.run_here(train)
+    else:
+        ranks.run(train, job.hardware.devices)
 
 
-def _plan(fabric: Fabric, job: Job) -> Plan:
+def _train(job: Job) -> None:
+    torch.set_num_threads(job.hardware.threads)
+    fabric = fabric_of(job)
+    fabric.launch()
+    draws_bar = fabric.is_global_zero and shows_bars()
+    plan = plan_of(fabric, job, Bar if draws_bar else Lines)
+    if fabric.is_global_zero and "auto" in (job.hardware.precision, job.hardware.memory_format):
+        print(f"{job.title}: {plan.network.arithmetic}", flush=True)
+    if job.hardware.compile:
+        compile_body(plan.network)
+    Loop(fabric, plan).run()
+
+
+def _environment(hardware: Hardware) -> ClusterEnvironment:
+    """How the processes of this fit find each other."""
+    place = launch.place()
+    if hardware.world == 1 or not place:
+        return LightningEnvironment()
+    return TorchElasticEnvironment() if place.by == "torchrun" else SLURMEnvironment()
+
+
+def plan_of(fabric: Fabric, job: Job, progress: type[Bar] | type[Lines]) -> Plan:
+    """The network, the data and all else that a loop on this device needs."""
     settings = job.recipe.training
     data = Data(
         job.inputs,
@@ -117,39 +148,61 @@ def _plan(fabric: Fabric, job: Job) -> Plan:
         device=fabric.device,
     )
     network = job.network()
+    network.arrange(choose(job.hardware, fabric.device, network.body))
     if fabric.world_size > 1:
         globalise(network)
-    losses, own = resolve("loss", job.recipe.loss)
-    named = [list(network.named_parameters())]
-    draws_bar = fabric.is_global_zero and shows_bars()
+    found = blocks(network.body)
     return Plan(
         network=network,
+        blocks=found,
         optimizer=build(
             settings.optimiser,
-            groups(named, lr=settings.lr, weight_decay=settings.weight_decay),
+            groups(
+                found,
+                lr=settings.lr,
+                weight_decay=settings.weight_decay,
+                lr_decay_by_depth=settings.transfer.lr_decay_by_depth,
+            ),
         ),
-        loss=losses.build(own, _class_weights(job.recipe, job.inputs)),
-        task=load("task", job.task),
+        loss=_loss(job, fabric.device),
+        scores=_scores(job),
+        monitor=monitor(job.task),
         data=data,
         settings=settings,
         seed=job.seed,
         record=job.record,
-        progress=(Bar if draws_bar else Lines)(job.title, settings, data.sampler.num_batches),
+        progress=progress(job.title, settings, data.sampler.num_batches),
         folder=job.folder,
     )
 
 
-def _class_weights(recipe: Recipe, inputs: Inputs) -> Tensor | None:
-    rule = recipe.training.class_weights
-    if rule is None:
-        return None
-    counts = np.bincount(inputs.train.targets, minlength=len(inputs.card.classes))
-    return torch.from_numpy(class_weights(counts, rule)).float()
+def _loss(job: Job, device: torch.device) -> Loss:
+    """Of logits and of targets in their own units."""
+    losses, own = resolve("loss", job.recipe.loss)
+    rule, card, weights = job.recipe.training.class_weights, job.inputs.card, None
+    if rule:
+        by_class = loss_weights(job.inputs.train.targets, len(card.classes), rule)
+        weights = torch.from_numpy(by_class).float().to(device)
+    loss: Loss = losses.build(own, weights)
+    if not card.target_scale:
+        return loss
+    mean, std = torch.tensor(card.target_scale, device=device)
+    return standardised(loss, mean, std)
+
+
+def _scores(job: Job) -> Scores:
+    task, scale = load("task", job.task), job.inputs.card.target_scale
+
+    def scores(logits: np.ndarray, targets: np.ndarray) -> dict[str, np.ndarray]:
+        predictions = task.predictions(logits, *scale)
+        made: dict[str, np.ndarray] = task.scores(predictions, targets, *scale)
+        return made
+
+    return scores
 
 
 def _strategy(hardware: Hardware) -> Strategy | str:
-    """Forked processes: they start in a second, and code after the fit runs once."""
-    if hardware.devices == 1:
+    if hardware.world == 1:
         return "auto"
     # Batch norm is global and its buffers equal on all devices: nothing to broadcast.
-    return DDPStrategy(start_method="fork", broadcast_buffers=False)
+    return DDPStrategy(broadcast_buffers=False)

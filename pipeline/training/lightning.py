@@ -1,7 +1,8 @@
 """The door to lightning: import it from here.
 
-Convoy uses Lightning's Fabric: devices, processes, precision and gradient synchronisation are
-Lightning's, the loop is ours, because a step of the whole Trainer costs 0.5 to 0.9 ms.
+Convoy uses Lightning's Fabric: devices, processes and gradient synchronisation are Lightning's.
+The loop is ours, because a step of the whole Trainer costs 0.5 to 0.9 ms, and so is the precision,
+which prediction has to share.
 
 torchmetrics, which Lightning imports, pulls in torchvision, scipy and matplotlib where they are
 installed. Nothing here uses those parts, and they are 1.9 of 4.4 s, so they are declared absent
@@ -43,6 +44,10 @@ def _declared_absent(packages: tuple[str, ...]) -> Iterator[None]:
 
 with _declared_absent(UNUSED):
     from lightning_fabric import Fabric
+    from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+    from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+    from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
     from lightning_fabric.strategies.ddp import DDPStrategy
     from lightning_fabric.strategies.strategy import Strategy
 
@@ -50,4 +55,12 @@ with _declared_absent(UNUSED):
 logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
 warnings.filterwarnings("ignore", module="lightning_fabric")
 
-__all__ = ["DDPStrategy", "Fabric", "Strategy"]
+__all__ = [
+    "ClusterEnvironment",
+    "DDPStrategy",
+    "Fabric",
+    "LightningEnvironment",
+    "SLURMEnvironment",
+    "Strategy",
+    "TorchElasticEnvironment",
+]

@@ -1,7 +1,8 @@
 """The training loop: one fit, in one process of Fabric. All processes of a fit run the same lines.
 
 A step is what a hand-written loop would do. Whatever else there is to do (looking for a NaN,
-writing a checkpoint, drawing the bar) is done every `CHECK_STEPS` steps.
+writing a checkpoint, drawing the bar, leaving) is done every `CHECK_STEPS` steps, or every
+`CHECK_S` seconds where steps are slow.
 """
 
 import math
@@ -12,8 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from types import FrameType, ModuleType
+from socket import gethostname
+from types import FrameType
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,19 +24,22 @@ from pipeline import params
 from pipeline.errors import UserError
 from pipeline.network import Network
 from pipeline.optimisation import EMA, SWA
-from pipeline.params import MONITOR
-from pipeline.training import checkpoint
+from pipeline.training import buckets, checkpoint
 from pipeline.training.averaging import Mean, ema_weight, swa_counts, swa_weight, update_batch_norm
 from pipeline.training.checkpoint import State
 from pipeline.training.data import Batch, Data, split
 from pipeline.training.lightning import Fabric
-from pipeline.training.optimisers.groups import scale_lr, weights
+from pipeline.training.optimisers.groups import Block, scale_lr, weights
 from pipeline.training.penalties import clip, penalty
 from pipeline.training.progress import Bar, Lines
 from pipeline.training.schedules import factor
+from pipeline.training.transfer import freeze, num_learning
 
 Record = Callable[[dict[str, float], int], None]
+Loss = Callable[[Tensor, Tensor], Tensor]
+Scores = Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]]
 CHECK_STEPS = 64
+CHECK_S = 2.0
 CHECKPOINT_S = 60.0  # between two checkpoints within an epoch
 MOST_RECOVERIES = 5
 
@@ -43,9 +49,14 @@ class Plan:
     """All that a loop needs beside Fabric."""
 
     network: Network
+    blocks: list[Block]
+    """Its parameters, from the image to the classifier."""
     optimizer: torch.optim.Optimizer
-    loss: Callable[[Tensor, Tensor], Tensor]
-    task: ModuleType
+    loss: Loss
+    scores: Scores
+    """Figures a sample, from logits and targets."""
+    monitor: str
+    """Which of the figures says what epoch is best: lower is better."""
     data: Data
     settings: params.Training
     seed: int
@@ -60,19 +71,23 @@ class Loop:
 
     def __init__(self, fabric: Fabric, plan: Plan) -> None:
         self._fabric, self._plan = fabric, plan
+        self._num_learning = len(plan.blocks)
         self._model, self._optimizer = fabric.setup(plan.network, plan.optimizer)
         self._loader, self._val = plan.data.train(), plan.data.val()
         self._num_batches = len(self._loader)
         self._losses = torch.zeros(self._num_batches, device=fabric.device)
-        self._weights = weights(plan.optimizer.param_groups)
+        self._weights: list[torch.nn.Parameter] = []
         self._mean = Mean(plan.network) if plan.settings.average else None
+        if not self._is_alone:
+            buckets.lay_out(self._model, plan.network, fabric.device)
         self._state = self._begin()
-        self._saved_s = time.monotonic()
+        self._saved_s = self._checked_s = time.monotonic()
+        self._checked, self._pace = 0, 1  # the batch after which to look up, and how many later
         self._is_asked_to_leave = False
 
     def run(self) -> None:
         """Train until the last epoch or until patience ends."""
-        before = signal.signal(signal.SIGTERM, self._ask_to_leave) if self._is_alone else None
+        before = signal.signal(signal.SIGTERM, self._ask_to_leave)
         try:
             while self._state.epoch < self._plan.settings.epochs and not self._is_stale:
                 try:
@@ -82,8 +97,7 @@ class Loop:
                 else:
                     self._finish_epoch()
         finally:
-            if before is not None:
-                signal.signal(signal.SIGTERM, before)
+            signal.signal(signal.SIGTERM, before)
 
     @property
     def _is_alone(self) -> bool:
@@ -104,22 +118,24 @@ class Loop:
     @property
     def _watched(self) -> list[float]:
         """The monitored figure of every epoch that is done."""
-        return [figures[MONITOR] for figures in self._state.history]
+        return [figures[self._plan.monitor] for figures in self._state.history]
 
     def _begin(self) -> State:
-        """The state to go on from, put into network and optimiser, or a fresh one."""
-        plan = self._plan
-        held = checkpoint.load(plan.folder)
+        """The state to go on from, put into network and optimiser; a fresh one is saved before."""
+        folder = self._plan.folder
+        self._state = State()
+        if self._fabric.broadcast(not (folder / checkpoint.EPOCH).is_file()):
+            self._save(checkpoint.EPOCH)
+        held = checkpoint.load(folder)
         if held is None:
-            fresh = State(plan.network.state_dict(), plan.optimizer.state_dict())
-            fresh.average = self._mean.state_dict() if self._mean else None
-            if self._fabric.is_global_zero:
-                checkpoint.save(fresh, plan.folder / checkpoint.EPOCH)
-            return fresh
+            raise UserError(
+                f"{folder}: holds no checkpoint on {gethostname()}, and does on another node; put "
+                "the repository on a disk that all nodes share"
+            )
         self._restore(held)
         if self._fabric.is_global_zero:
             for epoch, figures in enumerate(held.history):
-                plan.record(figures, epoch)
+                self._plan.record(figures, epoch)
         return held
 
     def _restore(self, held: State) -> None:
@@ -133,21 +149,43 @@ class Loop:
         state, sampler = self._state, self._plan.data.sampler
         sampler.set_epoch(state.epoch)
         sampler.first_batch = state.batch
-        self._model.train()
+        self.prepare(state.epoch)
+        self._checked, self._checked_s = state.batch, time.monotonic()
         for batch in self._loader:
             self._step(batch)
             state.batch += 1
-            is_due = state.batch % CHECK_STEPS == 0 or self._is_asked_to_leave
-            if is_due and state.batch < self._num_batches:
+            is_due = state.batch in (self._checked + self._pace, self._num_batches)
+            if is_due or (self._is_alone and self._is_asked_to_leave):
                 self._check()
-        self._refuse_divergence()
+
+    def prepare(self, epoch: int) -> None:
+        """Let the network learn what it is to learn in `epoch`."""
+        plan = self._plan
+        num = num_learning(plan.settings.transfer, epoch, len(plan.blocks))
+        self._model.train()
+        freeze(plan.network, plan.blocks, num)
+        if num != self._num_learning:  # gradients of all that learns are added up over devices
+            self._model, self._num_learning = self._fabric.setup_module(plan.network), num
+            if not self._is_alone:
+                buckets.lay_out(self._model, plan.network, self._fabric.device)
+        in_groups = weights(plan.optimizer.param_groups)
+        self._weights = [weight for weight in in_groups if weight.requires_grad]
 
     def _step(self, batch: Batch) -> None:
-        state, plan = self._state, self._plan
+        state = self._state
         step = state.epoch * self._num_batches + state.batch
+        self._losses[state.batch] = self.update(batch, step, self._factor(step) * state.lr_scale)
+
+    def update(self, batch: Batch, step: int, lr_factor: float) -> Tensor:
+        """Change the weights, at `lr_factor` times the rates they begin with.
+
+        Returns:
+            The batch's mean loss before, still on its device.
+        """
+        plan = self._plan
         self._seed_dropout(step)
-        scale_lr(plan.optimizer, self._factor(step) * state.lr_scale)
-        self._losses[state.batch] = self._gradients(plan.data.to_device(batch))
+        scale_lr(plan.optimizer, lr_factor)
+        loss = self._gradients(plan.data.to_device(batch))
         if plan.settings.clip:
             clip(plan.settings.clip, list(plan.network.parameters()))
         self._optimizer.step()
@@ -155,6 +193,7 @@ class Loop:
         if self._mean and isinstance(plan.settings.average, EMA):
             num_updates = self._mean.num_updates
             self._mean.update(ema_weight(plan.settings.average, num_updates, self._num_batches))
+        return loss
 
     def _gradients(self, batch: Batch) -> Tensor:
         """Add up a batch's gradients; its mean loss stays on the device: no step waits for it."""
@@ -206,16 +245,28 @@ class Loop:
         """Look for divergence, tell how far the fit is, and write a checkpoint where one is due."""
         state = self._state
         self._refuse_divergence()
-        num_new = state.batch % CHECK_STEPS or CHECK_STEPS
-        lr = self._plan.optimizer.param_groups[0]["lr"]
+        num_new = state.batch - self._checked
+        lr = self._plan.optimizer.param_groups[-1]["lr"]
         self._plan.progress.advance(num_new, float(self._losses[state.batch - 1]), lr)
-        is_due = time.monotonic() - self._saved_s > CHECKPOINT_S
-        if not self._is_alone:  # all save or none: rank 0's clock decides
-            is_due = self._fabric.broadcast(is_due)
-        if is_due or self._is_asked_to_leave:
+        saves, leaves = self._agree(num_new)
+        if saves or leaves:
             self._save(checkpoint.MIDDLE)
-        if self._is_asked_to_leave:
+        if leaves:
             raise SystemExit(128 + signal.SIGTERM)
+
+    def _agree(self, num_new: int) -> tuple[bool, bool]:
+        """Whether all devices save and leave, and when they look up again.
+
+        Any may be asked to leave; all else goes by the clock of rank 0.
+        """
+        now_s = time.monotonic()
+        pace = min(CHECK_STEPS, max(1, int(CHECK_S * num_new / (now_s - self._checked_s))))
+        saves = now_s - self._saved_s > CHECKPOINT_S and self._state.batch < self._num_batches
+        is_first = self._fabric.is_global_zero
+        votes = [is_first * saves, self._is_asked_to_leave, is_first * pace]
+        agreed = self._reduced(torch.tensor(votes, device=self._fabric.device), "sum").tolist()
+        self._checked, self._checked_s, self._pace = self._state.batch, now_s, int(agreed[2])
+        return agreed[0] > 0, agreed[1] > 0
 
     def _save(self, name: str) -> None:
         plan, state = self._plan, self._state
@@ -224,6 +275,7 @@ class Loop:
         state.losses = self._mean_losses()
         if self._fabric.is_global_zero:
             checkpoint.save(state, plan.folder / name)
+        self._fabric.barrier()  # who goes on knows that the checkpoint is written
         self._saved_s = time.monotonic()
 
     def _mean_losses(self) -> list[float]:
@@ -279,8 +331,8 @@ class Loop:
         count = 0
         for batch in self._val:
             moved = plan.data.to_device(batch)
-            log_probs = plan.task.predictions(self._model(moved.images).float().cpu().numpy())
-            for name, values in plan.task.scores(log_probs, batch.targets.numpy()).items():
+            logits = self._model(moved.images).float().cpu().numpy()
+            for name, values in plan.scores(logits, batch.targets.numpy()).items():
                 sums[name] = sums.get(name, 0.0) + float(values.sum())
             count += len(batch.targets)
         totals = torch.tensor([*sums.values(), count], dtype=torch.float64)
@@ -295,7 +347,7 @@ class Loop:
         with self._averaged():
             figures = self._validate()
             figures["train/loss"] = math.fsum(losses) / len(losses)
-            figures["train/lr"] = plan.optimizer.param_groups[0]["lr"]
+            figures["train/lr"] = plan.optimizer.param_groups[-1]["lr"]  # the classifier's
             state.history.append(figures)
             if self._best == epoch and self._fabric.is_global_zero:
                 checkpoint.write(plan.network.state_dict(), plan.folder / checkpoint.BEST)
@@ -320,7 +372,7 @@ class Loop:
             return
         with self._mean.applied():
             if isinstance(average, SWA):
-                self._model.train()
+                self.prepare(epoch)
                 update_batch_norm(self._plan.network, self._images_of(epoch))
             yield
 

@@ -13,6 +13,8 @@ from pipeline.errors import UserError
 
 SMOOTHING = 0.9  # what the smoothed loss keeps at each step
 STOP = 4.0  # times the best loss so far: it has diverged
+SHOWN = 4  # points that one line of a chart stands for
+BAR = 40  # characters
 SKIPPED = (10, 1)  # points at either end: the first are of few losses, the last of a divergence
 
 
@@ -26,7 +28,7 @@ class Suggestion(NamedTuple):
     """Two rules of thumb; they should agree within a factor of ten."""
 
     steepest: float
-    """Where the loss falls fastest."""
+    """Where the loss falls fastest on its way to the lowest."""
     tenth_of_best: float
     """A tenth of where the loss is lowest."""
 
@@ -67,10 +69,27 @@ def suggest(points: Sequence[Point]) -> Suggestion:
             "more; start from a lower rate or take more steps"
         )
     lrs, losses = np.array(kept).T
-    slopes = np.gradient(losses, np.log(lrs))
+    best = losses.argmin()
+    slopes = np.gradient(losses, np.log(lrs))[: best + 1]  # beyond, it falls from a divergence
     if slopes.min() >= 0:
         raise UserError(
             f"learning-rate finder: the loss falls nowhere from {lrs[0]:.3g} to {lrs[-1]:.3g}; "
             "try other rates, and look at the network and the targets"
         )
-    return Suggestion(float(lrs[slopes.argmin()]), float(lrs[losses.argmin()] / 10))
+    return Suggestion(float(lrs[slopes.argmin()]), float(lrs[best] / 10))
+
+
+def chart(points: Sequence[Point], found: Suggestion) -> str:
+    """The losses, one line for each fourth learning rate, and where the suggestions lie.
+
+    The lowest loss has no bar; all from the first on have a whole one.
+    """
+    first, lowest = points[0].loss, min(point.loss for point in points)
+    shown, lines = points[::SHOWN], []
+    for lr, loss in shown:
+        share = min(1.0, (loss - lowest) / (first - lowest or 1.0))
+        lines.append(f"{lr:8.1e}  {loss:8.4g}  {'█' * round(BAR * share)}".rstrip())
+    for name, lr in found._asdict().items():
+        nearest = min(range(len(shown)), key=lambda i: abs(math.log(shown[i].lr / lr)))
+        lines[nearest] += f"  ← {name} {lr:.2g}"
+    return "\n".join(["      lr      loss", *lines])

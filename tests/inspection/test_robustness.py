@@ -34,7 +34,7 @@ class Half(nn.Module):
 def systems() -> Systems:
     device = torch.device("cpu")
     members = {
-        name: Member([Network(Half(blind), SHAPE, 2).eval()], device, "fp32")
+        name: Member([Network(Half(blind), SHAPE, 2).eval()], device)
         for name, blind in (("seeing", False), ("blind", True))
     }
     names = tuple(members)

@@ -12,6 +12,7 @@ from pipeline.component import names, resolve, schema
 from pipeline.depth import blocks
 from pipeline.errors import UserError
 from pipeline.network import Network
+from pipeline.precision import Arithmetic
 from pipeline.predicting import predict_logits
 
 SHAPES = [(8, 8, 1), (28, 28, 1), (33, 20, 3), (224, 224, 3)]
@@ -99,8 +100,8 @@ def test_what_is_saved_comes_back_and_is_the_same_bytes(name: str, tmp_path: Pat
     for folder in ("a", "b"):
         made.save(tmp_path / folder, schema("model", name)(name=name))
     loaded = Network.load(tmp_path / "a")
-    expected = predict_logits(made, images, CPU, "fp32")
-    np.testing.assert_array_equal(predict_logits(loaded, images, CPU, "fp32"), expected)
+    expected = predict_logits(made, images, CPU)
+    np.testing.assert_array_equal(predict_logits(loaded, images, CPU), expected)
     for file in ("weights.safetensors", "design.json"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
@@ -111,16 +112,17 @@ def test_predictions_do_not_depend_on_the_batch(name: str) -> None:
         network(name),
         np.random.default_rng(0).integers(0, 256, (7, 28, 28, 1), np.uint8),
     )
-    whole = predict_logits(made, images, CPU, "fp32")
-    parts = predict_logits(made, images, CPU, "fp32", batch_size=2)
+    whole = predict_logits(made, images, CPU)
+    parts = predict_logits(made, images, CPU, batch_size=2)
     np.testing.assert_allclose(parts, whole, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("memory_format", ["contiguous", "channels_last"])
 def test_the_memory_format_changes_no_result(memory_format) -> None:
     images = np.random.default_rng(0).integers(0, 256, (4, 28, 28, 1), np.uint8)
-    plain = predict_logits(network("resnet"), images, CPU, "fp32")
-    arranged = predict_logits(network("resnet").arrange(memory_format), images, CPU, "fp32")
+    plain = predict_logits(network("resnet"), images, CPU)
+    changed = network("resnet").arrange(Arithmetic("fp32", memory_format, ""))
+    arranged = predict_logits(changed, images, CPU)
     np.testing.assert_allclose(arranged, plain, rtol=1e-4, atol=1e-4)
 
 

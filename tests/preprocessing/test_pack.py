@@ -117,6 +117,31 @@ def test_statistics_are_numpys(images: np.ndarray) -> None:
     np.testing.assert_allclose(made.contrast, images.std((1, 2, 3)), atol=1e-5)
 
 
+def with_values(values: np.ndarray) -> Listing:
+    listing = arrays_listing(noise())
+    return dataclasses.replace(listing, targets=values, classes=["age", "weight"])
+
+
+def test_values_have_their_mean_and_std_over_train(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal((2000, 1e-3), (0.1, 1e-4), (SIZE, 2))
+    values = values.astype(np.float32)
+    values[SPLIT != "train"] = 7
+    card = packed(with_values(values), tmp_path)
+    train = values[SPLIT == "train"].astype(np.float64)
+    np.testing.assert_allclose(card.target_scale, (train.mean(axis=0), train.std(axis=0)))
+    card.save(tmp_path / "card.json")
+    assert Card.load(tmp_path / "card.json") == card
+    assert packed(arrays_listing(noise()), tmp_path / "classes").target_scale == ()
+
+
+def test_a_value_that_never_varies_in_train_is_refused(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(SIZE, 2)).astype(np.float32)
+    values[SPLIT == "train", 1] = 70.1
+    match = "data.source.target: weight is 70.1 in all 18 images of train, .*; leave it out"
+    with pytest.raises(UserError, match=match):
+        packed(with_values(values), tmp_path)
+
+
 def test_statistics_come_from_train_alone(tmp_path: Path) -> None:
     images = noise()
     card = packed(arrays_listing(images), tmp_path / "a")

@@ -274,4 +274,4 @@ def test_folds_validate_every_sample_on_a_network_that_did_not_see_it(
 
 
 def _logits(network: Network, images: Images) -> np.ndarray:
-    return predict_logits(network, images, torch.device("cpu"), "fp32")
+    return predict_logits(network, images, torch.device("cpu"))

@@ -64,13 +64,13 @@ def test_rounds_are_filled_and_numbered(num_trials: int, parallel: int) -> None:
 def test_what_is_chosen_is_the_best_trial_and_complete() -> None:
     source = recipe(40)
     trials = search(source, score)
-    best = min(trials, key=lambda trial: trial.val_log_loss)
+    best = min(trials, key=lambda trial: trial.value)
     result = chosen(source, trials)
     assert result.training.lr == best.settings["training.lr"]
     assert result.model.model_dump()["dropout"] == best.settings["model.dropout"]
     assert result.training.batch_size == source.training.batch_size
     assert result.search is None
-    assert best.val_log_loss < distance(trials[0].settings)
+    assert best.value < distance(trials[0].settings)
 
 
 def test_nothing_searched_is_the_recipe_as_written() -> None:

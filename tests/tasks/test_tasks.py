@@ -26,12 +26,12 @@ def sample(name: str, seed: int, size: int = 40) -> tuple[ModuleType, np.ndarray
         "labels": generator.random((size, 2)) < 0.4,
         "values": generator.normal(MEAN, STD, (size, 2)),
     }
-    return task, logits, targets[task.KIND]
+    return task, logits, targets[task.Params.KIND]
 
 
 def scale(task: ModuleType) -> tuple[tuple[float, ...], ...]:
     """What a card holds for the task: nothing, or mean and std of the values."""
-    return (MEAN, STD) if task.KIND == "values" else ()
+    return (MEAN, STD) if task.Params.KIND == "values" else ()
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -51,7 +51,7 @@ def test_what_is_watched_is_a_mean_over_samples(name: str) -> None:
 def test_better_logits_have_a_lower_figure(name: str) -> None:
     task, logits, targets = sample(name, seed=0)
     monitor = schema("task", name).MONITOR
-    if task.KIND == "values":
+    if task.Params.KIND == "values":
         right = (targets - MEAN) / STD
     else:
         right = 4.0 * (targets if targets.ndim == 2 else targets[:, None]) - 2

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.training.balance import BETA, class_weights, drawn, resampled
+from pipeline.training.balance import BETA, class_weights, drawn, loss_weights, resampled
 
 COUNTS = arrays(np.int64, st.integers(1, 6), elements=st.integers(1, 5000))
 RULES = ["inverse", "inverse_sqrt", "effective"]
@@ -27,6 +27,17 @@ def test_weights_are_their_formulas() -> None:
     assert np.divide(*class_weights(counts, "inverse_sqrt")) == pytest.approx(2)
     expected = (1 - BETA**400) / (1 - BETA**100)
     assert np.divide(*class_weights(counts, "effective")) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_label_has_the_weight_of_a_class_as_large_but_for_the_mean(rule: str) -> None:
+    classes = np.repeat([0, 1, 2], [100, 400, 50])
+    labels = classes[:, None] == np.arange(3)
+    by_class, by_label = loss_weights(classes, 3, rule), loss_weights(labels, 3, rule)
+    np.testing.assert_allclose(by_class, class_weights(np.array([100, 400, 50]), rule))
+    np.testing.assert_allclose(by_label / by_label[0], by_class / by_class[0])
+    assert by_label.mean() == pytest.approx(1)
+    assert by_class[classes].mean() == pytest.approx(1)
 
 
 def test_an_empty_class_has_no_weight() -> None:

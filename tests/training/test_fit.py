@@ -48,7 +48,8 @@ def tree(hardware: dict[str, Any], **training: Any) -> dict[str, Any]:
         "loss": {"name": "cross_entropy"},
         "training": {"epochs": 3, "batch_size": 64, "lr": 0.01, **training},
     }
-    made.update(recipes={"r": recipe}, members={"m": {"recipe": "r"}}, hardware=hardware)
+    made.update(recipes={"r": recipe}, members={"m": {"recipe": "r"}, "n": {"recipe": "r"}})
+    made["hardware"] = {"precision": "fp32", **hardware}
     return made
 
 
@@ -138,6 +139,6 @@ def test_it_stops_early_and_keeps_the_best_epoch(packed: Workspace) -> None:
     assert len(losses) == int(np.argmin(losses)) + 1 + 2 < 30
     val = Inputs.open(Layout(packed.folder)).val
     kept = Network.load(packed.folder / "stopped")
-    log_p = log_probs(predict_logits(kept, val.images, torch.device("cpu"), "fp32"))
+    log_p = log_probs(predict_logits(kept, val.images, torch.device("cpu")))
     found = scores(log_p, val.targets)["log_loss"].mean()
     assert found == pytest.approx(min(losses), rel=1e-4)

@@ -49,7 +49,7 @@ def run(
         inputs("crop_flip", {"mixup_alpha": 0.3}),
         task=schema("task", "multiclass")(name="multiclass"),
         seed=2,
-        hardware=Hardware(accelerator="cpu"),
+        hardware=Hardware(accelerator="cpu", precision="fp32"),
         record=record,
         folder=folder,
         title="test",
@@ -69,6 +69,11 @@ WAYS = [
     {"optimiser": {"name": "lion"}, "clip": {"by": "value", "at": 0.1}},
     {"optimiser": {"name": "muon"}, "clip": {}, "penalty": {"l1": 1e-4, "l2": 1e-3}},
     {"micro_batches": 2, "sampling": "balanced", "schedule": {"name": "constant"}},
+    {
+        "transfer": {"frozen_epochs": 1, "gradual": True, "lr_decay_by_depth": 0.5},
+        "average": {"name": "swa", "start": 0.3},
+        "penalty": {"l2": 1e-3},
+    },
 ]
 
 

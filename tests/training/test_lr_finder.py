@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import UserError
-from pipeline.training.lr_finder import Point, suggest, sweep
+from pipeline.training.lr_finder import Point, Suggestion, chart, suggest, sweep
 
 CURVATURES = st.lists(st.floats(0.05, 20), min_size=1, max_size=5)
 
@@ -72,6 +72,32 @@ def test_the_suggestion_is_where_a_known_curve_falls_fastest() -> None:
     found = suggest([Point(*pair) for pair in zip(lrs, losses, strict=True)])
     assert found.steepest == pytest.approx(1e-3)
     assert found.tenth_of_best == pytest.approx(1e-2)
+
+
+def test_a_fall_after_a_divergence_is_not_followed() -> None:
+    """With batch norm a loss may jump and settle: from 5 to 2.5, faster than it had fallen to 1."""
+    losses = [*np.linspace(2, 1, 60), 5.0, 4.0, 3.0, *[2.5] * 17]
+    lrs = np.geomspace(1e-8, 10, len(losses))
+    found = suggest([Point(*pair) for pair in zip(lrs, losses, strict=True)])
+    assert found.steepest <= lrs[59]
+    assert found.tenth_of_best == pytest.approx(lrs[59] / 10)
+
+
+def test_a_chart_shows_rates_losses_and_suggestions() -> None:
+    losses = [3.0, *np.linspace(2, 1, 15), 5.0, 5.0]
+    points = [Point(10.0 ** (i - 17), loss) for i, loss in enumerate(losses)]
+    heading, *lines = chart(points, Suggestion(steepest=1e-9, tenth_of_best=1.2e-5)).splitlines()
+    assert heading.split() == ["lr", "loss"]
+    assert [line.split()[:2] for line in lines] == [
+        ["1.0e-17", "3"],
+        ["1.0e-13", "1.786"],
+        ["1.0e-09", "1.5"],
+        ["1.0e-05", "1.214"],
+        ["1.0e-01", "5"],
+    ]
+    assert [line.count("█") for line in lines] == [40, 16, 10, 4, 40]  # of 1 to 3
+    assert lines[2].endswith("← steepest 1e-09")
+    assert lines[3].endswith("← tenth_of_best 1.2e-05")
 
 
 def test_what_happens_at_the_ends_is_not_followed() -> None:

@@ -1,0 +1,101 @@
+"""A training step in the arithmetics that `precision` and `memory_format` name, beside fp32 NCHW.
+
+    python -m bench.precision [PAIRS [NAME…]]
+
+Forward, loss, backward and AdamW on random images, for the networks in `CASES` or the named ones.
+Printed: how many times faster than fp32 with contiguous images each is. One thread is timed by the
+processor's clock, two by the wall's; a star marks what `auto` chooses here. With
+`ONEDNN_MAX_CPU_ISA=AVX512_CORE` or `AVX2` a processor plays an older one, without bf16, as far as
+convolutions go.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from bench.paired import ratio, seconds, shown
+from pipeline.artifacts import Card
+from pipeline.component import schema
+from pipeline.network import Network
+from pipeline.params import Hardware
+from pipeline.precision import Arithmetic, choose
+
+NUM_CLASSES, WINDOW_S = 10, 0.5
+FP32 = Arithmetic("fp32", "contiguous", "")
+OTHERS = (
+    Arithmetic("fp32", "channels_last", ""),
+    Arithmetic("bf16", "contiguous", ""),
+    Arithmetic("bf16", "channels_last", ""),
+)
+CASES = {  # model, side in pixels, channels, batch
+    "cnn 8 px": ({"name": "cnn", "widths": (32, 64)}, 8, 1, 64),
+    "resnet 8 px": ({"name": "resnet", "widths": (16, 32)}, 8, 1, 64),
+    "cnn 28 px": ({"name": "cnn", "widths": (32, 64)}, 28, 1, 64),
+    "deep cnn 28 px": ({"name": "cnn", "widths": (32, 64, 128), "convs_per_block": 2}, 28, 1, 64),
+    "resnet 28 px": ({"name": "resnet", "blocks_per_stage": 2}, 28, 1, 64),
+    "resnet 64 px": ({"name": "resnet", "widths": (32, 64, 128)}, 64, 3, 32),
+    "airbench 32 px": ({"name": "airbench"}, 32, 3, 64),
+    "resnet18 64 px": ({"name": "torchvision", "architecture": "resnet18"}, 64, 3, 32),
+    "resnet18 128 px": ({"name": "torchvision", "architecture": "resnet18"}, 128, 3, 16),
+    "resnet50 96 px": ({"name": "torchvision", "architecture": "resnet50"}, 96, 3, 8),
+    "resnext50 64 px": ({"name": "torchvision", "architecture": "resnext50_32x4d"}, 64, 3, 16),
+    "xception 96 px": ({"name": "timm", "architecture": "legacy_xception"}, 96, 3, 8),
+    "vit_tiny 64 px": ({"name": "timm", "architecture": "vit_tiny_patch16_224"}, 64, 3, 32),
+    "convnext_atto 64 px": ({"name": "timm", "architecture": "convnext_atto"}, 64, 3, 32),
+    "mobilenet_v2 64 px": ({"name": "torchvision", "architecture": "mobilenet_v2"}, 64, 3, 16),
+    "efficientnet 64 px": ({"name": "timm", "architecture": "efficientnet_b0"}, 64, 3, 16),
+}
+
+
+def network(name: str, arithmetic: Arithmetic | None) -> Network:
+    """With fresh weights; None chooses as `auto` does."""
+    model, side_px, channels, _ = CASES[name]
+    shape = (side_px, side_px, channels)
+    card = Card(("a",), shape, "crop", 1, {}, (0.5,) * channels, (0.25,) * channels, "")
+    made = Network.create(schema("model", model["name"])(**model), card, shape, NUM_CLASSES, 0)
+    return made.arrange(arithmetic or choose(Hardware(), torch.device("cpu"), made.body)).train()
+
+
+def training(name: str, made: Network) -> Callable[[int], None]:
+    """Takes as many steps as it is told."""
+    _, side_px, channels, batch = CASES[name]
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (batch, side_px, side_px, channels), np.uint8)
+    images, targets = torch.from_numpy(pixels), torch.arange(batch) % NUM_CLASSES
+    optimizer = torch.optim.AdamW(made.parameters(), lr=1e-4, fused=True)
+
+    def train(num_steps: int) -> None:
+        for _ in range(num_steps):
+            torch.nn.functional.cross_entropy(made(images), targets).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+    return train
+
+
+def faster(name: str, other: Network, num_threads: int, num_pairs: int) -> str:
+    """Times as fast as fp32, as text."""
+    torch.set_num_threads(num_threads)
+    clock = time.process_time if num_threads == 1 else time.perf_counter
+    slow, fast = training(name, network(name, FP32)), training(name, other)
+    slow(1)
+    num_steps = max(1, round(WINDOW_S / seconds(lambda: slow(1), clock)))
+    return shown(ratio(lambda: slow(num_steps), lambda: fast(num_steps), num_pairs, clock))
+
+
+def main(num_pairs: int, names: list[str]) -> None:
+    for name in names:
+        auto = network(name, None)
+        print(f"{name}  ({sum(p.numel() for p in auto.parameters()):,} parameters)")
+        for other in OTHERS:
+            mark = "*" if other[:2] == auto.arithmetic[:2] else " "
+            times = faster(name, network(name, other), 1, num_pairs)
+            print(f"  1 thread   {mark} {other.precision} {other.memory_format:13} {times}")
+        print(f"  2 threads  * auto               {faster(name, auto, 2, num_pairs)}", flush=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 7, sys.argv[2:] or list(CASES))

@@ -1,0 +1,81 @@
+"""Compiled training is the same training: names, weights and what comes of a crash."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from pipeline import params
+from pipeline.component import schema
+from pipeline.errors import UserError
+from pipeline.params import Hardware
+from pipeline.training.fit import fit
+from tests.test_params import TREE
+from tests.training.test_data import inputs
+from tests.training.test_loop import Crash, equal, recipe
+
+TRAINING = {"average": {"name": "ema"}, "clip": {}, "micro_batches": 2}
+MODEL = {"widths": (4,), "dropout": 0.0}  # dropout of compiled code draws other numbers
+
+
+def run(folder: Path, crash_at: int | None = None, **hardware: Any) -> dict[str, Tensor]:
+    """The weights; crashes after `crash_at` epochs."""
+
+    def record(figures: dict[str, float], epoch: int) -> None:
+        if epoch + 1 == crash_at:
+            raise Crash
+
+    network = fit(
+        recipe(TRAINING, MODEL),
+        inputs("crop_flip", None),
+        task=schema("task", "multiclass")(name="multiclass"),
+        seed=2,
+        hardware=Hardware(accelerator="cpu", precision="fp32", **hardware),
+        record=record,
+        folder=folder,
+        title="test",
+    )
+    return network.state_dict()
+
+
+@pytest.mark.slow
+def test_it_learns_the_same_weights_and_a_crash_changes_no_bit(tmp_path: Path) -> None:
+    plain, compiled = run(tmp_path / "plain"), run(tmp_path / "compiled", compile=True)
+    assert compiled.keys() == plain.keys()
+    assert not equal(compiled, plain)  # other code adds in another order
+    for name, weight in plain.items():
+        torch.testing.assert_close(compiled[name], weight, rtol=1e-3, atol=1e-4)
+    with pytest.raises(Crash):
+        run(tmp_path / "crashed", crash_at=2, compile=True)
+    assert equal(run(tmp_path / "crashed", compile=True), compiled)
+
+
+@pytest.mark.slow
+def test_without_a_compiler_one_line_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torch._inductor import config
+
+    monkeypatch.setattr(config.cpp, "cxx", ("no-g++",))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    with pytest.raises(UserError) as caught:
+        run(tmp_path, compile=True)
+    said = str(caught.value)
+    assert said.startswith("hardware.compile: got true, and torch.compile failed: InvalidCxx")
+    assert "no-g++" in said
+    assert said.endswith("or set hardware.compile: false")
+    assert "\n" not in said
+
+
+def test_blocks_that_are_unfrozen_one_by_one_are_not_compiled() -> None:
+    tree = TREE | {"hardware": {"compile": True}}
+    training = TREE["recipes"]["cnn"]["training"]
+    gradual = {"transfer": {"frozen_epochs": 1, "gradual": True}}
+    model = {"name": "timm", "architecture": "resnet18", "pretrained": True}
+    fine_tuned = {**TREE["recipes"]["cnn"], "training": training | gradual, "model": model}
+    fine_tuned.pop("search")
+    tree["recipes"] = TREE["recipes"] | {"cnn": fine_tuned}
+    with pytest.raises(UserError, match=r"recipes\.cnn unfreezes gradually.*allowed false$"):
+        params.parse(tree, "params.yaml")

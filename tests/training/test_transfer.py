@@ -1,0 +1,227 @@
+"""What is frozen keeps every bit; what is thawed learns at the rate of its depth."""
+
+import json
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from pipeline import params
+from pipeline.artifacts import Layout
+from pipeline.component import resolve, schema
+from pipeline.network import Network
+from pipeline.optimisation import Transfer
+from pipeline.params import Hardware
+from pipeline.training import checkpoint
+from pipeline.training.data import Inputs
+from pipeline.training.fit import Job, fabric_of, fit, plan_of
+from pipeline.training.progress import Lines
+from pipeline.training.transfer import blocks, freeze, num_learning
+from tests.conftest import Workspace
+from tests.training.test_data import SHAPE, inputs
+from tests.training.test_fit import SCRIPT, tree
+from tests.training.test_loop import EPOCHS, Crash, _nan_at, equal, recipe, run
+
+EXTRACTION = Transfer(frozen_epochs=None)
+GRADUAL = Transfer(frozen_epochs=2, gradual=True)
+BLOCKS = (("body.0.", "body.1."), ("body.4.", "body.5."), ("body.10.",))  # of test_loop's network
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        (Transfer(), [4] * 9),
+        (EXTRACTION, [1] * 9),
+        (Transfer(frozen_epochs=2), [1, 1, 4, 4, 4, 4, 4, 4, 4]),
+        (GRADUAL, [1, 1, 2, 2, 3, 3, 4, 4, 4]),
+        (Transfer(frozen_epochs=1, gradual=True), [1, 2, 3, 4, 4, 4, 4, 4, 4]),
+    ],
+    ids=str,
+)
+def test_blocks_are_thawed_as_it_is_written(chosen: Transfer, expected: list[int]) -> None:
+    assert [num_learning(chosen, epoch, 4) for epoch in range(9)] == expected
+
+
+@given(
+    frozen=st.none() | st.integers(0, 9),
+    gradual=st.booleans(),
+    epoch=st.integers(0, 99),
+    num=st.integers(1, 30),
+)
+def test_nothing_that_learns_is_frozen_again(
+    frozen: int | None, gradual: bool, epoch: int, num: int
+) -> None:
+    chosen = Transfer(frozen_epochs=frozen, gradual=gradual and bool(frozen))
+    now, later = (num_learning(chosen, e, num) for e in (epoch, epoch + 1))
+    assert 1 <= now <= later <= num
+
+
+@pytest.mark.parametrize("name", ["airbench", "cnn", "lenet", "resnet", "timm", "torchvision"])
+def test_blocks_hold_all_parameters_in_their_order(name: str) -> None:
+    """So an optimiser's groups are the same, to the bit, as though there were no blocks."""
+    module, own = resolve("model", schema("model", name)(name=name))
+    body = module.build(own, (32, 32, 3), 10)
+    found = [pair for block in blocks(body) for pair in block]
+    assert [n for n, _ in found] == [n for n, _ in body.named_parameters()]
+    assert all(a is b for (_, a), b in zip(found, body.parameters(), strict=True))
+
+
+def plain() -> nn.Sequential:
+    return nn.Sequential(
+        *(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5)),
+        *(nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4, affine=False), nn.ReLU()),
+        *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.5), nn.Linear(4, 2)),
+    )
+
+
+def modes(body: nn.Module, num: int) -> list[str]:
+    """Names of the norms and dropouts that are frozen, where the last `num` blocks learn."""
+    freeze(body, blocks(body), num)
+    kinds = (nn.BatchNorm2d, nn.Dropout, timm.layers.DropPath)
+    return [n for n, m in body.named_modules() if isinstance(m, kinds) and not m.training]
+
+
+def test_norms_are_frozen_with_their_block_and_dropout_with_what_it_feeds() -> None:
+    assert modes(plain().train(), 3) == []
+    assert modes(plain().train(), 2) == ["1"]
+    assert modes(plain().train(), 1) == ["1", "2", "4"]  # not the dropout before the classifier
+
+
+def test_a_frozen_block_is_frozen_to_its_last_layer() -> None:
+    body = timm.create_model("resnet18", drop_path_rate=0.5).train()
+    found = modes(body, 2)
+    assert {"bn1", "layer1.0.bn1", "layer4.0.bn2", "layer4.0.drop_path"} <= set(found)
+    assert not [name for name in found if name.startswith("layer4.1.")]
+    learning = [name for name, p in body.named_parameters() if p.requires_grad]
+    assert {name.split(".")[0] for name in learning} == {"layer4", "fc"}
+    assert all(name.startswith(("layer4.1.", "fc.")) for name in learning)
+
+
+def test_what_an_architecture_fixes_is_never_thawed() -> None:
+    body = plain()
+    body[0].requires_grad_(False)
+    found = blocks(body)
+    freeze(body, found, len(found))
+    assert not body[0].weight.requires_grad
+    assert body[1].weight.requires_grad
+    assert [name for name, _ in found[0]] == ["1.weight", "1.bias"]
+
+
+def test_rates_fall_with_the_distance_from_the_classifier(tmp_path: Path) -> None:
+    training = {"transfer": {"lr_decay_by_depth": 0.5}, "optimiser": {"name": "muon"}}
+    task = schema("task", "multiclass")(name="multiclass")
+    hardware = Hardware(accelerator="cpu")
+    given = (recipe(training), inputs("none", None), task, 0, hardware)
+    job = Job(*given, lambda *_: None, tmp_path, "test")
+    plan = plan_of(fabric_of(job), job, Lines)
+    rates = {id(p): g["lr"] for g in plan.optimizer.param_groups for p in g["params"]}
+    for name, parameter in plan.network.named_parameters():
+        (depth,) = (i for i, prefixes in enumerate(BLOCKS) if name.startswith(prefixes))
+        assert rates[id(parameter)] == 0.01 * 0.5 ** (2 - depth)
+    assert plan.optimizer.param_groups[-1]["lr"] == 0.01  # the one that is told
+
+
+def start() -> dict[str, Tensor]:
+    """The weights from which test_loop's fits begin."""
+    card = inputs("none", None).card
+    return Network.create(recipe({}).model, card, SHAPE, len(card.classes), 2).state_dict()
+
+
+def moved(before: dict[str, Tensor], after: dict[str, Tensor]) -> list[bool]:
+    """Whether each block has learned, its statistics too; none by half."""
+    found = []
+    for prefixes in BLOCKS:
+        same = {torch.equal(before[n], after[n]) for n in before if n.startswith(prefixes)}
+        assert len(same) == 1
+        found.append(same == {False})
+    return found
+
+
+def test_a_fit_moves_a_block_from_the_epoch_on_in_which_it_is_thawed(tmp_path: Path) -> None:
+    states = [start()]
+    for num in range(1, EPOCHS + 1):
+        with pytest.raises(Crash):
+            run(tmp_path, crash_at=num, transfer={"frozen_epochs": 1, "gradual": True})
+        states.append(checkpoint.load_epoch(tmp_path).network)
+    learned = [moved(*pair) for pair in pairwise(states)]
+    assert learned == [[False, False, True], [False, True, True], [True, True, True]]
+
+
+@pytest.mark.parametrize(
+    "training",
+    [
+        {"optimiser": {"name": "sgd"}, "weight_decay": 0.5, "clip": {}},
+        {"average": {"name": "ema"}, "penalty": {"l1": 0.1, "l2": 0.1}, "micro_batches": 2},
+        {"average": {"name": "swa", "start": 0.0}, "epochs": 1},
+        {"optimiser": {"name": "muon"}, "weight_decay": 0.5},
+    ],
+    ids=str,
+)
+def test_extraction_trains_the_classifier_alone(training: dict[str, Any], tmp_path: Path) -> None:
+    weights, _ = run(tmp_path, transfer={"frozen_epochs": None}, **training)
+    assert moved(start(), weights) == [False, False, True]
+
+
+@pytest.mark.parametrize("gradual", [False, True])
+def test_recovery_freezes_again_what_was_frozen(
+    gradual: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taken back from epoch 3, a fit ends as one whose rate is half from there on."""
+    transfer = {"frozen_epochs": 2 - gradual, "gradual": gradual}
+    halved = {"name": "step", "warmup_epochs": 0, "milestones_epochs": (2.0,), "gamma": 0.5}
+    expected, _ = run(tmp_path / "halved", transfer=transfer, schedule=halved)
+    _nan_at(monkeypatch, {2 * 10 + 2 * 3})  # mixed batches take two calls: the third of epoch 3
+    constant = {"name": "constant", "warmup_epochs": 0}
+    weights, told = run(
+        tmp_path / "taken back", transfer=transfer, schedule=constant, on_divergence="recover"
+    )
+    assert told[-1][1]["train/lr"] == 0.005
+    assert equal(weights, expected)
+
+
+PRETRAINED = "data/weights/small.safetensors"
+OPTIONS = {"layers": [1, 1, 1, 1], "channels": [8, 8, 16, 16]}
+THAWED = ("body.fc.", "body.layer4.", "body.layer3.")  # of six blocks, in three epochs
+
+
+def fine_tuning(devices: int) -> dict[str, Any]:
+    made = tree({"accelerator": "cpu", "devices": devices})
+    made["recipes"]["r"]["model"] = {
+        "name": "timm", "architecture": "resnet18", "pretrained": PRETRAINED, "options": OPTIONS,
+    }  # fmt: skip
+    transfer = {"frozen_epochs": 1, "gradual": True, "lr_decay_by_depth": 0.5}
+    made["recipes"]["r"]["training"]["transfer"] = transfer
+    return made
+
+
+@pytest.mark.slow
+def test_two_processes_thaw_as_one_does(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(copy.folder)
+    torch.manual_seed(0)
+    body = timm.create_model("resnet18", **OPTIONS, num_classes=7, in_chans=1)
+    Path(PRETRAINED).parent.mkdir(parents=True, exist_ok=True)
+    save_file(body.state_dict(), PRETRAINED)
+    said = copy.run(sys.executable, "-c", SCRIPT, json.dumps(fine_tuning(2)), "thawed")
+    assert "find_unused_parameters" not in said  # torch's advice where no block is unused any more
+    two = load_file("thawed/weights.safetensors")
+    settings = params.parse(fine_tuning(1), "test")
+    given = (settings.recipes["r"], Inputs.open(Layout()))
+    where = {"folder": Path("alone"), "record": lambda *_: None, "title": "test"}
+    hardware = settings.hardware
+    one = fit(*given, task=settings.task, seed=3, hardware=hardware, **where).state_dict()
+    for name, pretrained in body.state_dict().items():
+        weight, other = one[f"body.{name}"], two[f"body.{name}"]
+        if f"body.{name}".startswith(THAWED):
+            np.testing.assert_allclose(other, weight, rtol=1e-3, atol=1e-4, err_msg=name)
+            assert weight.shape != pretrained.shape or not torch.equal(weight, pretrained), name
+        else:
+            assert torch.equal(weight, pretrained) and torch.equal(other, pretrained), name
