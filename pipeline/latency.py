@@ -82,12 +82,7 @@ def _systems(inputs: Layout, params: Params) -> dict[str, Answer]:
     choice, hardware = read_json(path), params.hardware
     torch.set_num_threads(hardware.threads)
     device, task = choose_device(hardware.accelerator), load("task", params.task)
-    members = {
-        name: Member.load(
-            inputs.member(name), device, hardware.precision, params.prediction.of(name)
-        ).arrange(hardware.memory_format)
-        for name in choice["members"]
-    }
+    members = {name: Member.of(inputs, name, params, device) for name in choice["members"]}
     scale = Card.load(inputs.card).target_scale
 
     def answered_by(name: str) -> Answer:

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from pipeline.artifacts import Predictions
+from pipeline.artifacts import Layout, Predictions
 from pipeline.errors import UserError
 from pipeline.network import Network
 from pipeline.packed import Images, Packed
-from pipeline.params import Hardware, Views
+from pipeline.params import Hardware, Params, Views
 from pipeline.precision import Arithmetic, choose
 from pipeline.views import views
 
@@ -34,6 +34,13 @@ class Member:
         if not folds:
             raise UserError(f"{folder}: holds no fold_0; run `dvc repro train@{folder.name}`")
         return cls([Network.load(fold) for fold in folds], device, test_time)
+
+    @classmethod
+    def of(cls, inputs: Layout, name: str, params: Params, device: torch.device) -> "Member":
+        """A member as the parameters have it predict."""
+        member = cls.load(inputs.member(name), device, params.prediction.of(name))
+        member.arrange(params.hardware)
+        return member
 
     def arrange(self, hardware: Hardware) -> Arithmetic:
         """Compute as `hardware` says; folds are of one architecture, so they compute alike."""

@@ -31,7 +31,7 @@ def _show_errors(stage: Stage) -> None:
     card, choice = Card.load(stage.inputs.card), read_json(stage.inputs.ensemble / "choice.json")
     combiner = Combiner.load(stage.inputs.system(choice["chosen"]))
     looked_with = combiner.heaviest or choice["best_member"]
-    network = _member(stage, looked_with, choose_device("cpu")).networks[0]
+    network = Member.of(stage.inputs, looked_with, stage.params, choose_device("cpu")).networks[0]
     test, trainval = Packed.open(stage.inputs.test), Packed.open(stage.inputs.trainval)
     tables = {
         name: _rows(stage.inputs.tables / f"{name}.csv")
@@ -66,7 +66,7 @@ def _test_hard(stage: Stage, settings: Robustness) -> None:
     card = Card.load(stage.inputs.card)
     device = choose_device(stage.params.hardware.accelerator)
     systems = robustness.Systems(
-        {name: _member(stage, name, device) for name in tested.members},
+        {name: Member.of(stage.inputs, name, stage.params, device) for name in tested.members},
         {name: tested.combiners[name] for name in [*tested.members, tested.chosen]},
         lambda logits: load("task", task).predictions(logits, *card.target_scale),
     )
@@ -77,12 +77,6 @@ def _test_hard(stage: Stage, settings: Robustness) -> None:
         goal = robustness.goal(task.ACTIVATION, measure_by.targets, card.target_scale)
         found += robustness.attacked(systems, measure_by, images, settings.epsilons, goal)
     robustness.write(stage.outputs.inspection / "robustness.csv", found, measure_by.headline)
-
-
-def _member(stage: Stage, name: str, device: torch.device) -> Member:
-    member = Member.load(stage.inputs.member(name), device, stage.params.prediction.of(name))
-    member.arrange(stage.params.hardware)
-    return member
 
 
 def _rows(path: Path) -> list[gallery.Row]:

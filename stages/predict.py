@@ -14,9 +14,8 @@ def main(stage: Stage) -> None:
     hardware = stage.params.hardware
     torch.set_num_threads(hardware.threads)
     device = choose_device(hardware.accelerator)
-    test_time = stage.params.prediction.of(stage.key)
-    member = Member.load(stage.inputs.member(stage.key), device, test_time)
-    stage.spool.tag(member.arrange(hardware).tags())
+    member = Member.of(stage.inputs, stage.key, stage.params, device)
+    stage.spool.tag(member.networks[0].arithmetic.tags())
     test = Packed.open(stage.inputs.test)
     predictions = {
         "val": member.validate(Packed.open(stage.inputs.trainval)),
@@ -26,7 +25,7 @@ def main(stage: Stage) -> None:
         predicted.save(stage.outputs.predictions(stage.key, split))
         stage.spool.record({f"{split}/num_images": len(predicted.ids)})
     total = Cost.total(cost(network) for network in member.networks)
-    total = total._replace(multiply_adds=total.multiply_adds * num_views(test_time))
+    total = total._replace(multiply_adds=total.multiply_adds * num_views(member.test_time))
     write_json(stage.outputs.cost(stage.key), total._asdict())
     stage.spool.record({f"cost/{name}": value for name, value in total._asdict().items()})
 

@@ -54,7 +54,7 @@ def show(
     for name, row in sorted(systems, key=lambda item: -better * item[1][yardstick.headline].value):
         label = f"{name} (ensemble)" if name in ensembles else name
         table.add_row(label, *(_cell(row.get(metric)) for metric in shown))
-    console = Console(width=None if Console().is_terminal else 120)
+    console = Console(width=None if Console().is_terminal else 140)
     console.print(table)
     for sentence in (comparison.verdict, *notes):
         console.print(sentence, highlight=False, soft_wrap=True)
