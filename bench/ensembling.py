@@ -61,20 +61,20 @@ def processor_seconds(work: Callable[[], object]) -> float:
     return time.process_time() - begin
 
 
-def peak_gb() -> float:
+def peak_gib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def times(log_probs: np.ndarray, targets: np.ndarray, num_fits: int) -> None:
-    print("| method | a fit, s: median (fastest to slowest) | judged, s | peak so far, GB |")
+    print("| method | a fit, s: median (fastest to slowest) | judged, s | peak so far, GiB |")
     print("|---|---|---|---|")
     total = whole = 0.0
     for name in names("method"):
         fits = fit_times(schema("method", name)(name=name), log_probs, targets, num_fits)
         judged = processor_seconds(partial(judge, name, log_probs, targets))
         total, whole = total + float(np.median(fits)), whole + judged
-        print(f"| {name} | {spread(fits)} | {judged:.1f} | {peak_gb():.2f} |", flush=True)
-    print(f"| all | {total:.2f} | {whole:.1f} | {peak_gb():.2f} |")
+        print(f"| {name} | {spread(fits)} | {judged:.1f} | {peak_gib():.2f} |", flush=True)
+    print(f"| all | {total:.2f} | {whole:.1f} | {peak_gib():.2f} |")
 
 
 def fit_times(component, log_probs: np.ndarray, targets: np.ndarray, num_fits: int) -> np.ndarray:
@@ -110,7 +110,7 @@ def greedy(log_probs: np.ndarray, targets: np.ndarray, num_fits: int) -> None:
 def main(num_fits: int) -> None:
     log_probs, targets = pool()
     size = f"{NUM_MEMBERS} members × {NUM_SAMPLES:,} samples × {NUM_CLASSES} classes"
-    print(f"{size}, {log_probs.nbytes / 2**30:.2f} GB; before any fit {peak_gb():.2f} GB\n")
+    print(f"{size}, {log_probs.nbytes / 2**30:.2f} GiB; before any fit {peak_gib():.2f} GiB\n")
     times(log_probs, targets, num_fits)
     greedy(log_probs, targets, num_fits)
 

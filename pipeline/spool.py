@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from pipeline.artifacts import read_json, write_json
 
+LAST = ("package", "report")  # after these MLflow is brought to the state of all artifacts
 RUN_FILE, METRICS_FILE = "run.json", "metrics.jsonl"
 GRACE_S = 20.0  # how long a stage waits for the tracking server once its own work is done
 INTERRUPT_GRACE_S = 3.0  # the same when someone wants it to leave

@@ -20,11 +20,10 @@ from pipeline import graph, launch, params, process
 from pipeline.artifacts import Layout
 from pipeline.errors import UserError
 from pipeline.params import Params
-from pipeline.spool import Follower, Spool
+from pipeline.spool import LAST, Follower, Spool
 
 SCRATCH = Path(".convoy")
 PARAMS_FILE = Path("params.yaml")
-LAST = "package"  # after it MLflow is brought to the state of all artifacts
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def _run(
     work = _kept(_work(entry, identity["fingerprint"]))
     spool = Spool(scratch / "run")
     spool.open(entry.name, identity)
-    is_followed = checked.tracking.live or entry.stage == LAST
+    is_followed = checked.tracking.live or entry.stage in LAST
     with Follower(spool.folder) if is_followed else nullcontext() as follower:
         main(Stage(entry.key, checked, Layout(), outputs, scratch, work, spool))
         shutil.copytree(spool.folder, outputs.runs / entry.name)

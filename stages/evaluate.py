@@ -18,12 +18,14 @@ from pipeline.evaluation.frontier import frontier
 from pipeline.evaluation.histories import histories
 from pipeline.evaluation.label_errors import suspects
 from pipeline.evaluation.slices import slices
-from pipeline.params import fitting
+from pipeline.params import fitting, monitor
 from pipeline.stage import Stage, run
 from pipeline.validation import pooled, validation
 
 Tables = dict[str, Sequence[Any]]
 """By name, rows of any kind that a table can have."""
+MOST_LEFT_OUT = 20
+"""Members, of those that count the most useful, without which the ensemble is fitted again."""
 
 
 def main(stage: Stage) -> None:
@@ -91,14 +93,16 @@ def _of_members(stage: Stage, tested: Tested) -> Tables:
     val = validation(stage.inputs, pool, stage.params)
     methods = fitting("method", stage.params.ensemble.methods, stage.params.task)
     method = next(method for method in methods if method.name == tested.chosen)
-    reduced = {
-        member: answers(combiner, tested.predictions)
-        for member, combiner in without(method, whole, predictions, val).items()
-    }
     growing = [
         (combiner.members, answers(combiner, tested.predictions))
         for combiner in nested(tested.members, predictions, val)
     ]
+    counted, (by_usefulness, _) = whole.without_idle().members, growing[-1]
+    asked = [member for member in by_usefulness if member in counted][:MOST_LEFT_OUT]
+    reduced = {
+        member: answers(combiner, tested.predictions)
+        for member, combiner in without(method, whole, predictions, val, asked).items()
+    }
     members = {name: tested.systems[name] for name in tested.members}
     return {
         "diversity": diversity(measure_by, members, _std(tested)),
@@ -143,9 +147,8 @@ def _plot(stage: Stage, tested: Tested, comparison: Comparison, found: Tables) -
         folder, comparison, measure_by.headline, tested.ensembles,
         found["cost"], found["sizes"], found["diversity"],
     )  # fmt: skip
-    task: Any = stage.params.task
-    monitor = f"val/{task.MONITOR}"
-    plots.of_training(folder, histories(stage.inputs, tested.members, monitor), monitor)
+    watched = monitor(stage.params.task)
+    plots.of_training(folder, histories(stage.inputs, tested.members, watched), watched)
 
 
 def _std(tested: Tested) -> tuple[float, ...]:

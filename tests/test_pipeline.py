@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from pipeline.artifacts import Layout, Predictions, read_json
+from pipeline.component import names
 from tests.conftest import ENDLESS, Workspace, small
 
 pytestmark = pytest.mark.slow
@@ -26,13 +27,15 @@ def test_every_output_is_there(reproduced: Workspace) -> None:
         predictions = Predictions.load(layout.predictions("cnn_1", split))
         assert predictions.logits.shape == (len(predictions.ids), 10)
     comparison = read_json(layout.comparison)
-    assert set(comparison["systems"]) == {"cnn_1", "resnet_1", "mean", "greedy"}
+    assert set(comparison["systems"]) == {"cnn_1", "resnet_1", *names("method")}
     for estimates in comparison["systems"].values():
-        assert set(estimates) == {"accuracy", "macro_f1", "log_loss", "calibration_error"}
+        assert {"accuracy", "macro_f1", "roc_auc", "log_loss", "brier"} <= set(estimates)
         for estimate in estimates.values():
-            assert estimate["low"] <= estimate["high"]
+            assert estimate["low"] <= estimate["value"] <= estimate["high"]
             assert estimate["num_samples"] == 365
     assert comparison["verdict"]
+    assert read_json(layout.inspection / "gallery.json")["sections"]["confident_mistakes"]
+    assert "</html>" in layout.report.read_text()
     assert (layout.augmentation / "preview.png").stat().st_size > 1000
 
 
@@ -45,7 +48,8 @@ def test_running_again_runs_nothing(copy: Workspace) -> None:
 def test_a_wider_model_reruns_what_depends_on_it_and_nothing_else(copy: Workspace) -> None:
     copy.edit(lambda tree: tree["recipes"]["cnn"]["model"].update(widths=[8, 24]))
     assert ran(copy.run("dvc", "repro")) == [
-        "search@cnn", "train@cnn_1", "predict@cnn_1", "ensemble", "evaluate", "package",
+        "search@cnn", "train@cnn_1", "predict@cnn_1", "ensemble", "evaluate", "inspect", "report",
+        "package",
     ]  # fmt: skip
 
 
@@ -67,7 +71,7 @@ def test_two_clones_end_with_the_same_lock(reproduced: Workspace, tmp_path: Path
 def test_metrics_show_a_row_for_each_system(reproduced: Workspace) -> None:
     rows = reproduced.run("dvc", "metrics", "show", "--md").splitlines()
     assert "accuracy_interval" in rows[0]
-    assert len([row for row in rows if "reports/metrics" in row]) == 4
+    assert len([row for row in rows if "reports/metrics" in row]) == 2 + len(names("method"))
     shown = json.loads(reproduced.run("dvc", "metrics", "show", "--json"))
     assert "mean.json" in str(shown)
 
@@ -75,10 +79,8 @@ def test_metrics_show_a_row_for_each_system(reproduced: Workspace) -> None:
 def test_plots_show_the_confusion_and_the_curves(copy: Workspace) -> None:
     plots = json.loads(copy.run("dvc", "plots", "show", "--json"))
     assert not plots.get("errors")
-    assert set(plots["data"]) == {
-        "reports/plots/confusion.csv",
-        "reports/plots/learning_curves.csv",
-    }
+    names_of_plots = ("confusion", "learning_curves", "roc", "precision_recall", "reliability")
+    assert set(plots["data"]) == {f"reports/plots/{name}.csv" for name in names_of_plots}
     assert "html" in copy.run("dvc", "plots", "show")
 
 

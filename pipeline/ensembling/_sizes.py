@@ -1,10 +1,9 @@
 """The mean of the first member, of the first two, … in the order in which they are useful.
 
-The order is that in which they help the mean most on validation. The means are not calibrated.
+The order is that in which they help the mean most on validation.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
@@ -24,13 +23,12 @@ def nested(members: Sequence[str], predictions: np.ndarray, val: Validation) -> 
         predictions: of validation; the first axis is that of the members.
     """
     order = usefulness(val.space, predictions, val.targets)
-    raw = replace(val, calibrators=[Component(name="none")])
     return [
         fit(
             Component(name="mean"),
             [members[place] for place in order[:num]],
             predictions[order[:num]],
-            raw,
+            val,
         ).combiner
         for num in sizes(len(members))
     ]

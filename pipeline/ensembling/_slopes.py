@@ -25,7 +25,8 @@ def _log_slopes(scores: Table, one_hot: Table) -> tuple[Table, Table]:
     return one_hot - probs, probs * (1 - probs) * num_classes / (num_classes - 1)
 
 
-def _log_loss(scores: Table, one_hot: Table) -> float:
+def log_loss(scores: Table, one_hot: Table) -> float:
+    """The sum over all samples, in nats."""
     return float(-(log_softmax(scores, axis=1) * one_hot).sum())
 
 
@@ -37,5 +38,5 @@ def _squared_error(scores: Table, targets: Table) -> float:
     return float(((targets - scores) ** 2).sum())
 
 
-LOG = Loss(_log_slopes, _log_loss)
+LOG = Loss(_log_slopes, log_loss)
 SQUARED = Loss(_squared_slopes, _squared_error)

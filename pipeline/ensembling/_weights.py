@@ -38,6 +38,7 @@ def likelihoods(
     In FLOOR..1. The log-loss of a weighted mean needs no more, whatever the number of classes: it
     is `-log(weights @ likelihoods)`, up to a constant of the sample.
     """
-    true = log_probs[:, np.arange(len(targets)), targets]
+    # What advanced indexing gives lies sample by sample; work on it goes member by member.
+    true = np.ascontiguousarray(log_probs[:, np.arange(len(targets)), targets])
     ratios: np.ndarray = np.maximum(np.exp(true - true.max(axis=0)), FLOOR)
     return ratios

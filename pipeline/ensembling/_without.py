@@ -1,5 +1,6 @@
-"""An ensemble without each of its members: what it lacks then is what the member adds."""
+"""An ensemble without one of its members: what it lacks then is what the member adds."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +11,13 @@ from pipeline.ensembling._fit import Validation, fit
 
 
 def without(
-    method: Component, whole: Combiner, predictions: np.ndarray, val: Validation
+    method: Component,
+    whole: Combiner,
+    predictions: np.ndarray,
+    val: Validation,
+    asked: Sequence[str],
 ) -> dict[str, Combiner]:
-    """By the member's name, the ensemble fitted again without it.
+    """By the name of each member that is asked for, the ensemble fitted again without it.
 
     Args:
         whole: the ensemble; its calibrator is kept.
@@ -23,8 +28,8 @@ def without(
         member: fit(
             method,
             [other for other in whole.members if other != member],
-            np.delete(predictions, place, axis=0),
+            np.delete(predictions, whole.members.index(member), axis=0),
             kept,
         ).combiner
-        for place, member in enumerate(whole.members)
+        for member in asked
     }

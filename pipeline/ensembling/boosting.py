@@ -8,7 +8,7 @@ cross-validation says how many trees are added: none where they do not help.
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, ClassVar
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
@@ -17,6 +17,7 @@ from scipy.special import log_softmax
 from sklearn.tree import DecisionTreeRegressor
 
 from pipeline.component import Component
+from pipeline.ensembling._data import Data
 from pipeline.ensembling._slopes import LOG, SQUARED, Loss
 from pipeline.ensembling._trees import leaves, plain, total
 from pipeline.space import State
@@ -44,18 +45,6 @@ class Params(Component):
     """Of the features, for each split."""
     num_folds: Annotated[int, Field(ge=2)] = 3
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-
-
-class Data(NamedTuple):
-    """What trees are grown on."""
-
-    features: Float32[np.ndarray, "n f"]
-    start: Float[np.ndarray, "n k"]
-    """What trees are added to."""
-    targets: Float[np.ndarray, "n k"]
-
-    def of(self, rows: np.ndarray) -> "Data":
-        return Data(*(array[rows] for array in self))
 
 
 def fit(

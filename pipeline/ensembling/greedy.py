@@ -23,8 +23,8 @@ __all__ = ["APART", "Params", "apply", "apply_values", "fit", "fit_values"]
 APART = False
 GROUP = 8  # samples whose likelihoods, FLOOR or more, are multiplied to take one log of them all
 
-Losses = Callable[[np.ndarray, slice], np.ndarray]
-"""Of ensembles that hold each member so often, and one more of those in the slice."""
+Loss = Callable[[np.ndarray, np.ndarray | int], np.ndarray]
+"""Of ensembles, from the sums of what their members have in a table, and their sizes."""
 
 
 class Params(Component):
@@ -49,25 +49,25 @@ def fit(
 ) -> State:
     """Weights with a low log-loss."""
     table = likelihoods(log_probs, targets)
-    return _bagged(params, len(table), lambda bag: _log_losses(table[bag]))
+    missing = -len(targets) % GROUP  # filled with ones, whose mean is always 1 and adds no loss
+    return _bagged(params, np.pad(table, ((0, 0), (0, missing)), constant_values=1.0), _log_loss)
 
 
 def fit_values(
     params: Params, values: Float[np.ndarray, "m n t"], targets: Float[np.ndarray, "n t"]
 ) -> State:
-    """Weights with a low squared error, which is a quadratic form in them."""
+    """Weights with a low squared error."""
     errors = (values - targets).reshape(len(values), -1)
-    gram = errors @ errors.T / errors.shape[1]
-    return _bagged(params, len(gram), lambda bag: _squared_errors(gram[np.ix_(bag, bag)]))
+    short = np.asarray(np.linalg.qr(errors.T, mode="r")).T  # sums of them are as long as of errors
+    return _bagged(params, np.ascontiguousarray(short), _squared_error)
 
 
-def _bagged(params: Params, num_members: int, losses_of: Callable[[np.ndarray], Losses]) -> State:
-    alone = losses_of(np.arange(num_members))(np.zeros(num_members), slice(None))
-    ranked = np.argsort(alone, kind="stable")
-    bags = [ranked[bag] for bag in _bags(params, num_members)]
-    weights = np.zeros(num_members)
+def _bagged(params: Params, table: Float[np.ndarray, "m n"], loss: Loss) -> State:
+    ranked = np.argsort(loss(table, 1), kind="stable")
+    bags = [ranked[bag] for bag in _bags(params, len(table))]
+    weights = np.zeros(len(table))
     for bag in bags:
-        weights[bag] += _selected(params, losses_of(bag), len(bag)) / len(bags)
+        weights[bag] += _selected(params, table[bag], loss) / len(bags)
     return {"weights": weights}
 
 
@@ -80,50 +80,33 @@ def _bags(params: Params, num_members: int) -> list[Int[np.ndarray, " b"]]:
     return [np.sort(random.permutation(num_members)[:size]) for _ in range(params.num_bags)]
 
 
-def _selected(params: Params, losses: Losses, num_members: int) -> Float[np.ndarray, " m"]:
-    """The share of each member in an ensemble; they come sorted, the best first."""
-    counts = kept = np.zeros(num_members)
-    lowest = np.inf
+def _selected(
+    params: Params, table: Float[np.ndarray, "m n"], loss: Loss
+) -> Float[np.ndarray, " m"]:
+    """The share of each member in the ensemble; they come sorted, the best first."""
+    room = np.empty_like(table)  # used again and again: a fresh array costs more than its logs
+    counts, lowest = np.zeros(len(table)), np.inf
     if params.sorted_start:
-        lowest, counts = _start(losses, num_members)
-        kept = counts
-    for _ in range(params.num_rounds):
-        after = losses(counts, slice(None))
-        counts = counts + (np.arange(num_members) == after.argmin())
-        if after.min() < lowest:
-            lowest, kept = after.min(), counts
+        losses = loss(np.cumsum(table, axis=0, out=room), np.arange(len(table)) + 1)
+        counts[: losses.argmin() + 1], lowest = 1, losses.min()
+    kept, total, num_started = counts, counts @ table, int(counts.sum())
+    for size in range(num_started + 1, num_started + params.num_rounds + 1):
+        losses = loss(np.add(total, table, out=room), size)
+        counts = counts + (np.arange(len(table)) == losses.argmin())
+        total += table[losses.argmin()]
+        if losses.min() < lowest:
+            kept, lowest = counts, losses.min()
     shares: np.ndarray = kept / kept.sum()
     return shares
 
 
-def _start(losses: Losses, num_members: int) -> tuple[float, Float[np.ndarray, " m"]]:
-    """The best members, as many as have the lowest loss together; and that loss."""
-    place = np.arange(num_members)
-    found = [losses((place < last).astype(float), slice(last, last + 1))[0] for last in place]
-    return min(found), (place <= np.argmin(found)).astype(float)
+def _log_loss(sums: Float[np.ndarray, "c n"], sizes: Int[np.ndarray, " c"] | int) -> np.ndarray:
+    """Of likelihoods; up to a constant."""
+    products = sums.reshape(len(sums), GROUP, -1).prod(axis=1)
+    return np.asarray(sums.shape[1] * np.log(sizes) - np.log(products).sum(axis=1))
 
 
-def _log_losses(table: Float[np.ndarray, "m n"]) -> Losses:
-    """Up to a constant. `table` holds likelihoods; see GROUP."""
-    num_samples = table.shape[1]
-    # Ones add the log of the size, the same for all.
-    table = np.pad(table, ((0, 0), (0, -num_samples % GROUP)), constant_values=1.0)
-    room = np.empty_like(table)  # used again and again: a fresh array costs more than its logs
-
-    def losses(counts: np.ndarray, added: slice) -> np.ndarray:
-        mixed = np.add(counts @ table, table[added], out=room[added])
-        products = mixed.reshape(len(mixed), GROUP, -1).prod(axis=1)
-        summed = table.shape[1] * np.log(counts.sum() + 1) - np.log(products).sum(axis=1)
-        return np.asarray(summed / num_samples)
-
-    return losses
-
-
-def _squared_errors(gram: Float[np.ndarray, "m m"]) -> Losses:
-    def losses(counts: np.ndarray, added: slice) -> np.ndarray:
-        crossed = gram @ counts
-        summed = counts @ crossed + 2 * crossed[added] + gram.diagonal()[added]
-        made: np.ndarray = summed / (counts.sum() + 1) ** 2
-        return made
-
-    return losses
+def _squared_error(
+    sums: Float[np.ndarray, "c n"], sizes: Int[np.ndarray, " c"] | int
+) -> np.ndarray:
+    return np.asarray((sums**2).sum(axis=1) / np.square(sizes))

@@ -14,7 +14,9 @@ from scipy.special import log_softmax
 from sklearn.linear_model import RidgeCV
 
 from pipeline.component import Component
-from pipeline.ensembling._logistic import Data, fit_logistic, log_loss
+from pipeline.ensembling._data import Data
+from pipeline.ensembling._logistic import Model, fit_logistic, scores
+from pipeline.ensembling._slopes import log_loss
 from pipeline.space import State
 
 APART = True
@@ -48,8 +50,8 @@ def fit(
 
 def apply(state: State, log_probs: Float[np.ndarray, "m n k"]) -> Float[np.ndarray, "n k"]:
     """The logistic model's log-probabilities."""
-    scores = log_probs.mean(axis=0) + _flat(log_probs) @ state["coef"] + state["shift"]
-    made: np.ndarray = log_softmax(scores, axis=1)
+    added = _flat(log_probs) @ state["coef"] + state["shift"]
+    made: np.ndarray = log_softmax(log_probs.mean(axis=0) + added, axis=1)
     return made
 
 
@@ -91,21 +93,25 @@ def _directions(flat: Float[np.ndarray, "n f"], num_classes: int) -> Float[np.nd
     return np.asarray(axes / np.sqrt(max(values.sum() / num_classes, np.finfo(float).tiny)))
 
 
-def _chosen(params: Params, data: Data) -> Float[np.ndarray, "d_and_1 k"]:
+def _chosen(params: Params, data: Data) -> Model:
     """The model with the strength that has the lowest log-loss on samples left out; or nothing,
     where none helps.
 
-    From the strongest on, as long as the loss falls; each model starts from the one before it.
+    From the strongest on, as long as the loss falls; each search begins at the model before it.
     """
-    place = np.random.default_rng(params.seed).permutation(len(data.offset)) % params.num_folds
-    nothing = np.zeros((data.features.shape[1] + 1, data.offset.shape[1]))
+    place = np.random.default_rng(params.seed).permutation(len(data.start)) % params.num_folds
+    nothing = np.zeros((data.features.shape[1] + 1, data.start.shape[1]))
     left_out, whole, lowest = [nothing] * params.num_folds, nothing, np.inf
     for strength in sorted(params.strengths, reverse=True):
         loss = 0.0
         for fold in range(params.num_folds):
             left_out[fold] = fit_logistic(data.of(place != fold), strength, left_out[fold])
-            loss += log_loss(data.of(place == fold), left_out[fold])
+            loss += _loss(data.of(place == fold), left_out[fold])
         if loss >= lowest:
             break
         lowest, whole = loss, fit_logistic(data, strength, whole)
-    return whole if lowest < log_loss(data, nothing) else nothing
+    return whole if lowest < _loss(data, nothing) else nothing
+
+
+def _loss(data: Data, model: Model) -> float:
+    return log_loss(scores(data, model), data.targets)

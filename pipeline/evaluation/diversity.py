@@ -7,8 +7,8 @@ of the errors and the root mean square of how far two members are apart, in stan
 train, both as means over the values.
 """
 
-from collections.abc import Callable
-from itertools import combinations
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -49,13 +49,36 @@ def diversity(
         figures = {"disagreement": _distance, "error_correlation": _residual_correlation}
     else:
         figures = {"disagreement": _differing, "error_correlation": _correlation, "q": _q}
-    found = []
-    for first, second in combinations(members, 2):
+    return [
+        pair
+        for place, first in enumerate(members)
+        for pair in _of_one(yardstick, members, first, [*members][place + 1 :], figures, std)
+    ]
+
+
+def _of_one(
+    yardstick: Yardstick,
+    members: dict[str, Answers],
+    first: str,
+    others: Sequence[str],
+    figures: dict[str, Figure],
+    std: tuple[float, ...],
+) -> list[Diversity]:
+    """All pairs of one member at once, as a bootstrap is the faster the more it draws together."""
+    metrics: dict[str, Metric] = {}
+    for second in others:
         decided = members[first].decided, members[second].decided
-        table = _table(yardstick, *decided, np.array(std))
-        metrics = {name: _metric(table, figure) for name, figure in figures.items()}
-        found.append(Diversity(first, second, yardstick.estimates(metrics)))
-    return found
+        given = partial(_given, _table(yardstick, *decided, np.array(std)))
+        metrics |= {f"{name} {second}": _metric(given, figure) for name, figure in figures.items()}
+    made = yardstick.estimates(metrics) if metrics else {}
+    return [
+        Diversity(
+            first,
+            second,
+            {name: made[key] for name in figures if (key := f"{name} {second}") in made},
+        )
+        for second in others
+    ]
 
 
 def _table(yardstick: Yardstick, first: np.ndarray, second: np.ndarray, std: np.ndarray) -> Parts:
@@ -70,11 +93,13 @@ def _table(yardstick: Yardstick, first: np.ndarray, second: np.ndarray, std: np.
     return cells.astype(float) if cells.ndim == 2 else cells.mean(axis=2)
 
 
-def _metric(table: Parts, figure: Figure) -> Metric:
+def _given(table: Parts, *_: object) -> Parts:
+    return table
+
+
+def _metric(given: Callable[..., Parts], figure: Figure) -> Metric:
     return Metric(
-        lambda *_: table,
-        lambda sums, num: figure(ratio(sums, num[:, None])),
-        higher_is_better=False,
+        given, lambda sums, num: figure(ratio(sums, num[:, None])), higher_is_better=False
     )
 
 

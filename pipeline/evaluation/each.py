@@ -44,5 +44,7 @@ def absences(kind: Kind, names: Sequence[str], targets: dict[str, np.ndarray]) -
         counts = own.sum(axis=0) if own.ndim == 2 else np.bincount(own, minlength=len(names))
         missing = [name for name, num in zip(names, counts, strict=True) if not num]
         if missing:
-            found.append(f"{split} has no sample of {', '.join(missing)}: nothing is known of them")
+            them = "it" if len(missing) == 1 else "them"
+            listed = ", ".join(missing)
+            found.append(f"{split} has no sample of {listed}: nothing is known of {them} there")
     return found

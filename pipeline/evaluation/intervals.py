@@ -88,7 +88,8 @@ class Bootstrap:
         low, high = np.nanquantile(figures[1:], self._tails).tolist()
         num_samples = len(self._order)
         if share_of:
-            unseen = 1 - ((1 - self._confidence) / 2) ** (1 / share_of)
+            num_alone = share_of * len(self._starts) / num_samples  # groups count once
+            unseen = 1 - ((1 - self._confidence) / 2) ** (1 / max(num_alone, 1))
             low, high, num_samples = min(low, 1 - unseen), max(high, unseen), share_of
         return Estimate(float(figures[0]), low, high, num_samples)
 

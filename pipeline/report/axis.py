@@ -45,7 +45,7 @@ class Axis:
         for steps in ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 4, 5, 7)):
             found = [m * 10.0**power for power in powers for m in steps]
             shown = [v for v in found if self.low <= v <= self.high]
-            if len(shown) >= 3:
+            if len(shown) >= 2:
                 return shown[:: ceil(len(shown) / 6)]
         return [self.low, self.high]
 
@@ -77,5 +77,5 @@ def _linear(low: float, high: float) -> list[float]:
 
 def _text(value: float) -> str:
     if abs(value) >= 10_000:
-        return amount(value)
+        return amount(value).replace(".00 ", " ").replace(".0 ", " ")
     return f"{value:.6g}".replace("-", MINUS)

@@ -11,11 +11,10 @@ from pipeline.report.plot import Plot
 
 
 class Column(NamedTuple):
-    """A heading. Its hint says what the figures are, where the name does not."""
+    """A heading."""
 
     name: str
     is_number: bool = True
-    hint: str = ""
 
 
 class Cell(NamedTuple):

@@ -7,9 +7,8 @@ from math import nan
 from typing import Any
 
 from pipeline.artifacts import Card, Layout, read_json
-from pipeline.component import load
 from pipeline.evaluation.intervals import Estimate
-from pipeline.evaluation.metrics import HEADLINE, Metric, metrics
+from pipeline.evaluation.metrics import Metric, metrics
 from pipeline.params import Params
 from pipeline.report import wording
 from pipeline.report.blocks import Cell, text
@@ -59,13 +58,14 @@ class Findings:
 
     @property
     def kind(self) -> Kind:
-        kind: Kind = load("task", self.params.task).Params.KIND
+        kind: Kind = self.comparison["kind"]
         return kind
 
     @property
     def headline(self) -> str:
         """The metric that verdicts speak of."""
-        return HEADLINE[self.kind]
+        name: str = self.comparison["headline"]
+        return name
 
     @cached_property
     def metrics(self) -> dict[str, Metric]:

@@ -11,7 +11,7 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 370, 12, 222
 LINE_PX = 12  # from one label to the next
 CHARACTER_PX = 6.2
 NUM_LOOKS = 8
-"""Lines of so many different looks, see style.css; more repeat them."""
+"""Lines of so many colours, see style.css; more repeat them, dotted."""
 
 XY = tuple[float, float]
 
@@ -101,7 +101,7 @@ class Plot:
 
 def look(place: int) -> str:
     """Of the line that comes at this place."""
-    return f"line-{place % NUM_LOOKS}"
+    return f"line-{place % NUM_LOOKS}" + (" again" if place >= NUM_LOOKS else "")
 
 
 def _meet(first: Label, second: Label) -> bool:

@@ -14,13 +14,13 @@ def words(name: str) -> str:
 
 
 def figure(value: int | float, digits: int = 4) -> str:
-    """With this many digits after the point, or as many significant ones where it is large or
-    tiny; a dash for what is not a number."""
+    """With this many digits after the point, or four in all where it is large or tiny; a dash for
+    what is not a number."""
     if not isfinite(value):
         return NONE
-    is_plain = value == 0 or 0.001 <= abs(value) < 1000
-    text = f"{value:.{digits}f}" if is_plain and abs(value) < 10 else f"{value:.{digits}g}"
-    return text.replace("-", MINUS)
+    is_plain = value == 0 or 0.001 <= abs(value) < 10
+    form = f".{digits}f" if is_plain else ".4g"
+    return f"{value + 0.0:{form}}".replace("-", MINUS)  # 0.0: of -0.0 the sign goes
 
 
 def signed(value: float, digits: int = 4) -> str:

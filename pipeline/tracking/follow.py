@@ -5,6 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
+from pipeline.spool import LAST
 from pipeline.tracking.mirror import Mirror
 
 POLL_S = 1.0
@@ -34,8 +35,8 @@ def _follow(folder: Path) -> None:
     word, _, final = sys.stdin.read().partition(" ")
     if word != "FINISHED":
         mirror.end(run_id, word or "KILLED")
-    elif final.endswith("/package"):
-        mirror.sync()  # the last stage: everything a server has missed comes back
+    elif Path(final).name in LAST:
+        mirror.sync()  # everything that a server has missed comes back
     else:
         mirror.publish(Path(final))
 

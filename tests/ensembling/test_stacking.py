@@ -6,7 +6,8 @@ from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from pipeline.ensembling import stacking
-from pipeline.ensembling._logistic import Data, fit_logistic
+from pipeline.ensembling._data import Data
+from pipeline.ensembling._logistic import fit_logistic
 from tests.ensembling.pools import distributions, pool
 
 

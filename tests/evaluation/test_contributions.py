@@ -43,7 +43,7 @@ def test_leaving_out_the_strong_member_costs_most_and_noise_is_no_loss(kind) -> 
     test = dict(zip(MEMBERS, members_of(kind, test_targets, 20), strict=True))
     method = Component(name="mean")
     whole = fit(method, MEMBERS, predictions, val).combiner
-    reduced = without(method, whole, predictions, val)
+    reduced = without(method, whole, predictions, val, MEMBERS)
     answers = {
         name: Answers(made := combiner(test), combiner.decision(made))
         for name, combiner in {"": whole, **reduced}.items()
@@ -62,8 +62,8 @@ def test_without_a_member_is_the_ensemble_of_the_others() -> None:
     predictions, val = members_of("classes", targets, 5), make_val("classes", targets)
     method = Component(name="best")
     whole = fit(method, MEMBERS, predictions, val).combiner
-    reduced = without(method, whole, predictions, val)
-    assert list(reduced) == MEMBERS
+    reduced = without(method, whole, predictions, val, ["strong", "weak"])
+    assert list(reduced) == ["strong", "weak"]
     assert reduced["strong"].members == ("weak", "noise")
     assert reduced["strong"].without_idle().members == ("weak",)
     assert reduced["weak"].without_idle().members == ("strong",)

@@ -71,6 +71,19 @@ def test_linear_draws_vary_as_exact_ones_do(name: str, area, num_true: int) -> N
     assert drawn[1:].std() == pytest.approx(exact.std(), rel=0.1)
 
 
+def test_linear_draws_of_a_calibration_error_are_exact_where_every_bin_is_off() -> None:
+    generator = np.random.default_rng(0)
+    targets = generator.integers(0, 2, 2000)
+    answers = binary(generator.choice([-3.0, -1.0, 1.0, 3.0], 2000))  # sure, and right by chance
+    share = np.exp(answers.predictions.max(axis=1))
+    excess = share - (answers.decided == targets)
+    bins = np.floor(share * 10)[:, None] == np.arange(10)
+    exact = np.abs(draws(2000, 300, seed=0) @ (bins * excess[:, None])).sum(axis=1) / 2000
+    own = {"calibration_error": BINARY["calibration_error"]}
+    drawn = Bootstrap(np.arange(2000), 300, 0.95, 0).measure(own, answers, targets)
+    np.testing.assert_allclose(drawn["calibration_error"][1:], exact, atol=1e-9)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_intervals_hold_their_values_and_grow_with_confidence(kind: Kind) -> None:
     answers, targets = sample(kind, seed=1, size=300)
@@ -188,6 +201,9 @@ def test_a_share_without_exceptions_is_not_sure() -> None:
     recall = bootstrap.estimates(of_each("classes", 2)[1], answers, targets)["recall"]
     assert recall == pytest.approx((1, binomtest(10, 10).proportion_ci(0.95).low, 1, 10))
     assert bootstrap.estimate(np.ones(201)) == (1, 1, 1, 40)  # no share
+    pairs = Bootstrap(np.arange(40) // 2, 200, 0.95, 0)
+    of_pairs = pairs.estimates(BINARY, answers, targets)["accuracy"]
+    assert of_pairs.low == pytest.approx(binomtest(20, 20).proportion_ci(0.95).low)
 
 
 def test_one_sample_gives_a_value() -> None:

@@ -144,7 +144,7 @@ EXPECTED: dict[Kind, Callable[[Answers, np.ndarray], dict[str, float]]] = {
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_metrics_are_those_of_the_references(kind: Kind, seed: int) -> None:
     answers, targets = sample(kind, seed)
     found = {name: measure(m, answers, targets) for name, m in MEASURED[kind].items()}

@@ -6,15 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from pipeline.artifacts import Card, Cost, Layout, Predictions, write_json
 from pipeline.component import retuple
+from pipeline.ensembling._combiner import Combiner
 from pipeline.params import Params, read
 from pipeline.space import Kind
 from pipeline.spool import Spool
 from pipeline.stage import Stage
 from stages import ensemble, evaluate
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Workspace
 from tests.evaluation.systems import KINDS, NAMES, SCALE, make_targets
 
 TASKS = {"classes": "multiclass", "labels": "multilabel", "values": "regression"}
@@ -118,7 +120,9 @@ def test_every_table_that_has_a_meaning_is_there(evaluated) -> None:
     num_systems = len(table(layout, "systems"))
     assert len(table(layout, "pairs")) == num_systems * (num_systems - 1) / 2
     assert len(table(layout, "cost")) == num_systems
-    assert {row["member"] for row in table(layout, "contributions")} == set(MEMBERS)
+    chosen = Combiner.load(layout.system(json.loads(layout.comparison.read_text())["chosen"]))
+    counted = set(chosen.without_idle().members)
+    assert {row["member"] for row in table(layout, "contributions")} == counted
     sizes = table(layout, "sizes")
     assert (sizes[0]["num_members"], sizes[0]["added"]) == ("1", "good")
     assert len(sizes) == len(MEMBERS)
@@ -182,6 +186,7 @@ def test_runs_hold_every_system(evaluated) -> None:
     assert {f"gain_over_best_member/{headline}", "gain_over_best_member/p"} <= own
 
 
+@pytest.mark.parametrize("evaluated", ["classes"], indirect=True)  # it has all that others have
 def test_the_same_inputs_give_the_same_bytes(evaluated, tmp_path: Path) -> None:
     kind, layout = evaluated
     spool = Spool(tmp_path / "run")
@@ -192,3 +197,15 @@ def test_the_same_inputs_give_the_same_bytes(evaluated, tmp_path: Path) -> None:
     assert len(first) > 20
     for path in first:
         assert path.read_bytes() == (tmp_path / path.relative_to(layout.root)).read_bytes()
+
+
+@pytest.mark.slow
+def test_costs_are_those_of_the_networks(reproduced: Workspace) -> None:
+    layout = Layout(reproduced.folder)
+    costs = {row["system"]: row for row in table(layout, "cost")}
+    for member in ("cnn_1", "resnet_1"):
+        weights = load_file(layout.member(member) / "fold_0/weights.safetensors")
+        assert int(costs[member]["num_bytes"]) == sum(part.nbytes for part in weights.values())
+        assert int(costs[member]["multiply_adds"]) > 1000
+    both = [int(costs[name]["num_parameters"]) for name in ("cnn_1", "resnet_1")]
+    assert int(costs["mean"]["num_parameters"]) == sum(both)

@@ -88,6 +88,9 @@ def _systems(layout: Layout, kind: Kind, rng: np.random.Generator) -> None:
             "verdict": "the ensemble greedy beats the best member resnet_2 by 1.20 points of "
             "accuracy [0.40, 2.10], 21% less error [8%, 33%], 95% interval, p = 0.003, "
             "2,000 test samples",
+            "kind": kind,
+            "headline": HEADLINE[kind],
+            "notes": ["test has no sample of newt: nothing is known of them"],
             "chosen": "greedy",
             "best_member": "resnet_2",
             "p": 0.003,
@@ -180,8 +183,8 @@ def _errors(layout: Layout, kind: Kind) -> None:
         row = ("a/1", "dog", "cat", 0.998, 0.001)  # type: ignore[assignment]
         table(
             layout.tables / "confused_pairs.csv",
-            ("true", "answered", "count", "num_true"),
-            [("dog", "cat", 12, 80), ("cat", "dog", 9, 40)],
+            ("true", "answered", "count", "num_true", *ends("share"), "num_samples"),
+            [("dog", "cat", 12, 80, 0.15, 0.1, 0.2, 80), ("cat", "dog", 9, 40, 0.22, 0.1, 0.3, 40)],
         )
         table(
             layout.tables / "label_errors.csv",

@@ -33,7 +33,7 @@ def test_all_values_find_room_in_their_order(values: list[float]) -> None:
         (0.0, 1.0, ["0", "0.2", "0.4", "0.6", "0.8", "1"]),
         (0.87, 0.98, ["0.875", "0.9", "0.925", "0.95", "0.975"]),
         (-5.0, 5.0, ["−4", "−2", "0", "2", "4"]),
-        (0.0, 100_000.0, ["0", "20.0 k", "40.0 k", "60.0 k", "80.0 k", "100 k"]),
+        (0.0, 100_000.0, ["0", "20 k", "40 k", "60 k", "80 k", "100 k"]),
     ],
 )
 def test_ticks_are_round(low: float, high: float, texts: list[str]) -> None:
@@ -68,8 +68,8 @@ def test_a_plot_has_its_corners_at_the_ends_of_its_axes() -> None:
     assert plot.path([(0.0, -1.0), (2.0, 1.0)]) == f"M{LEFT} {BOTTOM}L{RIGHT} {TOP}"
 
 
-@quick
-@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=12))
+@settings(deadline=None, max_examples=10)
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=8))
 def test_names_of_marks_stand_inside_and_not_upon_each_other(
     places: list[tuple[float, float]],
 ) -> None:

@@ -12,6 +12,7 @@ from pipeline.report import wording
         (0.5, "0.5000"),
         (-0.01234, "−0.0123"),
         (0.0, "0.0000"),
+        (-0.0, "0.0000"),
         (0.00001234, "1.234e−05"),
         (12.3456, "12.35"),
         (123456.0, "1.235e+05"),
@@ -40,3 +41,4 @@ def test_small_p_values_are_not_told_exactly() -> None:
 def test_an_interval_has_its_signs() -> None:
     assert wording.interval(Estimate(0.1, -0.2, 0.3, 5)) == "[−0.2000, 0.3000]"
     assert wording.signed(0.25) == "+0.2500"
+    assert [wording.signed(points, 2) for points in (14.3249, 1.5)] == ["+14.32", "+1.50"]

@@ -13,6 +13,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from pipeline.component import names
 from tests.conftest import ENDLESS, Workspace
 
 EXPECTED = Counter(
@@ -24,7 +25,9 @@ EXPECTED = Counter(
         "train": 2,
         "predict": 2,
         "ensemble": 1,
-        "evaluate": 1 + 4,  # two members, two ensembles
+        "evaluate": 1 + 2 + len(names("method")),  # members and ensembles
+        "inspect": 1,
+        "report": 1,
         "package": 1,
     }
 )

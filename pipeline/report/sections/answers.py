@@ -73,12 +73,14 @@ def _pairs(rows: list[Row]) -> Table:
             Column("answered", is_number=False),
             Column("times"),
             Column("of"),
+            Column("share"),
         ],
         [
             [
                 text(row["true"]),
                 text(row["answered"]),
                 *(count(int(row[n])) for n in ("count", "num_true")),
+                estimated(estimate(row, "share", "share_")),
             ]
             for row in rows[:MOST_PAIRS]
         ],

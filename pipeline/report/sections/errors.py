@@ -11,13 +11,13 @@ MOST = 30
 MEANING = {
     "confident_mistakes": "The surest wrong answers of the chosen ensemble on test.",
     "confused_pairs": "Examples of what is taken for each other most often.",
-    "label_errors": "Samples of train and validation whose label is probably wrong.",
-    "weak_slices": "Errors in the parts of test that are weaker than the rest.",
+    "label_errors": "Samples, none of them of test, whose label is probably wrong.",
+    "largest_errors": "The values of test that the chosen ensemble misses by most.",
 }
 SUSPECTS = (
-    "Labels of train and validation that the members, which did not learn from them, contradict: "
-    "look at each before you change it. All are in label_errors.csv. Confident learning (Northcutt "
-    "et al., 2021)."
+    "Labels that the members contradict, of samples that these did not learn from and that are not "
+    "of test: look at each before you change it. All are in label_errors.csv. Confident learning "
+    "(Northcutt et al., 2021)."
 )
 
 

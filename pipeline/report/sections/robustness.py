@@ -21,8 +21,8 @@ def section(findings: Findings) -> Section | None:
     return Section(
         "robustness",
         "Under hard conditions",
-        f"On {int(num):,} test images that were corrupted in five grades, or attacked through the "
-        "gradients of one member (FGSM, PGD). Nothing was trained for it.",
+        f"On {int(num):,} test images that were corrupted, the more the further to the right, or "
+        "attacked through the gradients of one member (FGSM, PGD).",
         [Figures([_plot(findings, condition, rows) for condition in conditions])],
     )
 
