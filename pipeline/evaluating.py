@@ -32,6 +32,12 @@ class Tested:
     """The ensemble that validation named; `best_member` likewise."""
     best_member: str
 
+    @property
+    def std(self) -> tuple[float, ...]:
+        """Of each value over train; empty for all else."""
+        scale = self.combiners[self.chosen].space.scale
+        return scale[1] if scale else ()
+
     @classmethod
     def read(cls, inputs: Layout, params: Params) -> "Tested":
         """From the outputs of `predict` and `ensemble`."""
@@ -63,9 +69,10 @@ def answers(combiner: Combiner, predictions: dict[str, np.ndarray]) -> Answers:
 
 
 def yardstick(kind: Kind, card: Card, pool: Pool, samples: Samples, params: Params) -> Yardstick:
-    """Args:
-    pool: of the samples that systems are measured on.
-    samples: what is known of these, in the same order.
+    """Of all metrics of a task, over the samples of `pool`.
+
+    Args:
+        samples: what is known of these, in the same order.
     """
     settings = params.evaluation
     groups = numbered(samples.groups)

@@ -17,7 +17,7 @@ from pipeline.evaluation.errors import confusions, misses, mistakes
 from pipeline.evaluation.frontier import frontier
 from pipeline.evaluation.histories import histories
 from pipeline.evaluation.label_errors import suspects
-from pipeline.evaluation.slices import slices
+from pipeline.evaluation.slices import left_out, slices
 from pipeline.params import fitting, monitor
 from pipeline.stage import Stage, run
 from pipeline.validation import pooled, validation
@@ -38,15 +38,17 @@ def main(stage: Stage) -> None:
     found: Tables = {
         **_of_systems(stage, tested, comparison),
         **_of_members(stage, tested),
-        **_of_chosen(tested),
-        "label_errors": _label_errors(tested, held_out),
+        **_of_chosen(tested, held_out),
     }
     for name, rows in found.items():
         if rows:
             tables.write(stage.outputs.tables / f"{name}.csv", rows)
     _plot(stage, tested, comparison, found)
     targets = {"validation": held_out.targets, "test": measure_by.targets}
-    notes = absences(measure_by.kind, measure_by.names, targets)
+    notes = [
+        *absences(measure_by.kind, measure_by.names, targets),
+        *left_out(tested.samples),
+    ]
     write_json(stage.outputs.comparison, {**comparison.as_json(measure_by), "notes": notes})
     records.write_metrics(stage.outputs.metrics, comparison, tested.ensembles)
     records.record(stage.spool, comparison, tested.ensembles)
@@ -105,7 +107,7 @@ def _of_members(stage: Stage, tested: Tested) -> Tables:
     }
     members = {name: tested.systems[name] for name in tested.members}
     return {
-        "diversity": diversity(measure_by, members, _std(tested)),
+        "diversity": diversity(measure_by, members, tested.std),
         "contributions": contributions.contributions(
             measure_by, tested.systems[tested.chosen], reduced
         ),
@@ -113,8 +115,8 @@ def _of_members(stage: Stage, tested: Tested) -> Tables:
     }
 
 
-def _of_chosen(tested: Tested) -> Tables:
-    """Where the chosen ensemble errs."""
+def _of_chosen(tested: Tested, held_out: HeldOut) -> Tables:
+    """Where the chosen ensemble errs, and where it may be the labels that do."""
     measure_by, chosen = tested.yardstick, tested.systems[tested.chosen]
     ids, targets, names = measure_by.ids, measure_by.targets, measure_by.names
     found: Tables = {
@@ -122,21 +124,15 @@ def _of_chosen(tested: Tested) -> Tables:
         "slices": slices(measure_by, chosen, tested.samples),
     }
     if measure_by.kind == "values":
-        missed = misses(chosen.predictions, targets, _std(tested), ids, names)
+        missed = misses(chosen.predictions, targets, tested.std, ids, names)
         return {**found, "confident_mistakes": missed}
+    said = held_out.systems[tested.chosen]
     return {
         **found,
+        "label_errors": suspects(said, held_out.targets, held_out.ids, names),
         "confident_mistakes": mistakes(chosen, targets, ids, names),
         "confused_pairs": confusions(measure_by, chosen.decided),
     }
-
-
-def _label_errors(tested: Tested, held_out: HeldOut) -> Sequence[Any]:
-    if tested.yardstick.kind == "values":
-        return []
-    predictions = held_out.systems[tested.chosen]
-    found = suspects(predictions, held_out.targets, held_out.ids, tested.yardstick.names)
-    return [{**suspect._asdict(), "margin": suspect.margin} for suspect in found]
 
 
 def _plot(stage: Stage, tested: Tested, comparison: Comparison, found: Tables) -> None:
@@ -149,12 +145,6 @@ def _plot(stage: Stage, tested: Tested, comparison: Comparison, found: Tables) -
     )  # fmt: skip
     watched = monitor(stage.params.task)
     plots.of_training(folder, histories(stage.inputs, tested.members, watched), watched)
-
-
-def _std(tested: Tested) -> tuple[float, ...]:
-    """Of each value over train; empty for all else."""
-    scale = tested.combiners[tested.chosen].space.scale
-    return scale[1] if scale else ()
 
 
 if __name__ == "__main__":

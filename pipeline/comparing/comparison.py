@@ -115,7 +115,7 @@ def _compared(states: list[Loaded], said: dict[str, Answers], measure_by: Yardst
         measure_by,
         {state.name: len(state.pool.ids) - len(measure_by.ids) for state in states},
         {
-            name: {metric: measure_by.bootstrap.estimate(f) for metric, f in own.items()}
+            name: {metric: measure_by.estimate(metric, f) for metric, f in own.items()}
             for name, own in measured.items()
         },
         contrasts,

@@ -70,9 +70,8 @@ def compare(
 ) -> Comparison:
     """Measure every system, and each against each."""
     measured = measure(yardstick, systems)
-    estimate = yardstick.bootstrap.estimate
     estimates = {
-        name: {metric: estimate(figures) for metric, figures in own.items()}
+        name: {metric: yardstick.estimate(metric, figures) for metric, figures in own.items()}
         for name, own in measured.items()
     }
     gain = contrast(yardstick, systems, measured, chosen, best_member)

@@ -55,13 +55,17 @@ def contributions(
 
 
 def sizes(yardstick: Yardstick, growing: list[tuple[tuple[str, ...], Answers]]) -> list[Size]:
-    """Args:
-    growing: members, each time those of the last and more, and what they say together.
+    """What is won by the members that each ensemble has more than the last.
+
+    Args:
+        growing: members, and what they say together.
     """
     figures = [yardstick.figures(answers) for _, answers in growing]
-    estimate, num_known, found = yardstick.bootstrap.estimate, 0, []
+    num_known, found = 0, []
     for (members, _), own in zip(growing, figures, strict=True):
         added = ", ".join(members[num_known:])
         num_known = len(members)
-        found.append(Size(num_known, added, estimate(own), estimate(own - figures[-1])))
+        value = yardstick.estimate(yardstick.headline, own)
+        from_all = yardstick.bootstrap.estimate(own - figures[-1])
+        found.append(Size(num_known, added, value, from_all))
     return found

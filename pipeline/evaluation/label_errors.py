@@ -22,11 +22,8 @@ class Suspect(NamedTuple):
     suggested: str
     given_probability: float
     suggested_probability: float
-
-    @property
-    def margin(self) -> float:
-        """From 0, in doubt, to 1, certainly wrong."""
-        return self.suggested_probability - self.given_probability
+    margin: float
+    """The difference: from 0, in doubt, to 1, certainly wrong."""
 
 
 def suspects(
@@ -92,14 +89,14 @@ def _of(
     ids: np.ndarray,
     names: tuple[str, ...],
 ) -> list[Suspect]:
-    classes = _suggested(probs, given)
+    classes, rows = _suggested(probs, given), np.arange(len(given))
+    own, other = probs[rows, given], probs[rows, classes]
     return [
         Suspect(
             str(ids[row]),
             names[given[row]],
             names[classes[row]],
-            float(probs[row, given[row]]),
-            float(probs[row, classes[row]]),
+            *map(float, (own[row], other[row], other[row] - own[row])),
         )
         for row in np.flatnonzero(classes != given)
     ]

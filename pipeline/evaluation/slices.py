@@ -1,9 +1,9 @@
 """Where a system is weak: its headline metric on parts of test, each against all other samples.
 
 Columns are cut into parts. Numbers of which there are more than 10 different ones go to four bins
-of equal size; all else, also what is left empty, makes one part a value. A column of more than 20
-values that are no numbers is left out, and so are parts of fewer than 20 samples, or groups of
-samples that belong together. The p-values of all parts of all columns are corrected together
+of equal size; of all else each value makes a part, and so does what is left empty. A column of more
+than 20 values that are no numbers is left out, and so are parts of fewer than 20 samples, or groups
+of samples that belong together. The p-values of all parts of all columns are corrected together
 (Holm), so that the search for a weak one costs what it should.
 """
 
@@ -38,6 +38,7 @@ class Slice(NamedTuple):
     """From all other samples."""
     p: float
     """Of being no weaker than they are, corrected for all slices."""
+    is_weak: bool
 
 
 def slices(yardstick: Yardstick, answers: Answers, samples: Samples) -> list[Slice]:
@@ -68,7 +69,7 @@ def _slice(
     figure, gap = part_and_gap(yardstick.headline_metric, parted(table, inside))
     made = yardstick.estimates({"figure": figure, "gap": gap})
     own = made["figure"]._replace(num_samples=int(inside.sum()))
-    return Slice(column, part, own, made["gap"], p)
+    return Slice(column, part, own, made["gap"], p, p < 1 - yardstick.confidence)
 
 
 def columns_of(yardstick: Yardstick, samples: Samples) -> dict[str, Parts]:
@@ -88,13 +89,31 @@ def columns_of(yardstick: Yardstick, samples: Samples) -> dict[str, Parts]:
 def parts(values: Sequence[str]) -> Parts:
     """The parts that a column is cut into; none where it is left out."""
     column = np.array(values)
-    different = np.unique(column)
-    numbers = _numbers(column)
+    is_empty = column == ""
+    made: Parts = {}
+    for part, mask in _cut(column[~is_empty]).items():
+        made[part] = np.zeros(len(column), bool)
+        made[part][~is_empty] = mask
+    return made | {"(empty)": is_empty} if made and is_empty.any() else made
+
+
+def left_out(samples: Samples) -> list[str]:
+    """A sentence on the columns that are not cut, if there are any."""
+    names = [name for name in samples.columns if name not in NO_SLICES]
+    uncut = [
+        name for name in names if any(samples.columns[name]) and not parts(samples.columns[name])
+    ]
+    many = f"more than {MOST_CATEGORIES} different values that are no numbers"
+    return [f"not sliced by {', '.join(uncut)}: {many}"] if uncut else []
+
+
+def _cut(column: np.ndarray) -> Parts:
+    different, numbers = np.unique(column), _numbers(column)
     if numbers is not None and len(different) > MOST_DISCRETE:
         return bins(numbers)
     if len(different) > MOST_CATEGORIES:
         return {}
-    return {value or "(empty)": column == value for value in different.tolist()}
+    return {value: column == value for value in different.tolist()}
 
 
 def bins(numbers: Float[np.ndarray, " n"]) -> Parts:
@@ -104,7 +123,11 @@ def bins(numbers: Float[np.ndarray, " n"]) -> Parts:
     made: Parts = {}
     for place in np.unique(bin_of):
         mask = bin_of == place
-        made[f"{numbers[mask].min():g} to {numbers[mask].max():g}"] = mask
+        low, high = (
+            np.format_float_positional(end, trim="-")
+            for end in (numbers[mask].min(), numbers[mask].max())
+        )
+        made[f"{low} to {high}"] = mask
     return made
 
 

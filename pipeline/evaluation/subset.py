@@ -35,4 +35,11 @@ def part_and_gap(metric: Metric, parts: Table) -> tuple[Metric, Metric]:
         return less
 
     better = metric.higher_is_better
-    return Metric(given, part, better), Metric(given, gap, better)
+    share_of = num_inside if metric.share_of else None
+    return Metric(given, part, better, share_of), Metric(given, gap, better)
+
+
+def num_inside(sums: Float[np.ndarray, "b s"], _: object) -> Float[np.ndarray, " b"]:
+    """Of the samples of a set, from the sums of `parted`."""
+    num: np.ndarray = sums[:, 0]
+    return num

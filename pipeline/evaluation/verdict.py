@@ -29,8 +29,10 @@ def is_shown(found: Estimate, p: float, confidence: float) -> bool:
 
 
 def sentence(gain: Contrast, yardstick: Yardstick, first: str, second: str) -> str:
-    """Args:
-    first: how the first system is called in the sentence; `second` likewise.
+    """Who is better, by the headline metric, where a difference is shown.
+
+    Args:
+        first: how the first system is called in the sentence; `second` likewise.
     """
     found = gain.differences[yardstick.headline]
     rests_on = f"{found.num_samples:,} test samples"

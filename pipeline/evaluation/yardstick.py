@@ -48,6 +48,11 @@ class Yardstick:
         only = {self.headline: self.headline_metric}
         return self.bootstrap.measure(only, answers, self.targets)[self.headline]
 
+    def estimate(self, metric: str, figures: Figures) -> Estimate:
+        """Of figures of a metric over all samples; a share of 0 or 1 has an interval too."""
+        share_of = len(self.ids) if self.metrics[metric].share_of else None
+        return self.bootstrap.estimate(figures, share_of)
+
     def estimates(self, metrics: dict[str, Metric]) -> dict[str, Estimate]:
         """Of metrics that know whom they speak of, but for those that are not defined."""
         nobody = Answers(self.targets, self.targets)
