@@ -1,12 +1,12 @@
 """A training step in the arithmetics that `precision` and `memory_format` name, beside fp32 NCHW.
 
-    python -m bench.precision [PAIRS [NAME…]]
+    python -m bench.precision [THREADS [PAIRS [NAME…]]]
 
 Forward, loss, backward and AdamW on random images, for the networks in `CASES` or the named ones.
-Printed: how many times faster than fp32 with contiguous images each is. One thread is timed by the
-processor's clock, two by the wall's; a star marks what `auto` chooses here. With
-`ONEDNN_MAX_CPU_ISA=AVX512_CORE` or `AVX2` a processor plays an older one, without bf16, as far as
-convolutions go.
+Printed: how many times faster than fp32 with contiguous images each is; a star marks what `auto`
+chooses here. One thread is timed by its own clock, more by the wall's, which wants a machine that
+does nothing else. With `ONEDNN_MAX_CPU_ISA=AVX512_CORE` or `AVX2` a processor plays an older one,
+without bf16, as far as convolutions go.
 """
 
 import sys
@@ -78,7 +78,6 @@ def training(name: str, made: Network) -> Callable[[int], None]:
 
 def faster(name: str, other: Network, num_threads: int, num_pairs: int) -> str:
     """Times as fast as fp32, as text."""
-    torch.set_num_threads(num_threads)
     clock = time.process_time if num_threads == 1 else time.perf_counter
     slow, fast = training(name, network(name, FP32)), training(name, other)
     slow(1)
@@ -86,16 +85,17 @@ def faster(name: str, other: Network, num_threads: int, num_pairs: int) -> str:
     return shown(ratio(lambda: slow(num_steps), lambda: fast(num_steps), num_pairs, clock))
 
 
-def main(num_pairs: int, names: list[str]) -> None:
+def main(num_threads: int, num_pairs: int, names: list[str]) -> None:
+    torch.set_num_threads(num_threads)
     for name in names:
         auto = network(name, None)
-        print(f"{name}  ({sum(p.numel() for p in auto.parameters()):,} parameters)")
+        print(f"{name}, {sum(p.numel() for p in auto.parameters()):,} parameters")
         for other in OTHERS:
             mark = "*" if other[:2] == auto.arithmetic[:2] else " "
-            times = faster(name, network(name, other), 1, num_pairs)
-            print(f"  1 thread   {mark} {other.precision} {other.memory_format:13} {times}")
-        print(f"  2 threads  * auto               {faster(name, auto, 2, num_pairs)}", flush=True)
+            times = faster(name, network(name, other), num_threads, num_pairs)
+            print(f"  {mark} {other.precision} {other.memory_format:13}  {times}", flush=True)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 7, sys.argv[2:] or list(CASES))
+    threads, pairs = (int(text) for text in (*sys.argv[1:3], *("1", "7")[len(sys.argv) - 1 :]))
+    main(threads, pairs, sys.argv[3:] or list(CASES))

@@ -135,6 +135,9 @@ class Hardware(Strict):
     """Of one node."""
     num_nodes: Positive = 1
     """Machines of one fit; see `launch`."""
+    sharding: Literal["none", "full"] = "none"
+    """full: weights, gradients and the optimiser's state are cut over the devices, for a network
+    that one cannot hold."""
     threads: Positive = 1
     """CPU threads of one training process."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -152,7 +155,7 @@ class Hardware(Strict):
         return self.devices * self.num_nodes
 
     def on_one_device(self) -> "Hardware":
-        return self.model_copy(update={"devices": 1, "num_nodes": 1})
+        return self.model_copy(update={"devices": 1, "num_nodes": 1, "sharding": "none"})
 
 
 class Training(Strict):
@@ -391,6 +394,7 @@ def parse(tree: dict[str, Any], origin: str) -> Params:
         _recipes_exist,
         _recipes_fit,
         _copies_fit,
+        _sharding_fits,
         _compiling_fits,
         _batches_divide,
         _spaces_fit,
@@ -534,6 +538,23 @@ def _transfer_fits(recipe: Recipe) -> None:
             f"{given}, a fit or trial has {epochs} epochs; allowed less, or null to train the "
             "classifier alone"
         )
+
+
+def _sharding_fits(params: Params, origin: str) -> None:
+    """What of a recipe is defined weight by weight can do with a part of each weight."""
+    if params.hardware.sharding == "none":
+        return
+    given = f"{origin}: hardware.sharding: got full"
+    if params.hardware.world == 1:
+        raise UserError(f"{given} with 1 device; allowed with more; set it to none")
+    for name, recipe in params.recipes.items():
+        training, where = recipe.training, f"recipes.{name}.training"
+        if training.optimiser.name == "muon":
+            raise UserError(f"{given} with {where}.optimiser muon; allowed any other; see adamw")
+        if training.penalty.l1 or training.penalty.l2:
+            raise UserError(f"{given} with {where}.penalty; allowed none; take weight_decay")
+        if training.transfer.frozen_epochs != 0:
+            raise UserError(f"{given} with {where}.transfer.frozen_epochs; allowed 0")
 
 
 def _compiling_fits(params: Params, origin: str) -> None:

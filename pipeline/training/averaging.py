@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pipeline import optimisation as settings
+from pipeline.training.sharding import cut, local
 
 
 class Mean:
@@ -31,7 +32,7 @@ class Mean:
     @torch.no_grad()
     def update(self, weight: float) -> None:
         """Move to the network's present values by `weight`, in [0, 1]."""
-        torch._foreach_lerp_([*self._mean.values()], [*self._live.values()], weight)
+        torch._foreach_lerp_(local(self._mean), local(self._live), weight)
         self.num_updates += 1
 
     @contextmanager
@@ -52,7 +53,7 @@ class Mean:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.num_updates = state["num_updates"]
-        _copy(state["mean"], self._mean)
+        _copy(cut(state["mean"], self._mean), self._mean)
 
 
 def ema_weight(chosen: settings.EMA, num_updates: int, steps_per_epoch: int) -> float:

@@ -195,6 +195,11 @@ class Data:
             block_size=block_size(settings.batch_size, inputs.card.image_shape),
         )
 
+    @property
+    def share(self) -> int:
+        """Images of a batch that are this device's."""
+        return self._settings.batch_size // self._world
+
     def train(self) -> TrainLoader:
         """Iterating gives the epoch that `sampler` is set to, from its `first_batch` on."""
         blocks = TrainBlocks(
@@ -218,10 +223,10 @@ class Data:
         )
         return TrainLoader(loader, self.sampler)
 
-    def val(self) -> "DataLoader[Batch]":
-        """Every sample once over all devices."""
+    def val(self, num_parts: int) -> "DataLoader[Batch]":
+        """Every sample once over all devices, in batches as large as a part in training."""
         val = self._inputs.val
-        sampler = Ordered(len(val.targets), self._settings.batch_size, self._rank, self._world)
+        sampler = Ordered(len(val.targets), self.share // num_parts, self._rank, self._world)
         return DataLoader(Stored(val), batch_size=None, sampler=sampler, collate_fn=_as_it_is)
 
     def ids(self, epoch: int, batch: int) -> list[str]:

@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
 
 from pipeline.component import Component
 from pipeline.params import Hardware, Recipe
 from pipeline.training.data import Batch, Data, Inputs
-from pipeline.training.fit import Job, fabric_of, plan_of
-from pipeline.training.loop import Loop
+from pipeline.training.devices import fabric_of
+from pipeline.training.fit import Job, plan_of
 from pipeline.training.lr_finder import Point, sweep
 from pipeline.training.progress import Lines
+from pipeline.training.stepper import Stepper
 
 
 def find_lr(
@@ -24,19 +24,18 @@ def find_lr(
     One device computes whole batches, as all devices together would. The network is thrown away.
     """
     torch.set_num_threads(hardware.threads)
-    with TemporaryDirectory() as folder:
-        job = Job(recipe, inputs, task, seed, hardware.on_one_device(), _forget, Path(folder), "")
-        fabric = fabric_of(job)
-        plan = plan_of(fabric, job, Lines)
-        loop = Loop(fabric, plan)
-        loop.prepare(epoch=0)
-        batches = enumerate(_batches(plan.data))
+    job = Job(recipe, inputs, task, seed, hardware.on_one_device(), _forget, Path(), "")
+    fabric = fabric_of(job.hardware)
+    plan = plan_of(fabric, job, Lines)
+    stepper = Stepper(fabric, plan)
+    stepper.prepare(epoch=0)
+    batches = enumerate(_batches(plan.data))
 
-        def step(lr: float) -> float:
-            number, batch = next(batches)
-            return loop.update(batch, number, lr / recipe.training.lr).item()
+    def step(lr: float) -> float:
+        number, batch = next(batches)
+        return stepper.update(batch, number, lr / recipe.training.lr).item()
 
-        return sweep(step)
+    return sweep(step)
 
 
 def _batches(data: Data) -> Iterator[Batch]:

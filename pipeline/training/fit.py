@@ -13,24 +13,17 @@ from pipeline.losses._standardised import standardised
 from pipeline.network import Network
 from pipeline.params import Hardware, Recipe, monitor
 from pipeline.precision import choose
-from pipeline.training import ranks
 from pipeline.training.balance import loss_weights
 from pipeline.training.batch_norm import globalise
 from pipeline.training.checkpoint import BEST
 from pipeline.training.compiling import compile_body
 from pipeline.training.data import Data, Inputs
-from pipeline.training.lightning import (
-    ClusterEnvironment,
-    DDPStrategy,
-    Fabric,
-    LightningEnvironment,
-    SLURMEnvironment,
-    Strategy,
-    TorchElasticEnvironment,
-)
-from pipeline.training.loop import Loop, Loss, Plan, Record, Scores
+from pipeline.training.devices import fabric_of, on_all, spread
+from pipeline.training.lightning import Fabric
+from pipeline.training.loop import Loop
 from pipeline.training.optimisers.build import build
 from pipeline.training.optimisers.groups import groups
+from pipeline.training.plan import Loss, Plan, Record, Scores
 from pipeline.training.progress import Bar, Lines, shows_bars
 from pipeline.training.transfer import blocks
 
@@ -82,41 +75,18 @@ def fit(
         RankError: one of several devices failed; the others were ended.
     """
     job = Job(recipe, inputs, task, seed, hardware, record, folder, title)
-    _launch(job)
+    on_all(hardware, partial(_train, job))
     place = launch.place()
     if place and place.rank > 0:
         return None
     network = job.network()
     network.load_state_dict(torch.load(folder / BEST, map_location="cpu", weights_only=True))
-    return network.arrange(choose(job.hardware, fabric_of(job).device, network.body))
-
-
-def fabric_of(job: Job) -> Fabric:
-    """Lightning's part of a fit: devices and processes."""
-    hardware = job.hardware
-    return Fabric(
-        accelerator=hardware.accelerator,
-        devices=hardware.devices,
-        num_nodes=hardware.num_nodes,
-        strategy=_strategy(hardware),
-        plugins=[_environment(hardware)],
-    )
-
-
-def _launch(job: Job) -> None:
-    """Run the loop here, or in a process for each device where there are not such already."""
-    train = partial(_train, job)
-    if job.hardware.world == 1:
-        train()
-    elif launch.place():
-        ranks.run_here(train)
-    else:
-        ranks.run(train, job.hardware.devices)
+    return network.arrange(choose(hardware, fabric_of(hardware).device, network.body))
 
 
 def _train(job: Job) -> None:
     torch.set_num_threads(job.hardware.threads)
-    fabric = fabric_of(job)
+    fabric = fabric_of(job.hardware)
     fabric.launch()
     draws_bar = fabric.is_global_zero and shows_bars()
     plan = plan_of(fabric, job, Bar if draws_bar else Lines)
@@ -125,14 +95,6 @@ def _train(job: Job) -> None:
     if job.hardware.compile:
         compile_body(plan.network)
     Loop(fabric, plan).run()
-
-
-def _environment(hardware: Hardware) -> ClusterEnvironment:
-    """How the processes of this fit find each other."""
-    place = launch.place()
-    if hardware.world == 1 or not place:
-        return LightningEnvironment()
-    return TorchElasticEnvironment() if place.by == "torchrun" else SLURMEnvironment()
 
 
 def plan_of(fabric: Fabric, job: Job, progress: type[Bar] | type[Lines]) -> Plan:
@@ -151,6 +113,7 @@ def plan_of(fabric: Fabric, job: Job, progress: type[Bar] | type[Lines]) -> Plan
     network.arrange(choose(job.hardware, fabric.device, network.body))
     if fabric.world_size > 1:
         globalise(network)
+    spread(network, fabric)
     found = blocks(network.body)
     return Plan(
         network=network,
@@ -199,10 +162,3 @@ def _scores(job: Job) -> Scores:
         return made
 
     return scores
-
-
-def _strategy(hardware: Hardware) -> Strategy | str:
-    if hardware.world == 1:
-        return "auto"
-    # Batch norm is global and its buffers equal on all devices: nothing to broadcast.
-    return DDPStrategy(broadcast_buffers=False)

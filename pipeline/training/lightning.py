@@ -49,6 +49,7 @@ with _declared_absent(UNUSED):
     from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
     from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
     from lightning_fabric.strategies.ddp import DDPStrategy
+    from lightning_fabric.strategies.model_parallel import ModelParallelStrategy
     from lightning_fabric.strategies.strategy import Strategy
 
 # Lightning advertises and repeats advice that does not fit a batch-at-once loader.
@@ -60,6 +61,7 @@ __all__ = [
     "DDPStrategy",
     "Fabric",
     "LightningEnvironment",
+    "ModelParallelStrategy",
     "SLURMEnvironment",
     "Strategy",
     "TorchElasticEnvironment",

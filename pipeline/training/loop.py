@@ -8,62 +8,31 @@ writing a checkpoint, drawing the bar, leaving) is done every `CHECK_STEPS` step
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from hashlib import blake2b
-from pathlib import Path
+from dataclasses import replace
 from socket import gethostname
 from types import FrameType
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline import params
 from pipeline.errors import UserError
-from pipeline.network import Network
-from pipeline.optimisation import EMA, SWA
-from pipeline.training import buckets, checkpoint
-from pipeline.training.averaging import Mean, ema_weight, swa_counts, swa_weight, update_batch_norm
+from pipeline.optimisation import SWA
+from pipeline.training import checkpoint, memory
+from pipeline.training.averaging import swa_counts, swa_weight, update_batch_norm
 from pipeline.training.checkpoint import State
-from pipeline.training.data import Batch, Data, split
+from pipeline.training.data import Batch
 from pipeline.training.lightning import Fabric
-from pipeline.training.optimisers.groups import Block, scale_lr, weights
-from pipeline.training.penalties import clip, penalty
-from pipeline.training.progress import Bar, Lines
+from pipeline.training.plan import Plan
 from pipeline.training.schedules import factor
-from pipeline.training.transfer import freeze, num_learning
+from pipeline.training.sharding import cut, cut_optimizer, whole
+from pipeline.training.stepper import Stepper
 
-Record = Callable[[dict[str, float], int], None]
-Loss = Callable[[Tensor, Tensor], Tensor]
-Scores = Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]]
 CHECK_STEPS = 64
 CHECK_S = 2.0
 CHECKPOINT_S = 60.0  # between two checkpoints within an epoch
 MOST_RECOVERIES = 5
-
-
-@dataclass
-class Plan:
-    """All that a loop needs beside Fabric."""
-
-    network: Network
-    blocks: list[Block]
-    """Its parameters, from the image to the classifier."""
-    optimizer: torch.optim.Optimizer
-    loss: Loss
-    scores: Scores
-    """Figures a sample, from logits and targets."""
-    monitor: str
-    """Which of the figures says what epoch is best: lower is better."""
-    data: Data
-    settings: params.Training
-    seed: int
-    record: Record
-    progress: Bar | Lines
-    folder: Path
-    """Where checkpoints are; what lies there is gone on from."""
 
 
 class Loop:
@@ -71,15 +40,10 @@ class Loop:
 
     def __init__(self, fabric: Fabric, plan: Plan) -> None:
         self._fabric, self._plan = fabric, plan
-        self._num_learning = len(plan.blocks)
-        self._model, self._optimizer = fabric.setup(plan.network, plan.optimizer)
-        self._loader, self._val = plan.data.train(), plan.data.val()
+        self._loader = plan.data.train()
         self._num_batches = len(self._loader)
         self._losses = torch.zeros(self._num_batches, device=fabric.device)
-        self._weights: list[torch.nn.Parameter] = []
-        self._mean = Mean(plan.network) if plan.settings.average else None
-        if not self._is_alone:
-            buckets.lay_out(self._model, plan.network, fabric.device)
+        self._stepper = Stepper(fabric, plan)
         self._state = self._begin()
         self._saved_s = self._checked_s = time.monotonic()
         self._checked, self._pace = 0, 1  # the batch after which to look up, and how many later
@@ -87,15 +51,22 @@ class Loop:
 
     def run(self) -> None:
         """Train until the last epoch or until patience ends."""
+        if self._fabric.is_global_zero:
+            for epoch, figures in enumerate(self._state.history):
+                self._plan.record(figures, epoch)
         before = signal.signal(signal.SIGTERM, self._ask_to_leave)
         try:
             while self._state.epoch < self._plan.settings.epochs and not self._is_stale:
+                is_too_large = False
                 try:
                     self._train_epoch()
+                    self._finish_epoch()
                 except Diverged as error:
                     self._recover(error)
-                else:
-                    self._finish_epoch()
+                except torch.OutOfMemoryError:
+                    is_too_large = True
+                if is_too_large:  # now the error no longer holds what the step has computed
+                    self._shrink()
         finally:
             signal.signal(signal.SIGTERM, before)
 
@@ -133,23 +104,24 @@ class Loop:
                 "the repository on a disk that all nodes share"
             )
         self._restore(held)
-        if self._fabric.is_global_zero:
-            for epoch, figures in enumerate(held.history):
-                self._plan.record(figures, epoch)
+        asked, share = self._plan.settings.micro_batches, self._plan.data.share
+        self._stepper.num_parts = self._fabric.broadcast(memory.num_parts(folder, asked, share))
         return held
 
     def _restore(self, held: State) -> None:
-        self._plan.network.load_state_dict(held.network)
-        self._plan.optimizer.load_state_dict(held.optimizer)
-        if self._mean and held.average:
-            self._mean.load_state_dict(held.average)
+        network, optimizer = self._plan.network, self._plan.optimizer
+        network.load_state_dict(cut(held.network, network.state_dict()))
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        optimizer.load_state_dict(cut_optimizer(held.optimizer, parameters))
+        if self._stepper.mean and held.average:
+            self._stepper.mean.load_state_dict(held.average)
         self._losses[: held.batch] = torch.tensor(held.losses)
 
     def _train_epoch(self) -> None:
         state, sampler = self._state, self._plan.data.sampler
         sampler.set_epoch(state.epoch)
         sampler.first_batch = state.batch
-        self.prepare(state.epoch)
+        self._stepper.prepare(state.epoch)
         self._checked, self._checked_s = state.batch, time.monotonic()
         for batch in self._loader:
             self._step(batch)
@@ -158,67 +130,11 @@ class Loop:
             if is_due or (self._is_alone and self._is_asked_to_leave):
                 self._check()
 
-    def prepare(self, epoch: int) -> None:
-        """Let the network learn what it is to learn in `epoch`."""
-        plan = self._plan
-        num = num_learning(plan.settings.transfer, epoch, len(plan.blocks))
-        self._model.train()
-        freeze(plan.network, plan.blocks, num)
-        if num != self._num_learning:  # gradients of all that learns are added up over devices
-            self._model, self._num_learning = self._fabric.setup_module(plan.network), num
-            if not self._is_alone:
-                buckets.lay_out(self._model, plan.network, self._fabric.device)
-        in_groups = weights(plan.optimizer.param_groups)
-        self._weights = [weight for weight in in_groups if weight.requires_grad]
-
     def _step(self, batch: Batch) -> None:
         state = self._state
         step = state.epoch * self._num_batches + state.batch
-        self._losses[state.batch] = self.update(batch, step, self._factor(step) * state.lr_scale)
-
-    def update(self, batch: Batch, step: int, lr_factor: float) -> Tensor:
-        """Change the weights, at `lr_factor` times the rates they begin with.
-
-        Returns:
-            The batch's mean loss before, still on its device.
-        """
-        plan = self._plan
-        self._seed_dropout(step)
-        scale_lr(plan.optimizer, lr_factor)
-        loss = self._gradients(plan.data.to_device(batch))
-        if plan.settings.clip:
-            clip(plan.settings.clip, list(plan.network.parameters()))
-        self._optimizer.step()
-        self._optimizer.zero_grad()
-        if self._mean and isinstance(plan.settings.average, EMA):
-            num_updates = self._mean.num_updates
-            self._mean.update(ema_weight(plan.settings.average, num_updates, self._num_batches))
-        return loss
-
-    def _gradients(self, batch: Batch) -> Tensor:
-        """Add up a batch's gradients; its mean loss stays on the device: no step waits for it."""
-        parts = split(batch, self._plan.settings.micro_batches)
-        total = torch.zeros((), device=self._fabric.device)
-        for place, part in enumerate(parts):
-            with self._fabric.no_backward_sync(self._model, enabled=place + 1 < len(parts)):
-                loss = self._loss(part) / len(parts)
-                total += loss.detach()
-                if self._is_penalised and place == 0:
-                    loss = loss + penalty(self._plan.settings.penalty, self._weights)
-                self._fabric.backward(loss)
-        return total
-
-    def _loss(self, batch: Batch) -> Tensor:
-        logits = self._model(batch.images)
-        loss = self._plan.loss(logits, batch.targets)
-        if batch.other_targets is None:
-            return loss
-        others = self._plan.loss(logits, batch.other_targets)
-        return batch.share * loss + (1 - batch.share) * others
-
-    @property
-    def _is_penalised(self) -> bool:
-        return bool(self._plan.settings.penalty.l1 or self._plan.settings.penalty.l2)
+        lr_factor = self._factor(step) * state.lr_scale
+        self._losses[state.batch] = self._stepper.update(batch, step, lr_factor)
 
     def _factor(self, step: int) -> float:
         """Of the learning rate."""
@@ -230,16 +146,6 @@ class Loop:
             num_epochs=settings.epochs,
             history=self._watched,
         )
-
-    def _seed_dropout(self, step: int) -> None:
-        """What a network draws is tied to (seed, step, device), not to what was drawn before."""
-        key = f"{self._plan.seed}/{step}/{self._fabric.global_rank}".encode()
-        seed = int.from_bytes(blake2b(key, digest_size=8).digest()) >> 1
-        device = self._fabric.device
-        if device.type == "cuda":
-            torch.cuda.default_generators[device.index or 0].manual_seed(seed)
-        else:
-            torch.default_generator.manual_seed(seed)
 
     def _check(self) -> None:
         """Look for divergence, tell how far the fit is, and write a checkpoint where one is due."""
@@ -269,12 +175,18 @@ class Loop:
         return agreed[0] > 0, agreed[1] > 0
 
     def _save(self, name: str) -> None:
-        plan, state = self._plan, self._state
-        state.network, state.optimizer = plan.network.state_dict(), plan.optimizer.state_dict()
-        state.average = self._mean.state_dict() if self._mean else None
-        state.losses = self._mean_losses()
+        plan = self._plan
+        saved = replace(
+            self._state,
+            network=whole(plan.network.state_dict()),
+            optimizer=whole(plan.optimizer.state_dict()),
+            average=whole(self._stepper.mean.state_dict()) if self._stepper.mean else None,
+            losses=self._mean_losses(),
+        )
         if self._fabric.is_global_zero:
-            checkpoint.save(state, plan.folder / name)
+            checkpoint.save(saved, plan.folder / name)
+            if name == checkpoint.EPOCH:
+                (plan.folder / checkpoint.MIDDLE).unlink(missing_ok=True)
         self._fabric.barrier()  # who goes on knows that the checkpoint is written
         self._saved_s = time.monotonic()
 
@@ -307,10 +219,20 @@ class Loop:
         self._state = checkpoint.load_epoch(self._plan.folder)
         self._state.lr_scale = scale
         self._restore(self._state)
+        self._save(checkpoint.EPOCH)
         if self._fabric.is_global_zero:
-            (self._plan.folder / checkpoint.MIDDLE).unlink(missing_ok=True)
-            checkpoint.save(self._state, self._plan.folder / checkpoint.EPOCH)
             print(f"{told}; back to the end of the epoch before, learning rate × {scale:g}")
+
+    def _shrink(self) -> None:
+        """Go back to the last checkpoint, and on in smaller parts."""
+        folder = self._plan.folder
+        told = memory.remember(folder, self._stepper.num_parts, self._plan.data.share)
+        if not self._is_alone:
+            raise memory.TooLargeError(told)
+        print(told)
+        self._stepper.forget()
+        torch.cuda.empty_cache()
+        self._state = self._begin()
 
     def _told(self, batch: int) -> str:
         state = self._state
@@ -326,12 +248,11 @@ class Loop:
     def _validate(self) -> dict[str, float]:
         """Mean figures over val, each sample once, on any number of devices."""
         plan = self._plan
-        self._model.eval()
         sums: dict[str, float] = {}
         count = 0
-        for batch in self._val:
+        for batch in plan.data.val(self._stepper.num_parts):
             moved = plan.data.to_device(batch)
-            logits = self._model(moved.images).float().cpu().numpy()
+            logits = self._stepper.logits(moved.images).cpu().numpy()
             for name, values in plan.scores(logits, batch.targets.numpy()).items():
                 sums[name] = sums.get(name, 0.0) + float(values.sum())
             count += len(batch.targets)
@@ -349,12 +270,13 @@ class Loop:
             figures["train/loss"] = math.fsum(losses) / len(losses)
             figures["train/lr"] = plan.optimizer.param_groups[-1]["lr"]  # the classifier's
             state.history.append(figures)
-            if self._best == epoch and self._fabric.is_global_zero:
-                checkpoint.write(plan.network.state_dict(), plan.folder / checkpoint.BEST)
-        state.epoch, state.batch, state.losses = epoch + 1, 0, []
+            if self._best == epoch:
+                weights = whole(plan.network.state_dict())
+                if self._fabric.is_global_zero:
+                    checkpoint.write(weights, plan.folder / checkpoint.BEST)
+        state.epoch, state.batch = epoch + 1, 0
         self._save(checkpoint.EPOCH)
         if self._fabric.is_global_zero:
-            (plan.folder / checkpoint.MIDDLE).unlink(missing_ok=True)
             plan.record(figures, epoch)
             plan.progress.epoch(epoch, figures)
 
@@ -364,15 +286,19 @@ class Loop:
         average, epoch, num_epochs = (
             self._plan.settings.average, self._state.epoch, self._plan.settings.epochs
         )  # fmt: skip
-        if isinstance(average, SWA) and self._mean and swa_counts(average, epoch, num_epochs):
-            self._mean.update(swa_weight(self._mean.num_updates))
+        if (
+            isinstance(average, SWA)
+            and self._stepper.mean
+            and swa_counts(average, epoch, num_epochs)
+        ):
+            self._stepper.mean.update(swa_weight(self._stepper.mean.num_updates))
         is_last = epoch + 1 == num_epochs
-        if self._mean is None or (isinstance(average, SWA) and not is_last):
+        if self._stepper.mean is None or (isinstance(average, SWA) and not is_last):
             yield
             return
-        with self._mean.applied():
+        with self._stepper.mean.applied():
             if isinstance(average, SWA):
-                self.prepare(epoch)
+                self._stepper.prepare(epoch)
                 update_batch_norm(self._plan.network, self._images_of(epoch))
             yield
 

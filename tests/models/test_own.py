@@ -11,6 +11,7 @@ from torch import nn
 
 from pipeline.errors import UserError
 from pipeline.models import airbench, cnn, lenet
+from pipeline.models._pooling import GlobalMean
 from pipeline.training.batch_norm import globalise
 
 COLOUR = (32, 32, 3)
@@ -173,3 +174,19 @@ def test_the_norms_of_the_fast_network_can_be_made_global() -> None:
     globalise(body)
     assert sum(type(part).__name__ == "GlobalBatchNorm2d" for part in body.modules()) == 7
     assert torch.equal(body(images), expected)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_global_mean_is_torchs_and_its_way_back_has_no_layout(
+    layout: torch.memory_format,
+) -> None:
+    found = []
+    for pooling in (GlobalMean(), nn.AdaptiveAvgPool2d(1)):
+        features = torch.randn(3, 4, 5, 6, generator=torch.manual_seed(0)).to(memory_format=layout)
+        active = features.requires_grad_().relu()
+        pooled = pooling(active)
+        gradients = torch.autograd.grad(pooled.square().sum(), [active, features])
+        found.append((pooled, *gradients))
+    for ours, theirs in zip(*found, strict=True):
+        assert torch.equal(ours, theirs)
+    assert found[0][1].stride()[2:] == (0, 0)  # one value a map, whatever the layout

@@ -23,7 +23,8 @@ from pipeline.optimisation import Transfer
 from pipeline.params import Hardware
 from pipeline.training import checkpoint
 from pipeline.training.data import Inputs
-from pipeline.training.fit import Job, fabric_of, fit, plan_of
+from pipeline.training.devices import fabric_of
+from pipeline.training.fit import Job, fit, plan_of
 from pipeline.training.progress import Lines
 from pipeline.training.transfer import blocks, freeze, num_learning
 from tests.conftest import Workspace
@@ -122,7 +123,7 @@ def test_rates_fall_with_the_distance_from_the_classifier(tmp_path: Path) -> Non
     hardware = Hardware(accelerator="cpu")
     given = (recipe(training), inputs("none", None), task, 0, hardware)
     job = Job(*given, lambda *_: None, tmp_path, "test")
-    plan = plan_of(fabric_of(job), job, Lines)
+    plan = plan_of(fabric_of(job.hardware), job, Lines)
     rates = {id(p): g["lr"] for g in plan.optimizer.param_groups for p in g["params"]}
     for name, parameter in plan.network.named_parameters():
         (depth,) = (i for i, prefixes in enumerate(BLOCKS) if name.startswith(prefixes))

@@ -13,6 +13,7 @@ from pipeline import optimisation as settings
 from pipeline.training.optimisers.groups import Group
 from pipeline.training.optimisers.lion import Lion
 from pipeline.training.optimisers.muon import Muon
+from pipeline.training.sharding import is_cut
 
 
 def build(chosen: settings.Optimiser, groups: Sequence[Group]) -> Optimizer:
@@ -23,7 +24,8 @@ def build(chosen: settings.Optimiser, groups: Sequence[Group]) -> Optimizer:
     """
     match chosen:
         case settings.SGD(momentum=momentum, nesterov=nesterov):
-            return optim.SGD(groups, momentum=momentum, nesterov=nesterov, fused=True)
+            fused = not is_cut(groups[0]["params"][0])  # which torch lacks for shards
+            return optim.SGD(groups, momentum=momentum, nesterov=nesterov, fused=fused)
         case settings.Adam(betas=betas, eps=eps):
             return optim.Adam(groups, betas=betas, eps=eps, fused=True)
         case settings.AdamW(betas=betas, eps=eps):

@@ -1,0 +1,70 @@
+"""Test accuracy of networks trained in fp32 and as `auto` chooses, seed by seed.
+
+    python -m bench.precision_accuracy [SEEDS [IMAGES [EPOCHS]]]
+
+Run `dvc repro augment` on examples/fashion_mnist first. Each seed trains the plain network twice on
+the first so many images, predicts the test images as it trained, and is one pair; printed are all
+of them and the mean difference in points of accuracy, with its 95 % interval of Student's t.
+"""
+
+import contextlib
+import io
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy import stats
+
+from pipeline.artifacts import Layout
+from pipeline.component import schema
+from pipeline.packed import Packed
+from pipeline.params import Hardware, Recipe
+from pipeline.predicting import predict_logits
+from pipeline.training.data import Inputs
+from pipeline.training.fit import fit
+
+FP32 = Hardware(accelerator="cpu", precision="fp32", memory_format="contiguous")
+AUTO = Hardware(accelerator="cpu")
+
+
+def accuracy(hardware: Hardware, seed: int, epochs: int, inputs: Inputs, test: Packed) -> float:
+    """In percent."""
+    recipe = Recipe(
+        model=schema("model", "cnn")(name="cnn", head="flatten", dropout=0.2),
+        loss=schema("loss", "cross_entropy")(name="cross_entropy"),
+        training={"epochs": epochs, "batch_size": 64, "lr": 0.002},
+    )
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        network = fit(
+            recipe,
+            inputs,
+            task=schema("task", "multiclass")(name="multiclass"),
+            seed=seed,
+            hardware=hardware,
+            record=lambda *_: None,
+            folder=Path(folder),
+            title="bench",
+        )
+    logits = predict_logits(network, test.images, torch.device("cpu"))
+    return 100 * float(np.mean(logits.argmax(axis=1) == test.targets))
+
+
+def main(num_seeds: int, num_images: int, epochs: int) -> None:
+    layout = Layout()
+    inputs, test = Inputs.open(layout), Packed.open(layout.test)
+    inputs = replace(inputs, train=inputs.train.take(np.arange(num_images)))
+    differences = []
+    for seed in range(num_seeds):
+        fp32, auto = (accuracy(way, seed, epochs, inputs, test) for way in (FP32, AUTO))
+        differences.append(auto - fp32)
+        print(f"seed {seed}  fp32 {fp32:.2f}  auto {auto:.2f}  {auto - fp32:+.2f}", flush=True)
+    mean, error = np.mean(differences), stats.sem(differences)
+    low, high = stats.t.interval(0.95, num_seeds - 1, mean, error)
+    print(f"mean difference {mean:+.2f} points [{low:+.2f}, {high:+.2f}]")
+
+
+if __name__ == "__main__":
+    main(*(int(text) for text in (*sys.argv[1:], *("5", "20000", "4")[len(sys.argv) - 1 :])))

@@ -1,0 +1,104 @@
+"""Memory that holds a few images only: simulated, since the CPU has no such error of its own."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from pipeline.errors import UserError
+from pipeline.network import Network
+from pipeline.training import memory
+from tests.training import test_devices
+from tests.training.test_devices import forked, frequent, status  # noqa: F401  # a fixture
+from tests.training.test_loop import equal, recipe, run
+
+FORWARD = Network.forward
+
+
+def holds(monkeypatch: pytest.MonkeyPatch, most: int, *, rank: str = "", calls: int = 0) -> None:
+    """Have networks refuse to learn from more than `most` images at once.
+
+    Args:
+        rank: only there.
+        calls: that go well before.
+    """
+    made: list[int] = []
+
+    def forward(self: Network, images: Tensor) -> Tensor:
+        made.append(len(images))
+        is_here = os.environ.get("LOCAL_RANK", "") == rank
+        if is_here and self.training and len(images) > most and len(made) > calls:
+            raise torch.OutOfMemoryError("out of memory")
+        return FORWARD(self, images)
+
+    monkeypatch.setattr(Network, "forward", forward)
+
+
+@pytest.mark.parametrize("training", [{}, {"average": {"name": "swa", "start": 0.3}}])
+def test_it_ends_as_though_asked_for_smaller_parts(
+    training: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """To the bit, with batch norm and dropout: nothing of the step that failed is left."""
+    asked = run(tmp_path / "asked", micro_batches=4, **training)
+    holds(monkeypatch, 2)
+    found = run(tmp_path / "found", **training)
+    assert equal(found[0], asked[0])
+    assert found[1] == asked[1]
+    said = [line for line in capsys.readouterr().out.splitlines() if "memory" in line]
+    assert [line.split(";")[0][-30:] for line in said] == [
+        "does not hold 8 images at once",
+        "does not hold 4 images at once",
+    ]
+    assert said[1].endswith("in parts of 2, as training.micro_batches: 4 has it from the start")
+
+
+def test_in_the_middle_it_goes_on_from_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And knows of it when it is resumed: the figures of all epochs are told once."""
+    holds(monkeypatch, 4, calls=17)
+    _, told = run(tmp_path, epochs=4)
+    assert [epoch for epoch, _ in told] == [0, 1, 2, 3]
+    holds(monkeypatch, 4)
+    assert run(tmp_path, epochs=4)[1] == told
+
+
+def test_a_single_image_that_is_too_large_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holds(monkeypatch, 0)
+    with pytest.raises(UserError, match="memory does not hold a single image; take a smaller"):
+        run(tmp_path)
+
+
+@given(share=st.integers(1, 300), asked=st.integers(1, 300))
+def test_parts_are_equal_and_at_least_twice_as_many(share: int, asked: int) -> None:
+    if share % asked or asked == share:
+        return
+    more = memory.more_parts(asked, share)
+    assert share % more == 0
+    assert more == share or more >= 2 * asked
+
+
+@pytest.mark.slow
+def test_all_devices_agree(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    frequent: None,  # noqa: F811
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """One of two is short of memory: both begin anew, and end as though asked for it."""
+    asked, found = tmp_path / "asked", tmp_path / "found"
+    assert status(forked(asked, recipe({"micro_batches": 2}), devices=2)) == 0
+    holds(monkeypatch, 2, rank="1")
+    assert status(forked(found, recipe({}), devices=2)) == 0
+    test_devices.same(asked, found)
+    assert capfd.readouterr().out.count("does not hold 4 images at once; from the last") == 1

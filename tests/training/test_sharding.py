@@ -1,0 +1,117 @@
+"""Shards: two devices that hold half of everything each learn what one learns that holds it all."""
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+from safetensors.torch import load_file
+from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
+
+from pipeline import params
+from pipeline.component import schema
+from pipeline.errors import UserError
+from pipeline.params import Recipe
+from pipeline.training import ranks, sharding
+from tests.conftest import ROOT
+from tests.training import test_devices
+from tests.training.test_devices import end, forked, frequent, status  # noqa: F401  # a fixture
+from tests.training.test_loop import recipe
+from tests.training.test_ranks import rank
+
+CNN, RESNET = {"name": "cnn", "widths": (4, 4)}, {"name": "resnet", "widths": (4, 8)}
+SGD = {"name": "sgd", "nesterov": True}
+
+
+@pytest.fixture
+def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that tests cut networks into several."""
+    monkeypatch.setattr(sharding, "UNIT", 100)
+
+
+def test_each_device_holds_its_half(tmp_path: Path) -> None:
+    """And all of it comes together again, in a network of several units."""
+    network = nn.Sequential(*(nn.Sequential(nn.Linear(16, 16), nn.ReLU()) for _ in range(3)))
+    weights = {name: value.clone() for name, value in network.state_dict().items()}
+
+    def work() -> None:
+        dist.init_process_group("gloo", rank=rank(), world_size=2)
+        sharding.shard(network, init_device_mesh("cpu", (2,)))
+        half = sum(part.numel() for part in sharding.local(network.state_dict()))
+        assert half == sum(value.numel() for value in weights.values()) // 2
+        assert all(map(sharding.is_cut, network.parameters()))
+        again = sharding.whole(sharding.cut(weights, network.state_dict()))
+        for found in (sharding.whole(network.state_dict()), again):
+            assert all(torch.equal(found[name], weights[name]) for name in weights)
+
+    ranks.run(work, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "training"),
+    [
+        (CNN, {"average": {"name": "ema"}, "micro_batches": 2}),
+        (RESNET, {"clip": {"at": 0.1}, "average": {"name": "swa", "start": 0.3}}),
+    ],
+)
+def test_two_shards_learn_what_one_device_learns(
+    model: dict[str, Any], training: dict[str, Any], tmp_path: Path, small_units: None
+) -> None:
+    chosen = Recipe(
+        model=schema("model", model["name"])(**model),
+        loss=schema("loss", "cross_entropy")(name="cross_entropy"),
+        training={"epochs": 3, "batch_size": 8, "lr": 0.01, "optimiser": SGD, **training},
+    )
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert status(forked(whole, chosen, devices=1)) == 0
+    assert status(forked(cut, chosen, devices=2, sharding="full")) == 0
+    one, two = (load_file(folder / "weights.safetensors") for folder in (whole, cut))
+    assert one.keys() == two.keys()
+    for name, weight in one.items():
+        torch.testing.assert_close(two[name], weight, rtol=1e-3, atol=1e-4, msg=name)
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_in_shards(
+    tmp_path: Path,
+    frequent: None,  # noqa: F811
+    small_units: None,
+) -> None:
+    chosen = recipe({"epochs": 4, "average": {"name": "ema"}})
+    alone, killed = tmp_path / "alone", tmp_path / "killed"
+    assert status(forked(alone, chosen, devices=2, sharding="full")) == 0
+    child = forked(killed, chosen, devices=2, sharding="full")
+    assert end(child, killed, test_devices.PARENT, signal.SIGTERM, num_checkpoints=4) == 143
+    assert status(forked(killed, chosen, devices=2, sharding="full")) == 0
+    test_devices.same(alone, killed)
+
+
+def test_units_are_disjoint_called_and_large_enough() -> None:
+    block = nn.Sequential(nn.Linear(10, 10), nn.ReLU())  # 110 parameters
+    shared = nn.ModuleList([block, nn.Sequential(nn.Linear(3, 3))])
+    network = nn.Sequential(nn.Linear(50, 10), nn.Sequential(shared, nn.Linear(10, 10)))
+    assert sharding.units(network, 100) == [block, network[1]]
+    assert sharding.units(network, 111) == [network[1]]
+    assert sharding.units(network, 1000) == []
+
+
+@pytest.mark.parametrize(
+    ("hardware", "training", "said"),
+    [
+        ({}, {}, "hardware.sharding: got full with 1 device; allowed with more"),
+        ({"devices": 2}, {"optimiser": {"name": "muon"}}, "optimiser muon; allowed any other"),
+        ({"devices": 2}, {"penalty": {"l1": 1e-4}}, "penalty; allowed none; take weight_decay"),
+    ],
+)
+def test_what_cannot_be_cut_is_refused(
+    hardware: dict[str, Any], training: dict[str, Any], said: str
+) -> None:
+    tree = params.read(ROOT / "params.yaml")
+    tree["hardware"] = {"sharding": "full", **hardware}
+    tree["recipes"]["cnn"]["training"].update(training)
+    with pytest.raises(UserError, match=said):
+        params.parse(tree, "params.yaml")
