@@ -51,7 +51,7 @@ def shorten(example: Path) -> None:
     yaml = YAML(typ="safe")
     tree = yaml.load(example)
     for recipe in tree["recipes"].values():
-        recipe["training"].update(epochs=1, schedule={"name": "constant"})
+        recipe["training"].update(epochs=1, batch_size=64, schedule={"name": "constant"})
     yaml.dump(tree | {"tracking": {"live": False}}, example)
 
 
