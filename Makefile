@@ -14,7 +14,7 @@ repro: install
 	dvc repro
 
 test: check
-	pytest
+	pytest --numprocesses 2 --dist loadfile # a file stays on one core
 
 check: install
 	ruff format --check .

@@ -38,7 +38,7 @@ def grad_cam(
     sign = torch.from_numpy(signs)[:, None]
     method: Any = LayerGradCam(lambda given: network.judge(given) * sign, layer)
     found = method.attribute(pixels, torch.from_numpy(outputs), relu_attributions=True).detach()
-    maps = functional.interpolate(found, pixels.shape[2:], mode="bilinear")[:, 0]
+    maps = functional.interpolate(found.float(), pixels.shape[2:], mode="bilinear")[:, 0]
     peaks = maps.amax(dim=(1, 2), keepdim=True).clamp_min(torch.finfo(maps.dtype).tiny)
     scaled: np.ndarray = (maps / peaks).numpy()
     return scaled

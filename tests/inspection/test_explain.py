@@ -52,6 +52,14 @@ def test_the_map_lights_what_is_light_in_the_corner_that_counts() -> None:
         assert sorted(map(tuple, np.argwhere(found > 0.5))) == [(1, 2), (6, 6)]
 
 
+def test_the_map_of_a_network_in_bf16_is_the_same() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (3, *SHAPE), np.uint8)
+    plain, halved = network(Corner()), network(Corner())
+    halved.arithmetic = halved.arithmetic._replace(precision="bf16")
+    maps = [grad_cam(n, images, np.zeros(3, int), np.ones(3, int)) for n in (plain, halved)]
+    np.testing.assert_allclose(maps[1], maps[0], atol=0.02)
+
+
 def test_what_speaks_against_an_output_is_found_with_the_other_sign() -> None:
     body = Corner()
     nn.init.constant_(body.conv.weight, -1)
