@@ -75,7 +75,7 @@ def tree(task: str, columns: list[str]) -> dict[str, Any]:
     return made | {
         "task": {"name": task},
         "recipes": {"cnn": recipe},
-        "members": {"cnn_1": {"recipe": "cnn"}},
+        "members": {"cnn_1": {"recipe": "cnn"}, "cnn_2": {"recipe": "cnn", "seed": 2}},
     }
 
 
