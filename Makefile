@@ -7,14 +7,22 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS = 1
 export NO_ALBUMENTATIONS_UPDATE = 1
 
-.PHONY: repro test check lock ui install
+TRAINING = tests/augmentation tests/losses tests/models tests/search tests/tasks tests/training tests/ensembling tests/preprocessing
+
+.PHONY: repro test test-training test-others check lock ui install
 
 repro: install
 	python -m pipeline check
 	dvc repro
 
-test: check
-	pytest --numprocesses 2 --dist loadfile # a file stays on one core
+test: check # two at once, as a core each would idle while stages start
+	$(MAKE) --jobs 2 --output-sync=target test-training test-others
+
+test-training: install
+	pytest $(TRAINING)
+
+test-others: install
+	pytest tests $(TRAINING:%=--ignore=%)
 
 check: install
 	ruff format --check .

@@ -134,7 +134,7 @@ def changed(trees: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def _flat(node: Any, prefix: str) -> dict[str, Any]:
-    if not isinstance(node, dict) or not node:
+    if not isinstance(node, dict):
         return {prefix: node}
     joined = ((f"{prefix}.{key}" if prefix else key, child) for key, child in node.items())
     return {k: v for dotted, child in joined for k, v in _flat(child, dotted).items()}

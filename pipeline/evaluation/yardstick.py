@@ -55,5 +55,7 @@ class Yardstick:
 
     def estimates(self, metrics: dict[str, Metric]) -> dict[str, Estimate]:
         """Of metrics that know whom they speak of, but for those that are not defined."""
+        if not metrics:
+            return {}
         nobody = Answers(self.targets, self.targets)
         return self.bootstrap.estimates(metrics, nobody, self.targets)

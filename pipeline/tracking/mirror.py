@@ -18,6 +18,7 @@ GIT = ("git", "--no-optional-locks")
 CODE = ("pipeline", "stages", "dvc.yaml")
 # What is copied to MLflow, and up to how many bytes; all else is pointed to.
 SHOWN_BYTES = {".png": 2e6, ".json": 2e6, ".csv": 2e6, ".html": 20e6}
+PUSHED = "convoy.pushed"  # all figures of a run, once they are there: a call for each is saved
 ENSEMBLES = "convoy.ensembles"  # DVC's hash of them: by it a commit is found again
 
 
@@ -73,8 +74,11 @@ class Mirror:
         identity = read_json(folder / RUN_FILE)
         run_id = self.begin(folder, parent_id)
         end_s = (folder / METRICS_FILE).stat().st_mtime
-        self.push_new(run_id, folder, self.known(run_id), end_s)
-        self._attach(run_id, identity)
+        content = graph.content_hash(folder / METRICS_FILE)
+        if self._store.tag(run_id, PUSHED) != content:
+            self.push_new(run_id, folder, self.known(run_id), end_s)
+            self._attach(run_id, identity)
+            self._store.describe(run_id, {}, {PUSHED: content})
         ids = {identity["name"]: run_id}
         for nested in sorted(folder.glob(f"*/{RUN_FILE}")):
             ids |= self.publish(nested.parent, run_id)

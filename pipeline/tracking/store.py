@@ -86,6 +86,11 @@ class Store:
         histories = (self._client.get_metric_history(run_id, name) for name in names)
         return {(metric.key, metric.step) for history in histories for metric in history}
 
+    def tag(self, run_id: str, name: str) -> str | None:
+        """What a run is marked with."""
+        found: str | None = self._client.get_run(run_id).data.tags.get(name)
+        return found
+
     def tags_of_state(self, run_id: str) -> dict[str, str]:
         """Tags of the run at the top of those that a run is nested in.
 

@@ -107,7 +107,6 @@ def test_what_was_changed_is_found_at_any_depth() -> None:
         "b": {"x": {"y": 1.0, "z": [1, 3]}, "w": 0},
     }
     assert changed(trees) == {
-        "v": {"a": {}, "b": None},
         "w": {"a": None, "b": 0},
         "x.y": {"a": 1, "b": 1.0},
         "x.z": {"a": [1, 2], "b": [1, 3]},
