@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from jaxtyping import install_import_hook
 from ruamel.yaml import YAML
 
 install_import_hook("pipeline", "beartype.beartype")
+settings.register_profile("convoy", deadline=None)  # nothing timed is asserted
+settings.load_profile("convoy")
 
 ROOT = Path(__file__).parent.parent
 PARTS = (
