@@ -5,6 +5,8 @@ stands under the newer; the parent's `runs.json` names all runs of its state.
 """
 
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -74,11 +76,10 @@ class Mirror:
         identity = read_json(folder / RUN_FILE)
         run_id = self.begin(folder, parent_id)
         end_s = (folder / METRICS_FILE).stat().st_mtime
-        content = graph.content_hash(folder / METRICS_FILE)
-        if self._store.tag(run_id, PUSHED) != content:
-            self.push_new(run_id, folder, self.known(run_id), end_s)
-            self._attach(run_id, identity)
-            self._store.describe(run_id, {}, {PUSHED: content})
+        with self._once(run_id, folder) as is_new:
+            if is_new:
+                self.push_new(run_id, folder, self.known(run_id), end_s)
+                self._attach(run_id, identity)
         ids = {identity["name"]: run_id}
         for nested in sorted(folder.glob(f"*/{RUN_FILE}")):
             ids |= self.publish(nested.parent, run_id)
@@ -102,9 +103,20 @@ class Mirror:
             self._store.describe(parent_id, {}, {ENSEMBLES: ensembles})
         headline = Layout().runs / "evaluate"
         if headline in present:
-            self.push_new(parent_id, headline, self.known(parent_id))
+            with self._once(parent_id, headline) as is_new:
+                if is_new:
+                    self.push_new(parent_id, headline, self.known(parent_id))
         self._store.end(parent_id, "FINISHED")
         return len(ids) + 1
+
+    @contextmanager
+    def _once(self, run_id: str, folder: Path) -> Iterator[bool]:
+        """Whether the figures in `folder` are new to a run; afterwards they no longer are."""
+        content = graph.content_hash(folder / METRICS_FILE)
+        is_new = self._store.tag(run_id, PUSHED) != content
+        yield is_new
+        if is_new:
+            self._store.describe(run_id, {}, {PUSHED: content})
 
     def parent(self) -> str | None:
         """The run of this state of the pipeline; None before preprocess has told its data."""
