@@ -65,7 +65,8 @@ class Workspace:
             source = ROOT / ".dvc" / part
             copy = shutil.copytree if source.is_dir() else shutil.copy
             copy(source, folder / ".dvc" / part)
-        for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "start"]):
+        own = (["config", "user.name", "t"], ["config", "user.email", "t@example.org"])
+        for command in (["init", "-q"], *own, ["add", "."], ["commit", "-qm", "start"]):
             identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
             subprocess.run(["git", *identity, *command], cwd=folder, check=True)
 
