@@ -195,8 +195,7 @@ class Samples:
 
     def of(self, ids: np.ndarray) -> "Samples":
         """The rows of these samples, in this order."""
-        row_of = {id_: row for row, id_ in enumerate(self.columns["id"])}
-        rows = [row_of[str(id_)] for id_ in ids]
+        rows = rows_of(self.columns["id"], ids)
         return Samples({name: [column[r] for r in rows] for name, column in self.columns.items()})
 
     @classmethod
@@ -262,6 +261,12 @@ class HeldOut:
             names = [key for key in held if key.startswith("system ")]
             systems = {name.removeprefix("system "): held[name] for name in names}
             return cls(held["ids"], held["targets"], systems)
+
+
+def rows_of(ids: Iterable[str], wanted: Iterable[str]) -> Int[np.ndarray, " w"]:
+    """Where each of the wanted samples stands."""
+    row_of = {str(id_): row for row, id_ in enumerate(ids)}
+    return np.array([row_of[str(id_)] for id_ in wanted], np.intp)
 
 
 def write_json(path: Path, tree: Any) -> None:

@@ -20,6 +20,8 @@ class Tested:
     """What an evaluation speaks of."""
 
     yardstick: Yardstick
+    pool: Pool
+    """What the members gave for test, as it is stored."""
     samples: Samples
     predictions: dict[str, np.ndarray]
     """Of test, by each member alone; what combiners take."""
@@ -50,6 +52,7 @@ class Tested:
         kind = combiners[choice["chosen"]].space.kind
         return cls(
             yardstick=yardstick(kind, card, pool, samples, params),
+            pool=pool,
             samples=samples,
             predictions=predictions,
             combiners=combiners,

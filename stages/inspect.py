@@ -1,7 +1,5 @@
 """Look at errors, and put the systems under hard conditions where that is asked for."""
 
-import csv
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +10,12 @@ from pipeline.augmentation.counter import sample_keys
 from pipeline.component import load
 from pipeline.ensembling._combiner import Combiner
 from pipeline.evaluating import Tested, yardstick
+from pipeline.evaluation.tables import read
 from pipeline.inspection import gallery, robustness
 from pipeline.packed import Packed
 from pipeline.params import Robustness
 from pipeline.predicting import Member, choose_device
 from pipeline.stage import Stage, run
-from pipeline.validation import pooled
 
 
 def main(stage: Stage) -> None:
@@ -34,15 +32,15 @@ def _show_errors(stage: Stage) -> None:
     network = Member.of(stage.inputs, looked_with, stage.params, choose_device("cpu")).networks[0]
     test, trainval = Packed.open(stage.inputs.test), Packed.open(stage.inputs.trainval)
     tables = {
-        name: _rows(stage.inputs.tables / f"{name}.csv")
-        for name in ("confident_mistakes", "confused_pairs", "largest_errors", "label_errors")
+        name: read(stage.inputs.tables / f"{name}.csv")
+        for name in ("confident_mistakes", "confused_pairs", "label_errors")
     }
     mistakes = tables["confident_mistakes"]
+    captioned_mistakes = gallery.misses if combiner.space.kind == "values" else gallery.mistakes
     sections = {}
     for name, captioned, packed, column in (
-        ("confident_mistakes", gallery.mistakes(mistakes), test, "answered"),
+        ("confident_mistakes", captioned_mistakes(mistakes), test, "answered"),
         ("confused_pairs", gallery.confused(tables["confused_pairs"], mistakes), test, "answered"),
-        ("largest_errors", gallery.misses(tables["largest_errors"]), test, "answered"),
         ("label_errors", gallery.suspects(tables["label_errors"]), trainval, "suggested"),
     ):
         said = gallery.said_by(combiner.space.kind, card.classes, network.num_outputs, column)
@@ -55,15 +53,12 @@ def _show_errors(stage: Stage) -> None:
 
 def _test_hard(stage: Stage, settings: Robustness) -> None:
     tested, test = Tested.read(stage.inputs, stage.params), Packed.open(stage.inputs.test)
-    pool, _ = pooled(stage.inputs, tested.members, "test", stage.params)
+    card, pool = Card.load(stage.inputs.card), tested.pool
     rows = np.sort(np.argsort(sample_keys(pool.ids))[: settings.max_images])
     kind, samples = tested.yardstick.kind, tested.samples.of(pool.ids[rows])
-    measure_by = yardstick(
-        kind, Card.load(stage.inputs.card), pool.take(rows), samples, stage.params
-    )
+    measure_by = yardstick(kind, card, pool.take(rows), samples, stage.params)
     images = np.asarray(test.images[rows])
     task: Any = stage.params.task
-    card = Card.load(stage.inputs.card)
     device = choose_device(stage.params.hardware.accelerator)
     systems = robustness.Systems(
         {name: Member.of(stage.inputs, name, stage.params, device) for name in tested.members},
@@ -77,14 +72,6 @@ def _test_hard(stage: Stage, settings: Robustness) -> None:
         goal = robustness.goal(task.ACTIVATION, measure_by.targets, card.target_scale)
         found += robustness.attacked(systems, measure_by, images, settings.epsilons, goal)
     robustness.write(stage.outputs.inspection / "robustness.csv", found, measure_by.headline)
-
-
-def _rows(path: Path) -> list[gallery.Row]:
-    """Of a table; none where nothing was found."""
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pipeline import params
-from pipeline.artifacts import Card, Layout, Pool, Predictions, Samples, read_json
+from pipeline.artifacts import Card, Layout, Pool, Predictions, Samples, read_json, rows_of
 from pipeline.component import Component, load
 from pipeline.ensembling._combiner import Combiner
 from pipeline.errors import UserError
@@ -97,7 +97,7 @@ def compare(states: list[Loaded], settings: Params) -> Comparison:
     if not len(shared):
         names = " and ".join(state.name for state in states)
         raise UserError(f"compare: {names} share no test sample; their data must overlap")
-    rows = [_rows(state.pool.ids, shared) for state in states]
+    rows = [rows_of(state.pool.ids, shared) for state in states]
     _refuse_other_truths(states, rows, shared)
     first = states[0]
     pool, kind = first.pool.take(rows[0]), first.combiner.space.kind
@@ -164,11 +164,6 @@ def _refuse_other_truths(states: list[Loaded], rows: list[np.ndarray], shared: n
                 f"compare: {differs.sum()} samples have another target in {state.name} than in "
                 f"{states[0].name}, first {shared[differs][0]}; correct the labels in one of them"
             )
-
-
-def _rows(ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    order = np.argsort(ids)
-    return np.asarray(order[np.searchsorted(ids, wanted, sorter=order)])
 
 
 def _of(made: Answers, rows: np.ndarray) -> Answers:

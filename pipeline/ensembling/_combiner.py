@@ -39,18 +39,24 @@ class Combiner:
     @property
     def heaviest(self) -> str | None:
         """The member with the largest weight; None where the method has no weights."""
-        if any("weights" not in state for state in self.states):
-            return None
-        total = np.sum([state["weights"] for state in self.states], axis=0)
-        return self.members[int(total.argmax())]
+        total = self._total_weights
+        return None if total is None else self.members[int(total.argmax())]
 
     def without_idle(self) -> "Combiner":
         """The same, without the members whose weight is zero."""
-        if any("weights" not in state for state in self.states):
+        total = self._total_weights
+        if total is None:
             return self
-        counted = np.flatnonzero(np.sum([state["weights"] for state in self.states], axis=0))
+        counted = np.flatnonzero(total)
         states = [{**state, "weights": state["weights"][counted]} for state in self.states]
         return replace(self, members=tuple(self.members[i] for i in counted), states=states)
+
+    @property
+    def _total_weights(self) -> np.ndarray | None:
+        """Of each member, over the labels; None where the method has no weights."""
+        if any("weights" not in state for state in self.states):
+            return None
+        return np.asarray(np.sum([state["weights"] for state in self.states], axis=0))
 
     def save(self, path: Path) -> None:
         write_json(path, _plain(asdict(self)))

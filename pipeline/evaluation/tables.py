@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.evaluation.intervals import Estimate
 
 Cells = dict[str, Any]
+Row = dict[str, str]
 
 
 def write(path: Path, rows: Sequence[Any]) -> None:
@@ -25,6 +26,14 @@ def write(path: Path, rows: Sequence[Any]) -> None:
         table = csv.DictWriter(file, heading)
         table.writeheader()
         table.writerows(flat)
+
+
+def read(path: Path) -> list[Row]:
+    """The rows of a table; none where there is no such table, as nothing was found."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def _cells(row: Any) -> Iterator[tuple[str, Any]]:

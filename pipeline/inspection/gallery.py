@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from pipeline.artifacts import write_json
+from pipeline.artifacts import rows_of, write_json
+from pipeline.evaluation.tables import Row
 from pipeline.inspection.explain import grad_cam
 from pipeline.network import Network
 from pipeline.packed import Packed
@@ -20,8 +21,6 @@ from pipeline.space import Kind
 SIDE_PX = 112
 MOST = 16  # items of a section
 EXAMPLES = 4  # of one pair
-Row = dict[str, str]
-"""Of a table of pipeline.evaluation."""
 
 
 class Said(NamedTuple):
@@ -91,8 +90,7 @@ def write(
     """Pictures of the rows' samples as PNG, the same bytes for the same pixels."""
     if not chosen:
         return []
-    row_of = {str(id_): row for row, id_ in enumerate(packed.ids)}
-    images = np.asarray(packed.images[np.array([row_of[row["id"]] for row, _ in chosen])])
+    images = np.asarray(packed.images[rows_of(packed.ids, (row["id"] for row, _ in chosen))])
     spoke = [said(row) for row, _ in chosen]
     maps = grad_cam(network, images, *(np.array(part) for part in zip(*spoke, strict=True)))
     items = []

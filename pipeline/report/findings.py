@@ -9,10 +9,10 @@ from typing import Any
 from pipeline.artifacts import Card, Layout, read_json
 from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.metrics import Metric, metrics
+from pipeline.evaluation.tables import Row, read
 from pipeline.params import Params
 from pipeline.report import wording
 from pipeline.report.blocks import Cell, text
-from pipeline.report.sources import Row, table
 from pipeline.space import Kind
 
 BETWEEN_PARTS = r", (?![^\[]*\])"  # a comma outside of brackets
@@ -154,7 +154,7 @@ class Findings:
 
     def table(self, name: str) -> list[Row]:
         """One of reports/tables."""
-        return table(self.inputs.tables / f"{name}.csv")
+        return read(self.inputs.tables / f"{name}.csv")
 
     @property
     def metric_name(self) -> str:

@@ -1,23 +1,14 @@
-"""What the page is made of: tables, trees and pictures that other stages wrote."""
+"""What the page is made of: figures, trees and pictures that other stages wrote."""
 
-import csv
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import read_json
 from pipeline.evaluation.intervals import Estimate
+from pipeline.evaluation.tables import Row
 
-Row = dict[str, str]
 IMAGE_TYPES = {".png": "image/png", ".jpg": "image/jpeg"}
-
-
-def table(path: Path) -> list[Row]:
-    """The rows of a CSV; none where the task has no such table."""
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def tree(path: Path) -> Any:

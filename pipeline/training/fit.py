@@ -85,9 +85,9 @@ def fit(
 
 
 def _train(job: Job) -> None:
-    torch.set_num_threads(job.hardware.threads)
     fabric = fabric_of(job.hardware)
     fabric.launch()
+    torch.set_num_threads(job.hardware.threads)  # the launch may have set its own
     draws_bar = fabric.is_global_zero and shows_bars()
     plan = plan_of(fabric, job, Bar if draws_bar else Lines)
     if fabric.is_global_zero and "auto" in (job.hardware.precision, job.hardware.memory_format):

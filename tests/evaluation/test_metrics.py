@@ -65,18 +65,21 @@ def averaged(decided: np.ndarray, targets: np.ndarray) -> dict[str, float]:
     return found
 
 
-def areas(share: np.ndarray, hot: np.ndarray) -> tuple[float, float]:
-    """Means of ROC area and average precision over the classes or labels that occur."""
+def areas(scores: np.ndarray, hot: np.ndarray) -> tuple[float, float]:
+    """Means of ROC area and average precision over the classes or labels that occur.
+
+    Of logarithms, as a probability may be rounded to that of another sample.
+    """
     used = np.flatnonzero(hot.any(axis=0))
     return tuple(
-        float(np.mean([area(hot[:, i], share[:, i]) for i in used]))
+        float(np.mean([area(hot[:, i], scores[:, i]) for i in used]))
         for area in (reference.roc_auc_score, reference.average_precision_score)
     )
 
 
 def expected_of_classes(answers: Answers, targets: np.ndarray) -> dict[str, float]:
     share, decided, labels = np.exp(answers.predictions), answers.decided, list(range(4))
-    roc_auc, mean_precision = areas(share, targets[:, None] == labels)
+    roc_auc, mean_precision = areas(answers.predictions, targets[:, None] == labels)
     confusion = reference.confusion_matrix(targets, decided, labels=labels)
     order = np.argsort(-share, axis=1, kind="stable")
     return averaged(decided, targets) | {
@@ -101,7 +104,7 @@ def expected_of_classes(answers: Answers, targets: np.ndarray) -> dict[str, floa
 
 def expected_of_labels(answers: Answers, targets: np.ndarray) -> dict[str, float]:
     share, decided = np.exp(answers.predictions[..., 1]), answers.decided
-    roc_auc, mean_precision = areas(share, targets)
+    roc_auc, mean_precision = areas(np.subtract(*answers.predictions.T[::-1]).T, targets)
     each = list(zip(targets.T, share.T, strict=True))
     return averaged(decided, targets) | {
         "hamming_loss": reference.hamming_loss(targets, decided),

@@ -3,6 +3,7 @@
 from collections import Counter
 
 from pipeline.evaluation.intervals import Estimate
+from pipeline.evaluation.tables import Row, read
 from pipeline.report.bars import Scale, scale
 from pipeline.report.blocks import (
     NONE,
@@ -18,7 +19,7 @@ from pipeline.report.blocks import (
     text,
 )
 from pipeline.report.findings import Findings
-from pipeline.report.sources import Row, estimate, table
+from pipeline.report.sources import estimate
 from pipeline.report.wording import percent, words
 
 NAMES = {"classes": "class", "labels": "label", "values": "value"}
@@ -28,7 +29,7 @@ MOST_PAIRS = 30
 
 def section(findings: Findings) -> Section | None:
     each, pairs = findings.table("per_class"), findings.table("confused_pairs")
-    answers = table(findings.inputs.plots / "confusion.csv")
+    answers = read(findings.inputs.plots / "confusion.csv")
     blocks: list[Block] = []
     if answers and len(findings.card.classes) <= MOST_CLASSES:
         blocks.append(_confusion(findings, answers))

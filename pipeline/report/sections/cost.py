@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from pipeline.evaluation.intervals import Estimate
+from pipeline.evaluation.tables import Row
 from pipeline.report.axis import Axis, spanning
 from pipeline.report.blocks import Figures, Section
 from pipeline.report.findings import Findings
 from pipeline.report.plot import Band, Line, Mark, Plot
-from pipeline.report.sources import Row, estimate
+from pipeline.report.sources import estimate
 
 
 def section(findings: Findings) -> Section | None:

@@ -1,9 +1,9 @@
 """Each system against each."""
 
+from pipeline.evaluation.tables import Row
 from pipeline.report import wording
 from pipeline.report.blocks import Heat, Matrix, Section
 from pipeline.report.findings import Findings
-from pipeline.report.sources import Row
 
 
 def section(findings: Findings) -> Section | None:

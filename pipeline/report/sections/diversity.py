@@ -1,5 +1,6 @@
 """How differently members err, and what each adds to the chosen ensemble."""
 
+from pipeline.evaluation.tables import Row
 from pipeline.report import wording
 from pipeline.report.bars import scale
 from pipeline.report.blocks import (
@@ -13,7 +14,7 @@ from pipeline.report.blocks import (
     p_value,
 )
 from pipeline.report.findings import MOST_SYSTEMS, Findings
-from pipeline.report.sources import Row, estimate
+from pipeline.report.sources import estimate
 
 MEANING = {
     "disagreement": "How often two members answer differently; the stronger the colour, the more "

@@ -1,10 +1,11 @@
 """Whether probabilities can be taken at their word, and what thresholds trade."""
 
+from pipeline.evaluation.tables import Row, read
 from pipeline.report.axis import Axis
 from pipeline.report.blocks import Block, Column, Figures, Section, Table, estimated, text
 from pipeline.report.findings import Findings
 from pipeline.report.plot import Line, Mark, Plot, look
-from pipeline.report.sources import Row, estimate, table
+from pipeline.report.sources import estimate
 from pipeline.report.wording import words
 
 MOST_CURVES = 12
@@ -123,4 +124,4 @@ def _calibration(findings: Findings, rows: list[Row]) -> Table:
 
 
 def _curve(findings: Findings, name: str) -> list[Row]:
-    return table(findings.inputs.plots / f"{name}.csv")
+    return read(findings.inputs.plots / f"{name}.csv")

@@ -1,10 +1,10 @@
 """How systems fare under corruptions and attacks."""
 
+from pipeline.evaluation.tables import Row, read
 from pipeline.report.axis import spanning
 from pipeline.report.blocks import Figures, Section
 from pipeline.report.findings import Findings
 from pipeline.report.plot import Line, Plot, look
-from pipeline.report.sources import Row, table
 from pipeline.report.wording import words
 
 MOST_LINES = 8
@@ -13,7 +13,7 @@ AS_IT_IS = "none"
 
 def section(findings: Findings) -> Section | None:
     folder = findings.inputs.inspection
-    rows = table(folder / "robustness.csv")
+    rows = read(folder / "robustness.csv")
     if not rows:
         return None
     conditions = dict.fromkeys(row["condition"] for row in rows if row["condition"] != AS_IT_IS)

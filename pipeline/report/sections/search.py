@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from math import isfinite
 
+from pipeline.evaluation.tables import Row, read
 from pipeline.report.axis import Axis, naming, spanning
 from pipeline.report.blocks import (
     NONE,
@@ -18,7 +19,6 @@ from pipeline.report.blocks import (
 )
 from pipeline.report.findings import Findings
 from pipeline.report.plot import Mark, Plot
-from pipeline.report.sources import Row, table
 from pipeline.report.wording import words
 
 SPREAD = 20  # the highest over the lowest, from where on an axis is logarithmic
@@ -27,7 +27,7 @@ SPREAD = 20  # the highest over the lowest, from where on an axis is logarithmic
 def section(findings: Findings) -> Section | None:
     blocks: list[Block] = []
     for recipe in findings.params.recipes:
-        rows = table(findings.inputs.search(recipe) / "trials.csv")
+        rows = read(findings.inputs.search(recipe) / "trials.csv")
         if rows:
             blocks += _study(recipe, rows)
     if not blocks:

@@ -1,9 +1,10 @@
 """Where the chosen ensemble is weak."""
 
+from pipeline.evaluation.tables import Row
 from pipeline.report.bars import scale
 from pipeline.report.blocks import Column, Section, Table, count, estimated, p_value, text
 from pipeline.report.findings import Findings
-from pipeline.report.sources import Row, estimate
+from pipeline.report.sources import estimate
 
 MOST = 60
 

@@ -1,17 +1,17 @@
 """How the members learned."""
 
+from pipeline.evaluation.tables import read
 from pipeline.report.axis import spanning
 from pipeline.report.blocks import Figures, Section
 from pipeline.report.findings import Findings
 from pipeline.report.plot import Line, Plot, look
-from pipeline.report.sources import table
 from pipeline.report.wording import words
 
 MOST_LINES = 16
 
 
 def section(findings: Findings) -> Section | None:
-    rows = table(findings.inputs.plots / "learning_curves.csv")
+    rows = read(findings.inputs.plots / "learning_curves.csv")
     if not rows:
         return None
     _, _, monitor = rows[0]
