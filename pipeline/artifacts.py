@@ -59,6 +59,13 @@ class Layout:
     def member(self, name: str) -> Path:
         return self.root / "artifacts/members" / name
 
+    @property
+    def soups(self) -> Path:
+        return self.root / "artifacts/soups"
+
+    def soup(self, name: str) -> Path:
+        return self.soups / name
+
     def predictions(self, member: str, split: str) -> Path:
         return self.root / "artifacts/predictions" / member / f"{split}.npz"
 

@@ -249,6 +249,20 @@ class Member(Strict):
 
     recipe: str
     seed: Seed = 0
+    init_seed: Seed | None = None
+    """Of the fresh weights alone; null: `seed`."""
+
+    @property
+    def starts_from(self) -> int:
+        return self.seed if self.init_seed is None else self.init_seed
+
+
+class Soup(Strict):
+    """A network more, whose weights are the mean of those of members that set out from the same."""
+
+    members: Annotated[tuple[str, ...], Field(min_length=2)]
+    method: Literal["uniform", "greedy"] = "greedy"
+    """uniform: of all; greedy: the best first, then each that does no harm on validation."""
 
 
 class Views(Strict):
@@ -340,6 +354,7 @@ class Params(Strict):
     augmentation: Augmentation
     recipes: Annotated[dict[Name, Recipe], Field(min_length=1)]
     members: Annotated[dict[Name, Member], Field(min_length=1)]
+    soups: dict[Name, Soup]
     prediction: Prediction
     ensemble: Ensembling
     hardware: Hardware
@@ -347,6 +362,11 @@ class Params(Strict):
     # dvc.yaml names all of the above, so DVC wants them in the file; `{}` takes the defaults.
     tracking: Tracking = Tracking()
     launch: Launch = Launch()
+
+    @property
+    def pool(self) -> tuple[str, ...]:
+        """All that predicts: members, and soups of them."""
+        return (*self.members, *self.soups)
 
 
 ALLOWED = {  # where pydantic speaks of Python's types
@@ -393,6 +413,7 @@ def parse(tree: dict[str, Any], origin: str) -> Params:
     for check in (
         _recipes_exist,
         _recipes_fit,
+        _soups_fit,
         _copies_fit,
         _sharding_fits,
         _compiling_fits,
@@ -475,6 +496,42 @@ def _recipes_exist(params: Params, origin: str) -> None:
         if member.recipe not in params.recipes:
             hint = nearest(member.recipe, params.recipes)
             raise UserError(f"{origin}: members.{name}.recipe: got {member.recipe!r}; {hint}")
+
+
+def _soups_fit(params: Params, origin: str) -> None:
+    """Their members are of one architecture and set out from the same weights."""
+    for name, soup in params.soups.items():
+        key = f"{origin}: soups.{name}"
+        if name in params.members:
+            raise UserError(f"{key}: a soup may not be called like a member; rename it")
+        for member in soup.members:
+            if member not in params.members:
+                hint = nearest(member, params.members)
+                raise UserError(f"{key}.members: got {member!r}; {hint}")
+            if soup.members.count(member) > 1:
+                raise UserError(f"{key}.members: got {member!r} twice; allowed once")
+        first, *others = (params.members[member] for member in soup.members)
+        for member, other in zip(soup.members[1:], others, strict=True):
+            if other.starts_from != first.starts_from:
+                raise UserError(
+                    f"{key}.members: {soup.members[0]} sets out from the weights of seed "
+                    f"{first.starts_from}, {member} from those of {other.starts_from}; allowed "
+                    f"equal; set members.{member}.init_seed: {first.starts_from}"
+                )
+            if not _build_the_same(params, first.recipe, other.recipe):
+                raise UserError(
+                    f"{key}.members: {soup.members[0]} and {member} are of other architectures; "
+                    "allowed one recipe, or recipes of equal `model` that no search changes"
+                )
+
+
+def _build_the_same(params: Params, one: str, other: str) -> bool:
+    if one == other:
+        return True
+    recipes = params.recipes[one], params.recipes[other]
+    axes = [axis for recipe in recipes if recipe.search for axis in recipe.search.space]
+    is_searched = any(axis.startswith("model.") for axis in axes)
+    return recipes[0].model == recipes[1].model and not is_searched
 
 
 def _recipes_fit(params: Params, origin: str) -> None:
@@ -613,8 +670,8 @@ def _spaces_fit(params: Params, origin: str) -> None:
 
 def _predicted_members_exist(params: Params, origin: str) -> None:
     for name in params.prediction.members:
-        if name not in params.members:
-            hint = nearest(name, params.members)
+        if name not in params.pool:
+            hint = nearest(name, params.pool)
             raise UserError(f"{origin}: prediction.members: got {name!r}; {hint}")
 
 
@@ -646,10 +703,11 @@ def _methods_fit(params: Params, origin: str) -> None:
                     f"{task.name}; {nearest(component.name, allowed)}"
                 )
     for method in fitting("method", ensemble.methods, task):
-        if method.name in params.members:
+        if method.name in params.pool:
+            key = "members" if method.name in params.members else "soups"
             raise UserError(
-                f"{origin}: members.{method.name}: a member may not be called like an ensemble "
-                "method; rename the member"
+                f"{origin}: {key}.{method.name}: may not be called like an ensemble method; rename "
+                "it"
             )
 
 

@@ -38,7 +38,7 @@ class Member:
     @classmethod
     def of(cls, inputs: Layout, name: str, params: Params, device: torch.device) -> "Member":
         """A member as the parameters have it predict."""
-        member = cls.load(inputs.member(name), device, params.prediction.of(name))
+        member = cls.load(folder_of(inputs, name, params), device, params.prediction.of(name))
         member.arrange(params.hardware)
         return member
 
@@ -66,6 +66,11 @@ class Member:
 
     def _of(self, network: Network, images: Images) -> Float[np.ndarray, "n k"]:
         return predict_logits(network, images, self._device, self.test_time)
+
+
+def folder_of(inputs: Layout, name: str, params: Params) -> Path:
+    """Where the networks of a member or a soup lie."""
+    return inputs.soup(name) if name in params.soups else inputs.member(name)
 
 
 def choose_device(accelerator: Literal["auto", "cpu", "gpu"]) -> torch.device:

@@ -10,7 +10,7 @@ from pipeline.validation import pooled, validation
 
 def main(stage: Stage) -> None:
     settings, task = stage.params.ensemble, stage.params.task
-    members = list(stage.params.members)
+    members = list(stage.params.pool)
     pool, predictions = pooled(stage.inputs, members, "val", stage.params)
     val = validation(stage.inputs, pool, stage.params)
     best = Component(name="best")

@@ -29,6 +29,7 @@ def _train(stage: Stage, fold: int, spool: Spool, title: str) -> None:
         Inputs.open(stage.inputs, fold),
         task=stage.params.task,
         seed=member.seed,
+        init_seed=member.init_seed,
         hardware=stage.params.hardware,
         record=spool.record,
         folder=stage.work / f"fold_{fold}",

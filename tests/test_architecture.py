@@ -16,6 +16,7 @@ from tests.conftest import ROOT
 CODE = sorted([*ROOT.glob("pipeline/**/*.py"), *ROOT.glob("stages/*.py")])
 STAGES = sorted(p.stem for p in ROOT.glob("stages/*.py") if p.stem != "__init__")
 TREE = params.read(ROOT / "params.yaml")
+WITH_SOUP = {**TREE, "soups": {"soup_1": {}}}  # an entry of each stage
 GRAPH = grimp.build_graph("pipeline", "stages", cache_dir=None)
 
 DOORS = {
@@ -57,7 +58,7 @@ def test_each_library_has_one_door(library: str) -> None:
 
 
 def entries(stage: str) -> list[graph.Entry]:
-    return [e for e in graph.entries(TREE, ROOT / "dvc.yaml") if e.stage == stage]
+    return [e for e in graph.entries(WITH_SOUP, ROOT / "dvc.yaml") if e.stage == stage]
 
 
 def imported(stage: str) -> set[str]:
@@ -103,7 +104,8 @@ def test_a_stage_depends_on_no_code_it_does_not_import(stage: str) -> None:
     assert not idle
 
 
-SEES_TEST = ("preprocess", "predict", "inspect")  # what inspect shows is chosen by evaluate
+# What inspect shows is chosen by evaluate.
+SEES_TEST = ("preprocess", "predict", "predict_soup", "inspect")
 
 
 @pytest.mark.parametrize("stage", [s for s in STAGES if s not in SEES_TEST])

@@ -48,6 +48,29 @@ REFUSALS = [
     ((*CNN, "training", "lr"), -1, "recipes.cnn.training.lr: got -1; allowed greater than 0"),
     ((*CNN, "training", "lr"), float("nan"), "got nan; allowed a finite number"),
     ((*CNN, "training"), {"epochs": 1}, "recipes.cnn.training.batch_size: missing"),
+    (
+        ("soups", "soup_1"),
+        {"members": ["cnn_1"]},
+        "soups.soup_1.members: got ('cnn_1',); allowed",
+    ),
+    (
+        ("soups", "soup_1"),
+        {"members": ["cnn_1", "cnn_9"]},
+        "soups.soup_1.members: got 'cnn_9'; allowed cnn_1, cnn_2, resnet_1, resnet_2; nearest cnn_",
+    ),
+    (("soups", "soup_1"), {"members": ["cnn_1", "cnn_1"]}, "got 'cnn_1' twice; allowed once"),
+    (
+        ("soups", "soup_1"),
+        {"members": ["cnn_1", "cnn_2"]},
+        "cnn_1 sets out from the weights of seed 1, cnn_2 from those of 2; allowed equal; set "
+        "members.cnn_2.init_seed: 1",
+    ),
+    (
+        ("soups", "soup_1"),
+        {"members": ["cnn_1", "resnet_1"]},
+        "cnn_1 and resnet_1 are of other architectures; allowed one recipe, or recipes of equal",
+    ),
+    (("soups", "cnn_1"), {"members": ["cnn_1", "cnn_2"]}, "may not be called like a member"),
     ((*SPACE, "training.lrr"), {"low": 1, "high": 2}, "training.lrr: unknown key of a recipe;"),
     ((*SPACE, "training.lr"), {"low": 2, "high": 1}, "allowed low below high"),
     ((*SPACE, "training.lr"), {"low": -1.0, "high": 1.0}, "training.lr: got -1.0; allowed greater"),

@@ -7,6 +7,7 @@ the number of images.
 
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -182,6 +183,8 @@ _inherited: Plan
 
 
 def _inherit(plan: Plan) -> None:
+    # The pool takes SystemExit, as which SIGTERM is told elsewhere, for the result of a chunk.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     global _inherited  # noqa: PLW0603  # one for each worker, set once before its first chunk
     _inherited = plan
 

@@ -15,6 +15,7 @@ from pipeline.artifacts import Layout, write_json
 from pipeline.ensembling._combiner import Combiner
 from pipeline.graph import content_hash
 from pipeline.params import Params
+from pipeline.predicting import folder_of
 
 NEEDED = (
     "jaxtyping",
@@ -44,7 +45,8 @@ def package(
     shutil.copy(inputs.card, ensemble / "card.json")
     for name in combiner.members:
         without_history = shutil.ignore_patterns("history.csv")
-        shutil.copytree(inputs.member(name), ensemble / "members" / name, ignore=without_history)
+        folder = folder_of(inputs, name, params)
+        shutil.copytree(folder, ensemble / "members" / name, ignore=without_history)
     code = scratch / "code" / "pipeline"
     source = Path(pipeline.__file__).parent
     shutil.copytree(source, code, ignore=shutil.ignore_patterns("__pycache__"))

@@ -40,12 +40,15 @@ class Job:
     record: Record
     folder: Path
     title: str
+    init_seed: int | None = None
+    """Of the fresh weights, where it is not `seed`."""
 
     def network(self) -> Network:
         """With fresh weights."""
         num_outputs = load("task", self.task).num_outputs(len(self.inputs.card.classes))
         shape = tuple(self.inputs.policy["output_shape"])
-        return Network.create(self.recipe.model, self.inputs.card, shape, num_outputs, self.seed)
+        seed = self.seed if self.init_seed is None else self.init_seed
+        return Network.create(self.recipe.model, self.inputs.card, shape, num_outputs, seed)
 
 
 def fit(
@@ -58,6 +61,7 @@ def fit(
     record: Record,
     folder: Path,
     title: str,
+    init_seed: int | None = None,
 ) -> Network | None:
     """Train on train, and keep the epoch that is best by what the task has one watch.
 
@@ -66,6 +70,7 @@ def fit(
         folder: for checkpoints. A fit that finds some there goes on from them, to the bits that it
             would have had; so the folder belongs to one recipe, seed and data.
         title: what the progress lines are called.
+        init_seed: of the fresh weights, where it is not `seed`.
 
     Returns:
         The network, in its best epoch; None in all processes but the first of a launch.
@@ -74,7 +79,7 @@ def fit(
         UserError: the loss is not finite, or the disk is full, or a process was killed.
         RankError: one of several devices failed; the others were ended.
     """
-    job = Job(recipe, inputs, task, seed, hardware, record, folder, title)
+    job = Job(recipe, inputs, task, seed, hardware, record, folder, title, init_seed)
     on_all(hardware, partial(_train, job))
     place = launch.place()
     if place and place.rank > 0:

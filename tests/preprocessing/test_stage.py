@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -222,8 +223,10 @@ def test_a_killed_stage_goes_on_where_it_was_and_ends_the_same(workspace: Worksp
     while not list(chunks.glob("*/chunk_*[0-9].npz")):
         assert running.poll() is None, running.communicate()[0]
         time.sleep(0.002)
+    workers = psutil.Process(running.pid).children(recursive=True)
     running.kill()
     running.wait()
+    assert not psutil.wait_procs(workers, timeout=30)[1]  # none is left
     assert 0 < len(list(chunks.glob("*/chunk_*[0-9].npz"))) < 4
     workspace.stage("preprocess")
     outcome = outputs(workspace)

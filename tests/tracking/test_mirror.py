@@ -23,6 +23,7 @@ EXPECTED = Counter(
         "augment": 1,
         "search": 2 + 2,  # two recipes, and the two trials of one
         "train": 2,
+        "soup": 1,
         "predict": 2,
         "ensemble": 1,
         "evaluate": 1 + 2 + len(names("method")),  # members and ensembles

@@ -63,14 +63,16 @@ def files(folder: Path) -> set[Path]:
 
 
 @pytest.mark.slow
-def test_the_command_suggests_rates_and_writes_nothing(reproduced: Workspace) -> None:
-    before = files(reproduced.folder)
-    said = reproduced.run("python", "-m", "pipeline", "lr", "cnn")
+def test_the_command_suggests_rates_and_writes_nothing(workspace: Workspace) -> None:
+    for stage in ("preprocess", "augment"):
+        workspace.stage(stage)
+    before = files(workspace.folder)
+    said = workspace.run("python", "-m", "pipeline", "lr", "cnn")
     assert re.search(r"\n 1\.0e-07 +2\.\d+  █{30,}", said)  # about the log of ten classes
     low, high = map(float, re.search(r"now; suggested (\S+) to (\S+)\n", said).groups())
     assert 1e-4 < low <= high < 1
     assert {f"steepest {rate:.2g}" in said for rate in (low, high)} == {True, False}
-    assert files(reproduced.folder) == before
+    assert files(workspace.folder) == before
 
 
 @pytest.mark.slow

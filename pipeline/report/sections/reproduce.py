@@ -27,6 +27,10 @@ def section(findings: Findings) -> Section:
                         "fitting on validation",
                         f"{params.ensemble.num_folds} folds, seed {params.ensemble.seed}",
                     ),
+                    *(
+                        (f"soup {name}", f"{soup.method}, of {', '.join(soup.members)}")
+                        for name, soup in params.soups.items()
+                    ),
                 ]
             ),
             Table(

@@ -1,0 +1,162 @@
+"""How much less the chosen ensemble errs than the best single member, over five splits of the data.
+
+    python -m bench.gain digits|fashion_mnist [SPLITS]
+
+Each split is a run of the pipeline up to `ensemble` in a folder of its own, two at a time, with
+`data.seed` as the split and other seeds for the members. The ensemble is the one that validation
+chose, and so is the best single member: nobody could have picked another. Beside it stands the
+member that was best on test, in hindsight. Fashion-MNIST is read from data/raw/fashion-mnist.
+
+Printed: for every split the errors on test, and over all splits the share of errors that the
+ensemble saves, with a 95 % bootstrap interval over the test images; the same image in another split
+is drawn together with it.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from ruamel.yaml import YAML
+
+from pipeline.artifacts import Layout
+from pipeline.evaluating import Tested
+from pipeline.params import load
+
+AT_ONCE, NUM_DRAWS = 2, 10_000
+PARTS = (
+    "pipeline",
+    "stages",
+    "dvc.yaml",
+    "params.yaml",
+    "data/weights",
+    ".dvcignore",
+    ".gitignore",
+)
+MEMBERS = {
+    "digits": {"cnn": 4, "resnet": 4},
+    "fashion_mnist": {"cnn": 4},
+}
+
+
+class Split(NamedTuple):
+    """Whether each of the test images was answered wrongly."""
+
+    chosen: str
+    ids: np.ndarray
+    ensemble: np.ndarray
+    best: np.ndarray
+    """By the member that was best on validation."""
+    hindsight: np.ndarray
+    """By the member that was best on test."""
+
+
+def digits(tree: dict[str, Any]) -> None:
+    """Half of the images for test, so that there are errors to count."""
+    tree["data"]["test_fraction"] = 0.5
+    for recipe in tree["recipes"].values():
+        del recipe["search"]
+
+
+def fashion_mnist(tree: dict[str, Any]) -> None:
+    """Members that learn in minutes: a narrow network, few epochs."""
+    tree["hardware"]["threads"] = 1
+    recipe = tree["recipes"]["cnn"]
+    recipe["model"]["widths"] = [32, 64, 128]
+    recipe["training"]["epochs"] = 4
+
+
+EDITS = {"digits": digits, "fashion_mnist": fashion_mnist}
+SOURCES = {"digits": "params.yaml", "fashion_mnist": "examples/fashion_mnist/params.yaml"}
+
+
+def run(name: str, split: int, folder: Path) -> Split:
+    for part in PARTS:
+        copy = shutil.copytree if Path(part).is_dir() else shutil.copy
+        (folder / part).parent.mkdir(parents=True, exist_ok=True)
+        copy(part, folder / part)
+    raw = folder / "data/raw"
+    raw.mkdir(parents=True)
+    if name != "digits":
+        (raw / "fashion-mnist").symlink_to(Path("data/raw/fashion-mnist").resolve())
+    yaml = YAML(typ="safe")
+    tree = yaml.load(Path(SOURCES[name]))
+    EDITS[name](tree)
+    tree["data"]["seed"] = split
+    tree["members"] = {
+        f"{recipe}_{i}": {"recipe": recipe, "seed": 100 * split + i}
+        for recipe, num in MEMBERS[name].items()
+        for i in range(num)
+    }
+    tree["tracking"] = {"live": False}
+    yaml.dump(tree, folder / "params.yaml")
+    stages = [
+        ["preprocess"],
+        ["augment"],
+        *(["search", recipe] for recipe in MEMBERS[name]),
+        *(["train", member] for member in tree["members"]),
+        ["soup"],
+        *(["predict", member] for member in tree["members"]),
+        ["ensemble"],
+    ]
+    for stage in stages:
+        command = [sys.executable, "-m", f"stages.{stage[0]}", *stage[1:]]
+        done = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{stage}: {done.stdout}{done.stderr}")
+    return read(folder)
+
+
+def read(folder: Path) -> Split:
+    tested = Tested.read(Layout(folder), load(folder / "params.yaml"))
+    truth = tested.yardstick.targets
+    wrong = {name: own.decided != truth for name, own in tested.systems.items()}
+    return Split(
+        tested.chosen,
+        tested.yardstick.ids,
+        wrong[tested.chosen],
+        wrong[tested.best_member],
+        min((wrong[member] for member in tested.members), key=np.sum),
+    )
+
+
+def saved(splits: list[Split], of: str) -> tuple[float, float, float]:
+    """The share of errors that the ensembles do not make, and its interval."""
+    ids, place = np.unique(np.concatenate([s.ids for s in splits]), return_inverse=True)
+    counts = [
+        np.bincount(place, np.concatenate([getattr(s, name) for s in splits]), len(ids))
+        for name in ("ensemble", of)
+    ]
+    rng = np.random.default_rng(0)
+    shares = []
+    for _ in range(NUM_DRAWS):
+        drawn = rng.integers(0, len(ids), len(ids))
+        shares.append(1 - counts[0][drawn].sum() / counts[1][drawn].sum())
+    low, high = np.quantile(shares, [0.025, 0.975])
+    return float(1 - counts[0].sum() / counts[1].sum()), float(low), float(high)
+
+
+def main() -> None:
+    name = sys.argv[1]
+    num_splits = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+    with tempfile.TemporaryDirectory() as root, ThreadPoolExecutor(AT_ONCE) as pool:
+        made = [
+            pool.submit(run, name, split, Path(root) / f"{split}") for split in range(num_splits)
+        ]
+        splits = [future.result() for future in made]
+    print("| split | chosen | test images | its errors | best on validation | best on test |")
+    print("|---|---|---|---|---|---|")
+    for index, split in enumerate(splits):
+        errors = " | ".join(f"{wrong.sum()}" for wrong in split[2:])
+        print(f"| {index} | {split.chosen} | {len(split.ids)} | {errors} |")
+    for of, said in (("best", "validation"), ("hindsight", "test")):
+        share = "{:.1%} [{:.1%}, {:.1%}]".format(*saved(splits, of))
+        print(f"fewer errors than the member that was best on {said}: {share}")
+
+
+if __name__ == "__main__":
+    main()
