@@ -76,7 +76,7 @@ def bare(given: Inputs, wanted: Recipe) -> dict[str, torch.Tensor]:
     others = [p for p in network.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}]
     optimizer = AdamW(groups, lr=settings.lr, fused=True)
-    loader, val = data.train(), data.val()
+    loader, val = data.train(), data.val(num_parts=1)
     cosine = Cosine()
     step, best, kept = 0, float("inf"), {}
     for epoch in range(EPOCHS):
