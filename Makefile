@@ -15,8 +15,8 @@ repro: install
 	python -m pipeline check
 	dvc repro
 
-test: check # two at once, as a core each would idle while stages start
-	$(MAKE) --jobs 2 --output-sync=target test-training test-others
+test: install # two at once, as a core each would idle while stages start; the longest first
+	$(MAKE) --jobs 2 --output-sync=target test-others test-training check
 
 test-training: install
 	pytest $(TRAINING)

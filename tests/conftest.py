@@ -5,14 +5,17 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 from ruamel.yaml import YAML
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 install_import_hook("pipeline", "beartype.beartype")
 settings.register_profile("convoy", deadline=None)  # nothing timed is asserted
@@ -136,3 +139,17 @@ def copy(reproduced: Workspace, tmp_path: Path) -> Workspace:
     made.folder = tmp_path / "copy"
     shutil.copytree(reproduced.folder, made.folder, symlinks=True)
     return made
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    from playwright.sync_api import sync_playwright  # for two of all modules
+
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if not chromium:
+        pytest.skip("no Chromium at hand: apt install chromium")
+    flags = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=flags)
+        yield opened
+        opened.close()

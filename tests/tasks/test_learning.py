@@ -1,6 +1,7 @@
 """Values and labels, from a table to predictions: what is predicted is what was asked for."""
 
 import csv
+import re
 import sys
 from collections.abc import Iterator
 from importlib import import_module
@@ -201,3 +202,18 @@ def test_a_search_goes_by_the_tasks_figure(learned: str, tmp_path: Path) -> None
     assert read_json(folder / "chosen.json")["training"]["lr"] == 0.01
     (figure,) = spool.figures()
     assert (figure.name, figure.value) == (monitor(learned), float(best[column]))
+
+
+def test_it_goes_all_the_way_to_a_report(learned: str) -> None:
+    """Ensembles, their evaluation, pictures of errors, and the page."""
+    checked = params.parse(tree(learned, list(targets(pictures())[learned])), "test")
+    for stage in ("train", "predict"):
+        run(stage, "cnn_2", checked, Layout())
+    for stage in ("soup", "ensemble", "evaluate", "inspect", "report"):
+        run(stage, "", checked, Layout())
+    shown = read_json(Layout().inspection / "gallery.json")["sections"]["confident_mistakes"]
+    if learned == "regression":
+        assert re.fullmatch(r"(light|tilt) -?\d\S*, answered -?\d\S*", shown[0]["caption"])
+    assert all((Layout().inspection / item["image"]).is_file() for item in shown)
+    verdict = read_json(Layout().comparison)["verdict"]
+    assert verdict.split(":")[0] in Layout().report.read_text()
