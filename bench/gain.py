@@ -67,7 +67,7 @@ def fashion_mnist(tree: dict[str, Any]) -> None:
     tree["hardware"]["threads"] = 1
     recipe = tree["recipes"]["cnn"]
     recipe["model"]["widths"] = [32, 64, 128]
-    recipe["training"]["epochs"] = 4
+    recipe["training"]["epochs"] = 3
 
 
 EDITS = {"digits": digits, "fashion_mnist": fashion_mnist}

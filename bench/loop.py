@@ -3,10 +3,11 @@
     python -m bench.loop [PAIRS]
 
 Both train the same network from the same weights on the same loader, with validation after each
-epoch, on one thread; which of them goes first changes from pair to pair. Convoy's has its figures, its lines of progress, its checks for divergence,
-its checkpoints and the seeding of dropout on; the hand-written one is what stands in `bare` below.
-Printed: a step of the bare loop, the share of its speed that Convoy reaches by the wall's clock and by
-the processor's, which other programs touch less, and whether the final weights are equal to the bit.
+epoch, on one thread; which of them goes first changes from pair to pair. Convoy's has its figures,
+its lines of progress, its checks for divergence, its checkpoints and the seeding of dropout on; the
+hand-written one is what stands in `bare` below. Printed: a step of the bare loop, the share of its
+speed that Convoy reaches by the wall's clock and by the processor's, which other programs touch
+less, and whether the final weights are equal to the bit.
 """
 
 import contextlib
@@ -139,6 +140,9 @@ def timed(work: Work, given: Inputs, wanted: Recipe) -> Timed:
 
 def main(num_pairs: int) -> None:
     torch.set_num_threads(1)
+    print(
+        "| named | step | share of the speed, wall | processor | weights |\n|---|---|---|---|---|"
+    )
     for title, (widths, num_steps) in CASES.items():
         given, wanted = inputs(num_steps), recipe(widths)
         convoy(given, wanted)
@@ -154,8 +158,8 @@ def main(num_pairs: int) -> None:
         )
         step_ms = 1000 * np.median([by_hand.own_s for by_hand, _ in pairs]) / EPOCHS / num_steps
         print(
-            f"| {title} | {step_ms:.1f} ms | {_share(pairs, 'wall_s')} | {_share(pairs, 'own_s')} | "
-            f"{'equal' if equal else 'DIFFERENT'} |",
+            f"| {title} | {step_ms:.1f} ms | {_share(pairs, 'wall_s')} | "
+            f"{_share(pairs, 'own_s')} | {'equal' if equal else 'DIFFERENT'} |",
             flush=True,
         )
 

@@ -125,7 +125,7 @@ def _of_chosen(tested: Tested, held_out: HeldOut) -> Tables:
     }
     if measure_by.kind == "values":
         missed = misses(chosen.predictions, targets, tested.std, ids, names)
-        return {**found, "confident_mistakes": missed}
+        return {**found, "largest_errors": missed}
     said = held_out.systems[tested.chosen]
     return {
         **found,

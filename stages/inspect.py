@@ -33,14 +33,14 @@ def _show_errors(stage: Stage) -> None:
     test, trainval = Packed.open(stage.inputs.test), Packed.open(stage.inputs.trainval)
     tables = {
         name: read(stage.inputs.tables / f"{name}.csv")
-        for name in ("confident_mistakes", "confused_pairs", "label_errors")
+        for name in ("confident_mistakes", "confused_pairs", "largest_errors", "label_errors")
     }
     mistakes = tables["confident_mistakes"]
-    captioned_mistakes = gallery.misses if combiner.space.kind == "values" else gallery.mistakes
     sections = {}
     for name, captioned, packed, column in (
-        ("confident_mistakes", captioned_mistakes(mistakes), test, "answered"),
+        ("confident_mistakes", gallery.mistakes(mistakes), test, "answered"),
         ("confused_pairs", gallery.confused(tables["confused_pairs"], mistakes), test, "answered"),
+        ("largest_errors", gallery.misses(tables["largest_errors"]), test, "answered"),
         ("label_errors", gallery.suspects(tables["label_errors"]), trainval, "suggested"),
     ):
         said = gallery.said_by(combiner.space.kind, card.classes, network.num_outputs, column)

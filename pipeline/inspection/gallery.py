@@ -55,7 +55,7 @@ def mistakes(rows: Iterable[Row]) -> list[tuple[Row, str]]:
 def misses(rows: Iterable[Row]) -> list[tuple[Row, str]]:
     """The largest errors of values."""
     return [
-        (row, f"{row['value']} {float(row['true']):.4g}, answered {float(row['answered']):.4g}")
+        (row, f"{row['value']} {float(row['true']):.6g}, answered {float(row['answered']):.6g}")
         for row in islice(rows, MOST)
     ]
 

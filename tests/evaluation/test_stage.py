@@ -112,10 +112,12 @@ def test_every_table_that_has_a_meaning_is_there(evaluated) -> None:
     kind, layout = evaluated
     expected = {
         "systems", "pairs", "diversity", "contributions", "cost", "sizes", "per_class", "slices",
-        "calibration", "confident_mistakes",
+        "calibration",
     }  # fmt: skip
-    if kind != "values":
-        expected |= {"confused_pairs", "label_errors"}
+    if kind == "values":
+        expected |= {"largest_errors"}
+    else:
+        expected |= {"confident_mistakes", "confused_pairs", "label_errors"}
     assert {path.stem for path in layout.tables.glob("*.csv")} == expected
     num_systems = len(table(layout, "systems"))
     assert len(table(layout, "pairs")) == num_systems * (num_systems - 1) / 2
@@ -131,7 +133,7 @@ def test_every_table_that_has_a_meaning_is_there(evaluated) -> None:
 def test_every_figure_has_an_interval_and_a_number_of_samples(evaluated) -> None:
     _, layout = evaluated
     for path in layout.tables.glob("*.csv"):
-        if path.stem in ("confident_mistakes", "label_errors"):
+        if path.stem in ("confident_mistakes", "largest_errors", "label_errors"):
             continue  # samples, not figures
         for row in table(layout, path.stem):
             assert int(row["num_samples"]) > 0

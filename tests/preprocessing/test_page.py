@@ -1,7 +1,6 @@
 """The audit's page in a real browser."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np

@@ -191,7 +191,8 @@ def _errors(layout: Layout, kind: Kind) -> None:
             ("id", "given", "suggested", "given_probability", "suggested_probability", "margin"),
             [("a/7", "dog", NAMES[2], 0.02, 0.97, 0.95)],
         )
-    table(layout.tables / "confident_mistakes.csv", heading, [row])
+    name = "largest_errors" if kind == "values" else "confident_mistakes"
+    table(layout.tables / f"{name}.csv", heading, [row])
 
 
 def _pictures(layout: Layout, kind: Kind, rng: np.random.Generator) -> None:

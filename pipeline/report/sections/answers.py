@@ -39,7 +39,8 @@ def section(findings: Findings) -> Section | None:
         blocks.append(_each(findings, each))
     if not blocks:
         return None
-    return Section("answers", "What is taken for what", f"Of {findings.chosen}, on test.", blocks)
+    title = "How far off each value is" if findings.kind == "values" else "What is taken for what"
+    return Section("answers", title, f"Of {findings.chosen}, on test.", blocks)
 
 
 def _confusion(findings: Findings, rows: list[Row]) -> Matrix:

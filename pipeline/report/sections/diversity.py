@@ -30,7 +30,9 @@ def section(findings: Findings) -> Section | None:
     helped = findings.table("contributions")
     if not pairs and not helped:
         return None
-    blocks: list[Block] = [_matrix(findings, pairs, measure) for measure in MEANING if pairs]
+    # Some pairs lack a figure, as the correlation with a member that makes no error.
+    defined = {measure: [row for row in pairs if row.get(measure)] for measure in MEANING}
+    blocks: list[Block] = [_matrix(findings, rows, m) for m, rows in defined.items() if rows]
     if helped:
         blocks.append(_contributions(findings, helped))
     return Section(
@@ -44,7 +46,7 @@ def section(findings: Findings) -> Section | None:
 def _matrix(findings: Findings, pairs: list[Row], measure: str) -> Matrix:
     members = findings.choice["members"]
     names = [name for name in findings.systems if name in members][:MOST_SYSTEMS]
-    most = max(abs(float(row[measure] or 0)) for row in pairs) or 1.0
+    most = max(abs(float(row[measure])) for row in pairs) or 1.0
     fields = {}
     for row in pairs:
         found = estimate(row, measure, f"{measure}_")

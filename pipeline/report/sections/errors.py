@@ -26,6 +26,9 @@ def section(findings: Findings) -> Section | None:
     blocks += _list(
         findings, "confident_mistakes", "The surest mistakes", "Of the chosen ensemble, on test."
     )
+    blocks += _list(
+        findings, "largest_errors", "The largest errors", "Of the chosen ensemble, on test."
+    )
     blocks += _list(findings, "label_errors", "Suspected label errors", SUSPECTS)
     if not blocks:
         return None
