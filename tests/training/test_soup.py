@@ -136,6 +136,7 @@ def souped(tree: dict[str, Any]) -> None:
     tree["members"] = {
         f"cnn_{seed}": {"recipe": "cnn", "seed": seed, "init_seed": 7} for seed in (1, 2)
     }
+    tree["ensemble"] = {"methods": [{"name": "mean"}, {"name": "best"}]}
     tree["soups"] = {"soup_1": {"members": ["cnn_1", "cnn_2"], "method": "uniform"}}
 
 
@@ -144,7 +145,7 @@ def test_a_soup_is_one_more_of_the_pool(tmp_path: Path) -> None:
     """Of two folds; compared with its members, and deployed where it counts."""
     workspace = Workspace(tmp_path / "work")
     workspace.edit(souped)
-    workspace.run("dvc", "repro")
+    workspace.run("dvc", "repro", "evaluate", "package")
     layout = Layout(workspace.folder)
     for fold in ("fold_0", "fold_1"):
         weights = [

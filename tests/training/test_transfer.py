@@ -205,13 +205,17 @@ def fine_tuning(devices: int) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_two_processes_thaw_as_one_does(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(copy.folder)
+def test_two_processes_thaw_as_one_does(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for stage in ("preprocess", "augment"):
+        workspace.stage(stage)
+    monkeypatch.chdir(workspace.folder)
     torch.manual_seed(0)
     body = timm.create_model("resnet18", **OPTIONS, num_classes=7, in_chans=1)
     Path(PRETRAINED).parent.mkdir(parents=True, exist_ok=True)
     save_file(body.state_dict(), PRETRAINED)
-    said = copy.run(sys.executable, "-c", SCRIPT, json.dumps(fine_tuning(2)), "thawed")
+    said = workspace.run(sys.executable, "-c", SCRIPT, json.dumps(fine_tuning(2)), "thawed")
     assert "find_unused_parameters" not in said  # torch's advice where no block is unused any more
     two = load_file("thawed/weights.safetensors")
     settings = params.parse(fine_tuning(1), "test")
