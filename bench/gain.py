@@ -99,7 +99,6 @@ def run(name: str, split: int, folder: Path) -> Split:
         ["augment"],
         *(["search", recipe] for recipe in MEMBERS[name]),
         *(["train", member] for member in tree["members"]),
-        ["soup"],
         *(["predict", member] for member in tree["members"]),
         ["ensemble"],
     ]

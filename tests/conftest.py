@@ -70,8 +70,7 @@ class Workspace:
             copy(source, folder / ".dvc" / part)
         own = (["config", "user.name", "t"], ["config", "user.email", "t@example.org"])
         for command in (["init", "-q"], *own, ["add", "."], ["commit", "-qm", "start"]):
-            identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
-            subprocess.run(["git", *identity, *command], cwd=folder, check=True)
+            subprocess.run(["git", *command], cwd=folder, check=True)
 
     def edit(self, change: Edit) -> None:
         """Change params.yaml."""

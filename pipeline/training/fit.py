@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from pipeline import launch
@@ -23,7 +22,7 @@ from pipeline.training.lightning import Fabric
 from pipeline.training.loop import Loop
 from pipeline.training.optimisers.build import build
 from pipeline.training.optimisers.groups import groups
-from pipeline.training.plan import Loss, Plan, Record, Scores
+from pipeline.training.plan import Loss, Plan, Record, scores_of
 from pipeline.training.progress import Bar, Lines, shows_bars
 from pipeline.training.transfer import blocks
 
@@ -133,7 +132,7 @@ def plan_of(fabric: Fabric, job: Job, progress: type[Bar] | type[Lines]) -> Plan
             ),
         ),
         loss=_loss(job, fabric.device),
-        scores=_scores(job),
+        scores=scores_of(job.task, job.inputs.card.target_scale),
         monitor=monitor(job.task),
         data=data,
         settings=settings,
@@ -156,14 +155,3 @@ def _loss(job: Job, device: torch.device) -> Loss:
         return loss
     mean, std = torch.tensor(card.target_scale, device=device)
     return standardised(loss, mean, std)
-
-
-def _scores(job: Job) -> Scores:
-    task, scale = load("task", job.task), job.inputs.card.target_scale
-
-    def scores(logits: np.ndarray, targets: np.ndarray) -> dict[str, np.ndarray]:
-        predictions = task.predictions(logits, *scale)
-        made: dict[str, np.ndarray] = task.scores(predictions, targets, *scale)
-        return made
-
-    return scores

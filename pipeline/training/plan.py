@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from pipeline import params
+from pipeline.artifacts import Scale
+from pipeline.component import Component, load
 from pipeline.network import Network
 from pipeline.training.data import Data
 from pipeline.training.optimisers.groups import Block
@@ -39,3 +41,15 @@ class Plan:
     progress: Bar | Lines
     folder: Path
     """Where checkpoints are; what lies there is gone on from."""
+
+
+def scores_of(task: Component, scale: Scale) -> Scores:
+    """What a task watches."""
+    rules = load("task", task)
+
+    def scores(logits: np.ndarray, targets: np.ndarray) -> dict[str, np.ndarray]:
+        predictions = rules.predictions(logits, *scale)
+        made: dict[str, np.ndarray] = rules.scores(predictions, targets, *scale)
+        return made
+
+    return scores

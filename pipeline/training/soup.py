@@ -13,13 +13,14 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from pipeline.component import Component, load
+from pipeline.component import Component
 from pipeline.network import Network
 from pipeline.params import Hardware, Training, monitor
 from pipeline.precision import choose
 from pipeline.predicting import choose_device, predict_logits
 from pipeline.training.averaging import update_batch_norm
 from pipeline.training.data import Data, Inputs
+from pipeline.training.plan import scores_of
 
 Mix = Callable[[Sequence[Network]], Network]
 Judge = Callable[[Network], float]
@@ -83,7 +84,7 @@ def make_soup(
     for network in members.values():
         network.to(device).arrange(choose(hardware, device, network.body))
     data = Data(inputs, training, seed, device=device)
-    rules, watched = load("task", task), monitor(task).removeprefix("val/")
+    scores, watched = scores_of(task, inputs.card.target_scale), monitor(task).removeprefix("val/")
 
     def mix(networks: Sequence[Network]) -> Network:
         network = mean_of(networks)
@@ -92,9 +93,7 @@ def make_soup(
 
     def judge(network: Network) -> float:
         logits = predict_logits(network, inputs.val.images, device)
-        scale = inputs.card.target_scale
-        predictions = rules.predictions(logits, *scale)
-        return float(rules.scores(predictions, inputs.val.targets, *scale)[watched].mean())
+        return float(scores(logits, inputs.val.targets)[watched].mean())
 
     return METHODS[method](members, mix, judge)
 
