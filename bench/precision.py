@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from bench.paired import ratio, seconds, shown
+from pipeline import cpu
 from pipeline.artifacts import Card
 from pipeline.component import schema
 from pipeline.network import Network
@@ -86,7 +87,7 @@ def faster(name: str, other: Network, num_threads: int, num_pairs: int) -> str:
 
 
 def main(num_threads: int, num_pairs: int, names: list[str]) -> None:
-    torch.set_num_threads(num_threads)
+    cpu.use(num_threads)
     for name in names:
         auto = network(name, None)
         print(f"{name}, {sum(p.numel() for p in auto.parameters()):,} parameters")

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import torch
 from jaxtyping import Float, UInt8
 from scipy.stats import binom
 
+from pipeline import cpu
 from pipeline.artifacts import Card, Layout, read_json
 from pipeline.component import load
 from pipeline.ensembling._combiner import Combiner
@@ -80,7 +80,7 @@ def _systems(inputs: Layout, params: Params) -> dict[str, Answer]:
     if not path.is_file():
         raise UserError(f"{path}: not found; run `dvc repro ensemble`")
     choice, hardware = read_json(path), params.hardware
-    torch.set_num_threads(hardware.threads)
+    cpu.use(hardware.threads)
     device, task = choose_device(hardware.accelerator), load("task", params.task)
     members = {name: Member.of(inputs, name, params, device) for name in choice["members"]}
     scale = Card.load(inputs.card).target_scale

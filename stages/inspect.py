@@ -3,8 +3,8 @@
 from typing import Any
 
 import numpy as np
-import torch
 
+from pipeline import cpu
 from pipeline.artifacts import Card, read_json
 from pipeline.augmentation.counter import sample_keys
 from pipeline.component import load
@@ -19,7 +19,7 @@ from pipeline.stage import Stage, run
 
 
 def main(stage: Stage) -> None:
-    torch.set_num_threads(stage.params.hardware.threads)
+    cpu.use(stage.params.hardware.threads)
     _show_errors(stage)
     if stage.params.evaluation.robustness:
         _test_hard(stage, stage.params.evaluation.robustness)

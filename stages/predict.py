@@ -1,7 +1,6 @@
 """Predict validation and test with one member: the only stage that reads test images."""
 
-import torch
-
+from pipeline import cpu
 from pipeline.artifacts import Cost, Predictions, write_json
 from pipeline.packed import Packed
 from pipeline.predicting import Member, choose_device
@@ -12,7 +11,7 @@ from pipeline.views import num_views
 
 def main(stage: Stage) -> None:
     hardware = stage.params.hardware
-    torch.set_num_threads(hardware.threads)
+    cpu.use(hardware.threads)
     device = choose_device(hardware.accelerator)
     member = Member.of(stage.inputs, stage.key, stage.params, device)
     stage.spool.tag(member.networks[0].arithmetic.tags())

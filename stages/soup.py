@@ -15,13 +15,12 @@ def main(stage: Stage) -> None:
 
 def _make(stage: Stage, name: str) -> list[dict[str, Any]]:
     """One network, or one a fold; and what of it is known."""
-    import torch
-
+    from pipeline import cpu
     from pipeline.network import Network
     from pipeline.training.data import Inputs
     from pipeline.training.soup import make_soup
 
-    torch.set_num_threads(stage.params.hardware.threads)
+    cpu.use(stage.params.hardware.threads)
     settings, found = stage.params.soups[name], []
     first = stage.params.members[settings.members[0]]
     chosen = read_json(stage.inputs.search(first.recipe) / "chosen.json")

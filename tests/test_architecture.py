@@ -23,7 +23,7 @@ DOORS = {
     "pytorch_lightning": {"pipeline/training/lightning.py"},
     "lightning_fabric": {"pipeline/training/lightning.py"},
     "lightning_utilities": {"pipeline/training/lightning.py"},
-    "torch.distributed": {"pipeline/training/batch_norm.py", "pipeline/training/sharding.py"},
+    "torch.distributed": {"pipeline/training/exchange.py", "pipeline/training/sharding.py"},
     "optuna": {"pipeline/search/study.py"},
     "mlflow": {
         "pipeline/tracking/store.py",

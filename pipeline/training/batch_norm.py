@@ -8,11 +8,11 @@ from functools import cache
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pipeline.errors import UserError
+from pipeline.training import exchange
 
 PLAIN = (nn.BatchNorm1d, nn.BatchNorm2d)
 WITH_ACTIVATION = "timm.layers.norm_act.BatchNormAct2d"  # drops and activates on its own
@@ -53,58 +53,87 @@ def _global(kind: Any) -> type[_BatchNorm]:
 
 def _normalised(norm: _BatchNorm, input: Tensor) -> Tensor:
     features = input.float()
-    over = [d for d in range(input.dim()) if d != 1]
-    variance, mean = _gathered(torch.stack(torch.var_mean(features, over, correction=0)))
+    mean, variance = _gathered(features.detach())
     if norm.track_running_stats:
-        _remember(norm, mean.detach(), variance.detach(), input.numel() // input.shape[1])
-    scale = torch.rsqrt(variance + norm.eps)
-    if norm.affine:
-        scale = scale * norm.weight
-    shift = -mean * scale
-    if norm.affine:
-        shift = shift + norm.bias
-    by_channel = [1, -1] + [1] * (input.dim() - 2)
-    normalised: Tensor = features * scale.view(by_channel) + shift.view(by_channel)
+        _remember(norm, mean, variance, input.numel() // input.shape[1])
+    weight = norm.weight if norm.affine else torch.ones_like(mean)
+    bias = norm.bias if norm.affine else torch.zeros_like(mean)
+    normalised: Tensor = _Normalise.apply(features, weight, bias, mean, variance, norm.eps)
     return normalised.to(input.dtype)
 
 
-def _gathered(own: Tensor) -> tuple[Tensor, Tensor]:
-    """Variance and mean over all processes, from those of each (T. Chan et al., 1979, eq. 1.5)."""
-    by_rank = own.new_zeros(dist.get_world_size(), *own.shape)
-    by_rank[dist.get_rank()] = own
-    variances, means = _Sum.apply(by_rank).unbind(1)
+def _gathered(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance over all processes, from those of each (T. Chan et al., 1979, eq. 1.5)."""
+    own = torch.stack(torch.batch_norm_update_stats(features, None, None, momentum=0))
+    means, variances = exchange.gathered(own).unbind(1)
     mean = means.mean(0)
-    return variances.mean(0) + (means - mean).square().mean(0), mean
+    return mean, variances.mean(0) + (means - mean).square().mean(0)
 
 
-@torch.no_grad()
 def _remember(norm: _BatchNorm, mean: Tensor, variance: Tensor, count: int) -> None:
     """As torch does, with the variance of a sample of all processes' `count` values each."""
     assert norm.running_mean is not None and norm.running_var is not None
     assert norm.num_batches_tracked is not None
     norm.num_batches_tracked += 1
     weight = 1 / int(norm.num_batches_tracked) if norm.momentum is None else norm.momentum
-    total = count * dist.get_world_size()
+    total = count * exchange.world()
     norm.running_mean.lerp_(mean, weight)
     norm.running_var.lerp_(variance * total / (total - 1), weight)
 
 
-class _Sum(torch.autograd.Function):
-    """Over all processes, and so is its gradient."""
+class _Normalise(torch.autograd.Function):
+    """By given statistics of the features, which the gradient takes into account.
+
+    Both ways are torch's fused kernels, which take the statistics as constants. What the statistics
+    add to the gradient of the features x is -(Σg + x̂ Σ g x̂) / count times the slope, over all
+    processes (S. Ioffe and C. Szegedy, 2015): an affine function of x, so that one kernel does.
+    """
 
     @staticmethod
-    def forward(ctx: Any, local: Tensor) -> Tensor:  # noqa: ARG004
-        return _summed(local)
+    def forward(
+        ctx: Any,
+        features: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        mean: Tensor,
+        variance: Tensor,
+        eps: float,
+    ) -> Tensor:
+        ctx.save_for_backward(features, weight, mean, variance)
+        ctx.eps = eps
+        return _affine(features, weight, bias, mean, variance, eps)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ARG004
-        return _summed(gradient)
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        features, weight, mean, variance = ctx.saved_tensors
+        _, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
+            gradient,
+            features,
+            weight,
+            mean,
+            variance,
+            None,
+            None,
+            train=False,
+            eps=ctx.eps,
+            output_mask=[False, True, True],
+        )
+        count = features.numel() // features.shape[1] * exchange.world()
+        slope = weight * torch.rsqrt(variance + ctx.eps)
+        scale, shift = exchange.summed(torch.stack([of_weight, of_bias])) * -slope / count
+        own = _affine(features, scale, shift, mean, variance, ctx.eps)
+        own.addcmul_(gradient, slope.view(-1, *[1] * (features.dim() - 2)))
+        return own, of_weight, of_bias, None, None, None
 
 
-def _summed(values: Tensor) -> Tensor:
-    total = values.contiguous().clone()
-    dist.all_reduce(total)
-    return total
+def _affine(
+    features: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor, eps: float
+) -> Tensor:
+    """The normalised features times the weight and plus the bias, channel by channel."""
+    given: Tensor = torch.native_batch_norm(
+        features, weight, bias, mean, variance, training=False, momentum=0, eps=eps
+    )[0]
+    return given
 
 
 def _name(kind: type) -> str:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from pipeline import launch
 from pipeline.errors import UserError
 from pipeline.params import Hardware
-from pipeline.training import ranks
+from pipeline.training import exchange, ranks
 from pipeline.training.lightning import (
     ClusterEnvironment,
     DDPStrategy,
@@ -59,6 +61,9 @@ def _join(train: Callable[[], None]) -> None:
 
 def _fork(train: Callable[[], None], devices: int) -> None:
     """Begin anew, in smaller parts, where the memory of a device was too small."""
+    # A fork of a process that has computed with several threads waits for the others for ever,
+    # and between the forks of two folds this one loads and saves a network.
+    torch.set_num_threads(1)
     while True:
         try:
             return ranks.run(train, devices)
@@ -84,4 +89,20 @@ def _strategy(hardware: Hardware) -> Strategy | str:
             tensor_parallel_size=1,
         )
     # Batch norm is global and its buffers equal on all devices: nothing to broadcast.
-    return DDPStrategy(broadcast_buffers=False)
+    kind = DDPStrategy if hardware.num_nodes > 1 else OneMachine
+    return kind(broadcast_buffers=False)
+
+
+class OneMachine(DDPStrategy):
+    """On its CPU, sums go straight from process to process."""
+
+    def setup_environment(self) -> None:
+        super().setup_environment()
+        if self.root_device.type == "cpu":
+            exchange.connect()
+
+    def setup_module(self, module: nn.Module) -> DistributedDataParallel:
+        model = super().setup_module(module)
+        if self.root_device.type == "cpu":
+            model.register_comm_hook(None, exchange.averaged)
+        return model

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
-import torch
-
+from pipeline import cpu
 from pipeline.component import Component
 from pipeline.params import Hardware, Recipe
 from pipeline.training.data import Batch, Data, Inputs
@@ -23,7 +22,7 @@ def find_lr(
 
     One device computes whole batches, as all devices together would. The network is thrown away.
     """
-    torch.set_num_threads(hardware.threads)
+    cpu.use(hardware.threads)
     job = Job(recipe, inputs, task, seed, hardware.on_one_device(), _forget, Path(), "")
     fabric = fabric_of(job.hardware)
     plan = plan_of(fabric, job, Lines)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from pipeline import launch
+from pipeline import cpu, launch
 from pipeline.component import Component, load, resolve
 from pipeline.losses._standardised import standardised
 from pipeline.network import Network
@@ -91,7 +91,7 @@ def fit(
 def _train(job: Job) -> None:
     fabric = fabric_of(job.hardware)
     fabric.launch()
-    torch.set_num_threads(job.hardware.threads)  # the launch may have set its own
+    cpu.use(job.hardware.threads)  # the launch may have set its own
     draws_bar = fabric.is_global_zero and shows_bars()
     plan = plan_of(fabric, job, Bar if draws_bar else Lines)
     if fabric.is_global_zero and "auto" in (job.hardware.precision, job.hardware.memory_format):

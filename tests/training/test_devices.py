@@ -139,3 +139,23 @@ def test_three_devices_add_in_the_same_order_when_resumed(tmp_path: Path, freque
     assert end(child, killed, RANK_1, KILL, num_checkpoints=4) == 1
     assert status(forked(killed, chosen, devices=3)) == 0
     same(alone, killed)
+
+
+@pytest.mark.slow
+def test_one_process_fits_fold_after_fold_on_two_devices(tmp_path: Path) -> None:
+    """With several threads each: a fork that lacked its parent's would wait for them."""
+    wide = schema("model", "cnn")(name="cnn", widths=(128, 128))
+    chosen = recipe({"epochs": 1}).model_copy(update={"model": wide})
+    folders = [tmp_path / "fold_0", tmp_path / "fold_1"]
+    child = os.fork()
+    if not child:
+        signal.alarm(60)
+        torch.set_num_threads(2)  # as where nobody has set it
+        try:
+            for folder in folders:
+                folder.mkdir()
+                train(folder, chosen, devices=2, threads=2)
+        finally:
+            os._exit(not (folders[1] / "weights.safetensors").exists())
+    assert status(child) == 0
+    same(*folders)
