@@ -26,7 +26,7 @@ from pipeline.component import schema
 from pipeline.params import Hardware, Recipe
 from pipeline.training.fit import fit
 
-BATCH, EPOCHS, STEPS = 128, 4, 25
+BATCH, EPOCHS, STEPS = 128, 3, 50
 CASES: dict[str, dict[str, Any]] = {
     "cnn, 19,562 parameters": {"name": "cnn", "widths": (32, 64)},
     "resnet, 19,706 parameters": {"name": "resnet", "widths": (16, 32)},
