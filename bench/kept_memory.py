@@ -5,7 +5,7 @@
 `pipeline/cpu.py` against torch as it comes, for the networks of bench/precision.py as `auto` has
 them, one thread; and against a plain loop, which neither keeps memory nor chooses a precision or a
 layout. The three processes live all the while and take their steps in turn. Printed: how many times
-faster the one that keeps is than either, by the processor's clock; the pages that a step has the
+faster the one that keeps is than each, by the processor's clock; the pages that a step has the
 kernel clear, handed back and kept; and the most memory that the steps have taken.
 """
 
