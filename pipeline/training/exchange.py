@@ -6,6 +6,7 @@ all cores busy those wait for their turn, and a sum of a few bytes takes millise
 """
 
 from multiprocessing.connection import Client, Connection, Listener
+from tempfile import TemporaryDirectory
 
 import torch
 import torch.distributed as dist
@@ -14,6 +15,7 @@ from torch import Tensor
 from torch.distributed import GradBucket  # type: ignore[attr-defined]
 from torch.futures import Future
 
+SHORT = "/tmp"  # a socket's path has 107 characters at most, and TMPDIR's may be long
 CHUNK_BYTES = 1 << 15  # fits the buffer of a socket: all may send before any receives
 
 _peers: dict[int, Connection] = {}
@@ -25,7 +27,10 @@ def connect() -> None:
     if _peers:
         return
     rank, addresses = dist.get_rank(), [""] * world()
-    with Listener(family="AF_UNIX", backlog=world()) as listener:
+    with (
+        TemporaryDirectory(prefix="convoy-", dir=SHORT) as folder,
+        Listener(f"{folder}/{rank}", "AF_UNIX", backlog=world()) as listener,
+    ):
         dist.all_gather_object(addresses, listener.address)
         for other in range(rank):
             _peers[other] = Client(addresses[other])
