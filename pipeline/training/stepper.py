@@ -74,17 +74,16 @@ class Stepper:
 
     def _gradients(self, batch: Batch) -> Tensor:
         """Add up a batch's gradients; its mean loss stays on the device: no step waits for it."""
-        parts, losses = split(batch, self.num_parts), []
+        parts = split(batch, self.num_parts)
+        total = torch.zeros((), device=self._fabric.device)
         for place, part in enumerate(parts):
             with self._fabric.no_backward_sync(self._model, enabled=place + 1 < len(parts)):
-                loss = self._loss(part)
-                if len(parts) > 1:
-                    loss = loss / len(parts)
-                losses.append(loss.detach())
+                loss = self._loss(part) / len(parts)
+                total += loss.detach()
                 if self._is_penalised and place == 0:
                     loss = loss + penalty(self._plan.settings.penalty, self._weights)
                 self._fabric.backward(loss)
-        return sum(losses[1:], start=losses[0])
+        return total
 
     def _loss(self, batch: Batch) -> Tensor:
         logits = self._model(batch.images)
