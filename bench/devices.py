@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from bench.loop import inputs
-from bench.paired import interval, shown
+from bench.paired import shown, typical
 from pipeline.component import schema
 from pipeline.params import Hardware, Recipe
 from pipeline.training.fit import fit
@@ -88,7 +88,7 @@ def main(num_pairs: int) -> None:
             one, two, both = epoch_s(model, 1), epoch_s(model, 2), at_once(model)
             faster.append(one / two)
             ceiling.append(2 * one / both)
-        columns = [shown((float(np.median(r)), *interval(np.array(r)))) for r in (faster, ceiling)]
+        columns = [shown(typical(np.array(r))) for r in (faster, ceiling)]
         print(f"| {title} | {' | '.join(columns)} |", flush=True)
 
 

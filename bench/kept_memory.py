@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from bench.paired import interval, shown
+from bench.paired import shown, typical
 from bench.precision import FP32, network, training
 from pipeline import cpu
 
@@ -82,7 +82,7 @@ def main(num_rounds: int, names: list[str]) -> None:
 
 def _faster(fast: list[Taken], slow: list[Taken]) -> str:
     ratios = np.array([s.own_s / f.own_s for s, f in zip(slow, fast, strict=True)])
-    return shown((float(np.median(ratios)), *interval(ratios)))
+    return shown(typical(ratios))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch.optim import AdamW
 
-from bench.paired import interval, shown
+from bench.paired import shown, typical
 from pipeline.artifacts import Card
 from pipeline.augmentation.policies.crop_flip import Params as CropFlip
 from pipeline.augmentation.policy import freeze
@@ -166,7 +166,7 @@ def main(num_pairs: int) -> None:
 
 def _share(pairs: list[tuple[Timed, Timed]], clock: str) -> str:
     ratios = np.array([getattr(by_hand, clock) / getattr(ours, clock) for by_hand, ours in pairs])
-    return shown((float(np.median(ratios)), *interval(ratios)))
+    return shown(typical(ratios))
 
 
 if __name__ == "__main__":

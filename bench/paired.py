@@ -31,14 +31,14 @@ def ratio(
     """
     fast()  # fills caches, imports what is imported late
     ratios = np.array([seconds(slow, clock) / seconds(fast, clock) for _ in range(num_pairs)])
-    return float(np.median(ratios)), *interval(ratios)
+    return typical(ratios)
 
 
-def interval(ratios: np.ndarray) -> tuple[float, float]:
-    """95 % bootstrap interval of the median."""
+def typical(ratios: np.ndarray) -> tuple[float, float, float]:
+    """The median, and its 95 % bootstrap interval."""
     draws = np.random.default_rng(0).choice(ratios, (NUM_DRAWS, len(ratios)))
     low, high = np.quantile(np.median(draws, axis=1), [0.025, 0.975])
-    return float(low), float(high)
+    return float(np.median(ratios)), float(low), float(high)
 
 
 def shown(measured: tuple[float, float, float]) -> str:

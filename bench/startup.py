@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.paired import interval
+from bench.paired import shown, typical
 
 STAGES = [p.stem for p in sorted(Path("stages").glob("*.py")) if p.stem != "__init__"]
 START = (
@@ -40,10 +40,9 @@ def main(num_pairs: int) -> None:
         seconds(code)  # fills the file cache
         pairs = np.array([(seconds(code), seconds(BASELINE)) for _ in range(num_pairs)])
         ratios = pairs[:, 0] / pairs[:, 1]
-        low, high = interval(ratios)
         print(
             f"{stage:10}  {np.median(pairs[:, 0]):5.2f} s   "
-            f"{np.median(ratios):.2f} [{low:.2f}, {high:.2f}] × `{BASELINE}`",
+            f"{shown(typical(ratios))} × `{BASELINE}`",
             flush=True,
         )
 

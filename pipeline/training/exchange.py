@@ -81,7 +81,7 @@ def averaged(state: None, bucket: GradBucket) -> Future[Tensor]:  # noqa: ARG001
 
 def _deal(by_rank: Shaped[Tensor, "r *shape"]) -> None:
     """Send what is our own to all, and put what they send in its place."""
-    places = [memoryview(row.view(-1).view(torch.uint8).numpy().data) for row in by_rank]
+    places = [row.view(-1).view(torch.uint8).numpy().data for row in by_rank]
     own = places[dist.get_rank()]
     for begin in range(0, len(own), CHUNK_BYTES):
         chunk = slice(begin, begin + CHUNK_BYTES)
