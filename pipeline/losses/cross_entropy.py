@@ -4,6 +4,7 @@ Smoothing: C. Szegedy et al., Rethinking the Inception Architecture, 2016, secti
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, ClassVar
 
 from jaxtyping import Float, Int
@@ -35,10 +36,16 @@ def build(params: Params, class_weights: Float[Tensor, " k"] | None) -> Loss:
     """
 
     def loss(logits: Float[Tensor, "n k"], targets: Targets) -> Float[Tensor, ""]:
-        losses = functional.cross_entropy(
-            widened(logits), targets, label_smoothing=params.label_smoothing, reduction="none"
+        by_rule = partial(
+            functional.cross_entropy,
+            widened(logits),
+            targets,
+            label_smoothing=params.label_smoothing,
         )
-        return weighted_mean(losses, sample_weights(class_weights, targets))
+        weights = sample_weights(class_weights, targets)
+        if weights is None:
+            return by_rule()  # one kernel, where the mean by itself would be another
+        return weighted_mean(by_rule(reduction="none"), weights)
 
     return loss
 

@@ -1,10 +1,12 @@
 """One step of a fit on one device, which is what a hand-written loop would do."""
 
+from contextlib import AbstractContextManager, nullcontext
 from hashlib import blake2b
 
 import torch
 from jaxtyping import Float, UInt8
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from pipeline.optimisation import EMA
 from pipeline.training import buckets
@@ -23,12 +25,11 @@ class Stepper:
     def __init__(self, fabric: Fabric, plan: Plan) -> None:
         self._fabric, self._plan = fabric, plan
         self._num_learning = len(plan.blocks)
-        self._model, self._optimizer = fabric.setup(plan.network, plan.optimizer)
+        self._model = self._connected()
         self._weights: list[torch.nn.Parameter] = []
         self.mean = Mean(plan.network) if plan.settings.average else None
         self.num_parts = plan.settings.micro_batches
         """Of a batch, that are computed one after the other."""
-        self._lay_out()
 
     def prepare(self, epoch: int) -> None:
         """Let the network learn what it is to learn in `epoch`."""
@@ -37,14 +38,13 @@ class Stepper:
         self._model.train()
         freeze(plan.network, plan.blocks, num)
         if num != self._num_learning:  # gradients of all that learns are added up over devices
-            self._model, self._num_learning = self._fabric.setup_module(plan.network), num
-            self._lay_out()
+            self._model, self._num_learning = self._connected(), num
         in_groups = weights(plan.optimizer.param_groups)
         self._weights = [weight for weight in in_groups if weight.requires_grad]
 
     def forget(self) -> None:
         """What gradients there are."""
-        self._optimizer.zero_grad()
+        self._plan.optimizer.zero_grad()
 
     def logits(self, images: UInt8[Tensor, "n h w c"]) -> Float[Tensor, "n k"]:
         """In evaluation mode, in float32."""
@@ -64,7 +64,7 @@ class Stepper:
         loss = self._gradients(plan.data.to_device(batch))
         if plan.settings.clip:
             clip(plan.settings.clip, list(plan.network.parameters()))
-        self._optimizer.step()
+        plan.optimizer.step()
         self.forget()
         if self.mean and isinstance(plan.settings.average, EMA):
             num_batches = plan.data.sampler.num_batches
@@ -74,16 +74,24 @@ class Stepper:
 
     def _gradients(self, batch: Batch) -> Tensor:
         """Add up a batch's gradients; its mean loss stays on the device: no step waits for it."""
-        parts = split(batch, self.num_parts)
-        total = torch.zeros((), device=self._fabric.device)
-        for place, part in enumerate(parts):
-            with self._fabric.no_backward_sync(self._model, enabled=place + 1 < len(parts)):
-                loss = self._loss(part) / len(parts)
-                total += loss.detach()
-                if self._is_penalised and place == 0:
-                    loss = loss + penalty(self._plan.settings.penalty, self._weights)
-                self._fabric.backward(loss)
-        return total
+        *others, last = split(batch, self.num_parts)
+        losses = []
+        for part in others:
+            with self._alone():
+                losses.append(self._learn(part))
+        losses.append(self._learn(last, is_last=True))
+        return sum(losses[1:], losses[0])
+
+    def _learn(self, part: Batch, *, is_last: bool = False) -> Tensor:
+        """Add the gradients of a part of a batch; its share of the batch's mean loss."""
+        loss = self._loss(part)
+        if self.num_parts > 1:
+            loss = loss / self.num_parts
+        share = loss.detach()
+        if is_last and self._is_penalised:
+            loss = loss + penalty(self._plan.settings.penalty, self._weights)
+        torch.autograd.backward(loss)
+        return share
 
     def _loss(self, batch: Batch) -> Tensor:
         logits = self._model(batch.images)
@@ -107,6 +115,16 @@ class Stepper:
         else:
             torch.default_generator.manual_seed(seed)
 
-    def _lay_out(self) -> None:
-        if self._fabric.world_size > 1:
-            buckets.lay_out(self._model, self._plan.network, self._fabric.device)
+    def _connected(self) -> nn.Module:
+        """The network, whose gradients are added up over the devices."""
+        # Not by `fabric.setup`: its wrappers cost 0.1 ms a step, for a precision that is not ours.
+        fabric, network = self._fabric, self._plan.network
+        model = fabric.strategy.setup_module(fabric.to_device(network))
+        if fabric.world_size > 1:
+            buckets.lay_out(model, network, fabric.device)
+        return model
+
+    def _alone(self) -> AbstractContextManager[None]:
+        """Inside, gradients are not added up over the devices."""
+        model = self._model
+        return model.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext()
