@@ -117,7 +117,7 @@ class Stepper:
 
     def _connected(self) -> nn.Module:
         """The network, whose gradients are added up over the devices."""
-        # Not by `fabric.setup`: its wrappers cost 0.1 ms a step, for a precision that is not ours.
+        # Not by `fabric.setup`: its wrappers slow a short step down, for a precision that is ours.
         fabric, network = self._fabric, self._plan.network
         model = fabric.strategy.setup_module(fabric.to_device(network))
         if fabric.world_size > 1:
