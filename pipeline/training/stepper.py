@@ -125,6 +125,6 @@ class Stepper:
         return model
 
     def _alone(self) -> AbstractContextManager[None]:
-        """Inside, gradients are not added up over the devices."""
+        """Inside, gradients are not added up over the devices, where each can hold them whole."""
         model = self._model
         return model.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext()
