@@ -140,18 +140,15 @@ def both(given: Inputs, wanted: Recipe) -> dict[Work, Timed]:
     """Both loops in turns, each of which ends where a loop asks for its next batch."""
     found: dict[Work, dict[str, torch.Tensor]] = {}
     spent = {work: np.zeros(2) for work in (bare, convoy)}
-
-    def run(work: Work) -> None:
-        found[work] = work(given, wanted)
-
     with _handing_over():
-        waiting = {work: greenlet(run) for work in spent}
+        waiting = {work: greenlet(work) for work in spent}
         while waiting:
             for work, turn in list(waiting.items()):
                 begin = _clocks()
-                turn.switch(work)
+                returned = turn.switch(given, wanted)  # what it is given counts the first time
                 spent[work] += _clocks() - begin
                 if turn.dead:
+                    found[work] = returned
                     del waiting[work]
     return {work: Timed(*spent[work], found[work]) for work in spent}
 

@@ -35,17 +35,14 @@ def build(params: Params, class_weights: Float[Tensor, " k"] | None) -> Loss:
             mean of the weights by its shares.
     """
 
+    by_rule = partial(functional.cross_entropy, label_smoothing=params.label_smoothing)
+
     def loss(logits: Float[Tensor, "n k"], targets: Targets) -> Float[Tensor, ""]:
-        by_rule = partial(
-            functional.cross_entropy,
-            widened(logits),
-            targets,
-            label_smoothing=params.label_smoothing,
-        )
-        weights = sample_weights(class_weights, targets)
-        if weights is None:
-            return by_rule()  # one kernel, where the mean by itself would be another
-        return weighted_mean(by_rule(reduction="none"), weights)
+        wide = widened(logits)
+        if class_weights is None:
+            return by_rule(wide, targets)  # one kernel, where the mean by itself would be another
+        losses = by_rule(wide, targets, reduction="none")
+        return weighted_mean(losses, sample_weights(class_weights, targets))
 
     return loss
 

@@ -77,7 +77,7 @@ class Stepper:
         *others, last = split(batch, self.num_parts)
         losses = []
         for part in others:
-            with self._alone():
+            with self._without_sums():
                 losses.append(self._learn(part))
         losses.append(self._learn(last, is_last=True))
         return sum(losses[1:], losses[0])
@@ -124,7 +124,7 @@ class Stepper:
             buckets.lay_out(model, network, fabric.device)
         return model
 
-    def _alone(self) -> AbstractContextManager[None]:
+    def _without_sums(self) -> AbstractContextManager[None]:
         """Inside, gradients are not added up over the devices, where each can hold them whole."""
         model = self._model
         return model.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext()
