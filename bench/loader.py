@@ -16,10 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import patch
 
+from pipeline.training.data import Data, Inputs, TrainLoader
+
 from bench.paired import ratio, shown
 from pipeline.artifacts import Layout
 from pipeline.params import Params, Recipe, load
-from pipeline.training.data import Data, Inputs, TrainLoader
 from pipeline.training.fit import fit
 
 NUM_EPOCHS = 40

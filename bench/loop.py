@@ -1,9 +1,9 @@
-"""Convoy's training loop beside a hand-written one: same batches, model and optimiser.
+"""Training by Lightning's Trainer beside a hand-written loop: same batches, model and optimiser.
 
     python -m bench.loop [PAIRS]
 
 Both train the same network from the same weights on the same loader, with validation after each
-epoch, in one thread, where they take turns of a few steps: this machine's speed changes within
+epoch, in one thread, where they take turns of a block of steps: this machine's speed changes within
 seconds, for both alike. Convoy's has its figures, its lines of progress, its checks for divergence,
 its checkpoints and the seeding of dropout on, and its start and end are in its time; the
 hand-written one is what stands in `bare` below. Printed: a step of the bare loop, the share of its
@@ -35,12 +35,15 @@ from pipeline.optimisation import Cosine
 from pipeline.packed import Packed
 from pipeline.params import Hardware, Recipe
 from pipeline.precision import Arithmetic
+from pipeline.spool import Spool
 from pipeline.tasks import multiclass
-from pipeline.training.data import Batch, Data, Inputs, TrainLoader
+from pipeline.training.batches import Block
+from pipeline.training.datamodule import DataModule, Inputs, TrainLoader
 from pipeline.training.fit import fit
+from pipeline.training.job import Job
 from pipeline.training.schedules import factor
 
-NUM_CLASSES, EPOCHS, BATCH, TURN_STEPS = 10, 2, 64, 20
+NUM_CLASSES, EPOCHS, BATCH = 10, 2, 64
 HARDWARE = Hardware(accelerator="cpu", precision="fp32", memory_format="channels_last")
 Work = Callable[[Inputs, Recipe], dict[str, torch.Tensor]]
 CASES = {"12 ms": (28, (16, 32), 200), "1.5 ms": (8, (4,), 1000)}
@@ -77,23 +80,24 @@ def recipe(widths: tuple[int, ...]) -> Recipe:
 def bare(given: Inputs, wanted: Recipe) -> dict[str, torch.Tensor]:
     """What one would write by hand; the best epoch's weights."""
     settings = wanted.training
-    data = Data(given, settings, seed=0)
+    data = DataModule(given, settings, seed=0)
     network = Network.create(wanted.model, given.card, given.card.image_shape, NUM_CLASSES, 0)
     network.arrange(Arithmetic("fp32", "channels_last", ""))
     decayed = [p for p in network.parameters() if p.ndim > 1]
     others = [p for p in network.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}]
     optimizer = AdamW(groups, lr=settings.lr, fused=True)
-    loader, val = data.train(), data.val(num_parts=1)
+    loader, val = data.train_dataloader(), data.val_dataloader()
+    steps_per_epoch = data.sampler.num_batches
     cosine = Cosine()
     step, best, kept = 0, float("inf"), {}
     for epoch in range(EPOCHS):
         data.sampler.set_epoch(epoch)
         network.train()
-        for batch in loader:
+        for batch in (batch for block in loader for batch in block.batches):
             for group in optimizer.param_groups:
                 group["lr"] = settings.lr * factor(
-                    cosine, step, steps_per_epoch=len(loader), num_epochs=EPOCHS
+                    cosine, step, steps_per_epoch=steps_per_epoch, num_epochs=EPOCHS
                 )
             loss = torch.nn.functional.cross_entropy(network(batch.images), batch.targets)
             loss.backward()
@@ -116,17 +120,22 @@ def bare(given: Inputs, wanted: Recipe) -> dict[str, torch.Tensor]:
 
 def convoy(given: Inputs, wanted: Recipe) -> dict[str, torch.Tensor]:
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        network = fit(
-            wanted,
-            given,
-            task=schema("task", "multiclass")(name="multiclass"),
-            seed=0,
-            hardware=HARDWARE,
-            record=lambda *_: None,
-            folder=Path(folder),
-            title="bench",
-        )
-    return network.state_dict()
+        return fit(job(wanted, Path(folder)), given).state_dict()
+
+
+def job(recipe: Recipe, folder: Path) -> Job:
+    """A fit in this process."""
+    spool = Spool(folder / "spool")
+    spool.open("bench", {"fingerprint": "", "stage": "train"})
+    return Job(
+        title="bench",
+        recipe=recipe,
+        task=schema("task", "multiclass")(name="multiclass"),
+        seed=0,
+        hardware=HARDWARE,
+        folder=f"{folder}",
+        spool=f"{spool.folder}",
+    )
 
 
 class Timed(NamedTuple):
@@ -137,7 +146,7 @@ class Timed(NamedTuple):
 
 
 def both(given: Inputs, wanted: Recipe) -> dict[Work, Timed]:
-    """Both loops in turns, each of which ends where a loop asks for its next batch."""
+    """Both loops in turns, each of which ends where a loop asks for its next block."""
     found: dict[Work, dict[str, torch.Tensor]] = {}
     spent = {work: np.zeros(2) for work in (bare, convoy)}
     with _handing_over():
@@ -155,14 +164,13 @@ def both(given: Inputs, wanted: Recipe) -> dict[Work, Timed]:
 
 @contextlib.contextmanager
 def _handing_over() -> Iterator[None]:
-    """Inside, who has been given some batches lets the other have its turn."""
+    """Inside, who asks for its next block lets the other have its turn."""
     plain = TrainLoader.__iter__
 
-    def in_turns(loader: TrainLoader) -> Iterator[Batch]:
-        for number, batch in enumerate(plain(loader)):
-            if number % TURN_STEPS == 0:
-                getcurrent().parent.switch()
-            yield batch
+    def in_turns(loader: TrainLoader) -> Iterator[Block]:
+        for block in plain(loader):
+            getcurrent().parent.switch()
+            yield block
 
     TrainLoader.__iter__ = in_turns
     try:

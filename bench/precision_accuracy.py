@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pipeline.training.data import Inputs
 from scipy import stats
 
 from pipeline.artifacts import Layout
@@ -23,7 +24,6 @@ from pipeline.component import schema
 from pipeline.packed import Packed
 from pipeline.params import Hardware, Recipe
 from pipeline.predicting import predict_logits
-from pipeline.training.data import Inputs
 from pipeline.training.fit import fit
 
 FP32 = Hardware(accelerator="cpu", precision="fp32", memory_format="contiguous")

@@ -169,7 +169,7 @@ def lr(recipe: Annotated[str, typer.Argument(help="A recipe of params.yaml.")]) 
         if not needed.is_file():
             raise UserError(f"{needed}: not found; run `dvc repro augment`")
     process.prepare()
-    from pipeline.training.data import Inputs
+    from pipeline.training.datamodule import Inputs
     from pipeline.training.find_lr import find_lr
     from pipeline.training.lr_finder import chart, suggest
 

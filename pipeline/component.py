@@ -27,6 +27,7 @@ FAMILIES = {
     "loss": "pipeline.losses",
     "method": "pipeline.ensembling",
     "calibrator": "pipeline.calibration",
+    "callback": "pipeline.training.callbacks.optional",
 }
 
 

@@ -70,7 +70,7 @@ class Network(nn.Module):
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network = cls._build(model, input_shape, num_outputs)
+            network = cls.build(model, input_shape, num_outputs)
         mean, std = card.mean, card.std
         module, own = resolve("model", model)
         if model.model_dump().get("pretrained"):
@@ -92,7 +92,7 @@ class Network(nn.Module):
                 raise UserError(f"{path}: not found; run `dvc repro train@{folder.parent.name}`")
         design = Design(**retuple(read_json(folder / "design.json")))
         model = schema("model", design.model["name"]).model_validate(design.model)
-        network = cls._build(model, design.input_shape, design.num_outputs)
+        network = cls.build(model, design.input_shape, design.num_outputs)
         network.load_state_dict(load_file(folder / "weights.safetensors"))
         return network
 
@@ -134,6 +134,6 @@ class Network(nn.Module):
         return images[:, top : top + height_px, left : left + width_px]
 
     @classmethod
-    def _build(cls, model: Component, input_shape: tuple[int, ...], num_outputs: int) -> "Network":
+    def build(cls, model: Component, input_shape: tuple[int, ...], num_outputs: int) -> "Network":
         module, own = resolve("model", model)
         return cls(module.build(own, input_shape, num_outputs), input_shape, num_outputs)

@@ -61,14 +61,22 @@ class RMSprop(Strict):
 
 
 class Lion(Strict):
-    """Wants a learning rate 3 to 10 times below AdamW's, a weight decay as many times above."""
+    """X. Chen et al., Symbolic Discovery of Optimization Algorithms, 2023, algorithm 2. It wants a
+    learning rate 3 to 10 times below AdamW's, and a weight decay as many times above."""
 
     name: Literal["lion"] = "lion"
     betas: Betas = (0.9, 0.99)
 
 
 class Muon(Strict):
-    """Orthogonalised momentum for hidden weights, AdamW for all else, both at AdamW's rate."""
+    """K. Jordan et al., Muon: An optimizer for hidden layers in neural networks, 2024.
+
+    The momentum of the hidden weights is made orthogonal, a kernel of a convolution being a matrix
+    with a row for each output channel. AdamW steps everything else. Steps have the size of AdamW's,
+    so that both share one learning rate and weight decay (J. Liu et al., Muon is Scalable for LLM
+    Training, 2025, equation 4). A step costs the same whatever the batch: on one core with AMX as
+    much as 8 of AdamW's over ResNet-18, and as much as 10 over 24,000 parameters.
+    """
 
     name: Literal["muon"] = "muon"
     momentum: Momentum = 0.95

@@ -16,6 +16,7 @@ from ruamel.yaml.error import YAMLError
 from pipeline.component import Component, Strict, choice, names, retuple, schema
 from pipeline.decision import Costs, Goal
 from pipeline.errors import UserError, nearest
+from pipeline.lightning_callbacks import WORDED, Callbacks
 from pipeline.optimisation import (
     AdamW,
     Average,
@@ -47,6 +48,14 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 Corruption = Literal[
     "gaussian_noise", "shot_noise", "defocus", "motion", "brightness", "contrast", "haze",
     "pixelate", "jpeg",
+]  # fmt: skip
+Strategy = Literal[
+    "auto", "ddp", "ddp_find_unused_parameters_false", "ddp_find_unused_parameters_true",
+    "ddp_fork", "ddp_fork_find_unused_parameters_false", "ddp_fork_find_unused_parameters_true",
+    "ddp_spawn", "ddp_spawn_find_unused_parameters_false", "ddp_spawn_find_unused_parameters_true",
+    "deepspeed", "deepspeed_stage_1", "deepspeed_stage_2", "deepspeed_stage_2_offload",
+    "deepspeed_stage_3", "deepspeed_stage_3_offload", "deepspeed_stage_3_offload_nvme",
+    "fsdp", "fsdp_cpu_offload",
 ]  # fmt: skip
 Value: TypeAlias = bool | int | float | str
 WEIGHTS = "data/weights"  # where files to start from lie; dvc.yaml has searches depend on it
@@ -135,9 +144,11 @@ class Hardware(Strict):
     """Of one node."""
     num_nodes: Positive = 1
     """Machines of one fit; see `launch`."""
-    sharding: Literal["none", "full"] = "none"
-    """full: weights, gradients and the optimiser's state are cut over the devices, for a network
-    that one cannot hold."""
+    strategy: Strategy = "auto"
+    """How Lightning spreads a fit. auto is ddp for several devices; fsdp cuts weights, gradients
+    and the optimiser's state over the devices, for a network that one cannot hold."""
+    timeout_s: Positive = 300
+    """How long a process of a fit waits for the others before it gives up."""
     threads: Positive = 1
     """CPU threads of one training process."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -148,6 +159,8 @@ class Hardware(Strict):
     compile: bool = False
     """Train on code that torch.compile makes; half a minute and more until the first step."""
     loader_workers: Annotated[int, Field(ge=0)] = 0
+    profiler: Literal["simple", "advanced", "pytorch"] | None = None
+    """Lightning's, whose report is written beside the fit's checkpoints; null measures nothing."""
 
     @property
     def world(self) -> int:
@@ -155,7 +168,7 @@ class Hardware(Strict):
         return self.devices * self.num_nodes
 
     def on_one_device(self) -> "Hardware":
-        return self.model_copy(update={"devices": 1, "num_nodes": 1, "sharding": "none"})
+        return self.model_copy(update={"devices": 1, "num_nodes": 1, "strategy": "auto"})
 
 
 class Training(Strict):
@@ -187,6 +200,9 @@ class Training(Strict):
     """The shares of the classes in an epoch: as they are, as the root of their size, or equal."""
     resampling: Literal["over", "under"] = "over"
     """Reach them by repeating small classes, or by taking a part of large ones."""
+    callbacks: Callbacks = ()
+    """More that Lightning's Trainer calls: `{name: ..., **arguments}`, a file in
+    pipeline/training/callbacks/optional or a callback of Lightning in snake case."""
 
 
 class Range(Strict):
@@ -369,6 +385,9 @@ class Params(Strict):
         return (*self.members, *self.soups)
 
 
+RENAMED = {
+    "hardware.sharding": "use hardware.strategy: fsdp in place of full, auto in place of none",
+}
 ALLOWED = {  # where pydantic speaks of Python's types
     "dict_type": "a mapping, `key: value`",
     "model_type": "a mapping, `key: value`",
@@ -415,7 +434,7 @@ def parse(tree: dict[str, Any], origin: str) -> Params:
         _recipes_fit,
         _soups_fit,
         _copies_fit,
-        _sharding_fits,
+        _fsdp_fits,
         _compiling_fits,
         _batches_divide,
         _spaces_fit,
@@ -468,6 +487,10 @@ def explain(error: ValidationError, tree: Any, root: type[Strict]) -> str:
     first = error.errors()[0]
     loc, kind, given = first["loc"], first["type"], first["input"]
     where = ".".join(map(str, _present(tree, loc)))
+    if kind == WORDED:
+        return f"{where}: {first['msg']}"
+    if kind == "extra_forbidden" and where in RENAMED:
+        return f"{where}: unknown key; {RENAMED[where]}"
     if kind == "extra_forbidden":
         allowed = list(getattr(_node_at(root, loc[:-1]), "model_fields", {}))
         return f"{where}: unknown key; {nearest(loc[-1], allowed)}"
@@ -597,13 +620,14 @@ def _transfer_fits(recipe: Recipe) -> None:
         )
 
 
-def _sharding_fits(params: Params, origin: str) -> None:
+def _fsdp_fits(params: Params, origin: str) -> None:
     """What of a recipe is defined weight by weight can do with a part of each weight."""
-    if params.hardware.sharding == "none":
+    strategy = params.hardware.strategy
+    if strategy not in ("fsdp", "fsdp_cpu_offload"):
         return
-    given = f"{origin}: hardware.sharding: got full"
+    given = f"{origin}: hardware.strategy: got {strategy}"
     if params.hardware.world == 1:
-        raise UserError(f"{given} with 1 device; allowed with more; set it to none")
+        raise UserError(f"{given} with 1 device; allowed with more; set it to auto")
     for name, recipe in params.recipes.items():
         training, where = recipe.training, f"recipes.{name}.training"
         if training.optimiser.name == "muon":

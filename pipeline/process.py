@@ -16,20 +16,35 @@ SHELLS = ("sh", "dash", "bash", "zsh")
 
 
 def prepare() -> None:
-    """Call once, first: end with the parent, end forked children with us, turn SIGTERM into exit.
+    """Call once, first: end with the parent, and forked children with us; SIGTERM is an exit."""
+    _set_environment()
+    exit_on_sigterm()
+    die_with_parent()
+    os.register_at_fork(after_in_child=die_with_parent)
+    threading.Thread(target=_watch, args=(_ancestors(),), daemon=True).start()
 
-    The environment is set for libraries that read it when they are imported.
+
+def prepare_fit() -> None:
+    """Call first in a process of a fit, as `prepare` in a stage; leave Ctrl-C to the stage.
+
+    A process that Lightning has started ends with the one that started it by SIGKILL, as it is deaf
+    to all other signals while it waits for that one.
     """
+    _set_environment()
+    exit_on_sigterm()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with_parent(signal.SIGTERM if os.environ.get("LOCAL_RANK", "0") == "0" else signal.SIGKILL)
+    os.register_at_fork(after_in_child=die_with_parent)
+
+
+def _set_environment() -> None:
+    """Set what libraries read when they are imported."""
     os.environ.update(
         NO_ALBUMENTATIONS_UPDATE="1",
         MLFLOW_DISABLE_TELEMETRY="true",
         DO_NOT_TRACK="true",
         OMP_NUM_THREADS=os.environ.get("OMP_NUM_THREADS", "1"),  # training sets its own
     )
-    exit_on_sigterm()
-    die_with_parent()
-    os.register_at_fork(after_in_child=die_with_parent)
-    threading.Thread(target=_watch, args=(_ancestors(),), daemon=True).start()
 
 
 def exit_on_sigterm() -> None:

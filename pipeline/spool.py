@@ -8,7 +8,7 @@ stage runs; `python -m pipeline sync` does so at any later time.
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -64,6 +64,12 @@ class Spool:
         lines = [json.dumps(Figure(k, float(v), step)._asdict()) for k, v in figures.items()]
         with (self.folder / METRICS_FILE).open("a") as file:
             file.write("".join(line + "\n" for line in lines))
+
+    def rewrite(self, figures: Sequence[Figure]) -> None:
+        """Put these figures in the place of all that there are."""
+        unfinished = self.folder / f"{METRICS_FILE}.part"  # a follower may be reading
+        unfinished.write_text("".join(json.dumps(f._asdict()) + "\n" for f in figures))
+        unfinished.replace(self.folder / METRICS_FILE)
 
     def figures(self) -> list[Figure]:
         """All whole lines; a torn last line, of a writer that was killed, is left out."""

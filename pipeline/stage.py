@@ -13,10 +13,9 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from pipeline import graph, launch, params, process
+from pipeline import graph, params, process
 from pipeline.artifacts import Layout
 from pipeline.errors import UserError
 from pipeline.params import Params
@@ -44,50 +43,21 @@ class Stage:
     spool: Spool
 
 
-def run(name: str, main: Callable[[Stage], None], *, on_all_ranks: bool = False) -> None:
+def run(name: str, main: Callable[[Stage], None]) -> None:
     """Run stage `name` for the key on the command line, and exit.
-
-    Of the processes that torchrun or srun starts, the first runs the stage, and the others nothing,
-    or with `on_all_ranks` their part in it, of which no output is kept.
 
     Exit status: 0 done; 1 a user's mistake, told in one line; 128 + n ended by signal n.
     """
     process.prepare()
     try:
-        _start(name, sys.argv[1] if len(sys.argv) > 1 else "", main, on_all_ranks)
+        tree = params.read(PARAMS_FILE)
+        checked = params.parse(tree, str(PARAMS_FILE))
+        key = sys.argv[1] if len(sys.argv) > 1 else ""
+        _run(graph.entry(name, key, tree), tree, checked, main)
     except UserError as error:
         sys.exit(f"{name}: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-def _start(name: str, key: str, main: Callable[[Stage], None], on_all_ranks: bool) -> None:
-    """Do what this process has to do: run the stage, start others that do, help them or nothing."""
-    tree = params.read(PARAMS_FILE)
-    checked = params.parse(tree, str(PARAMS_FILE))
-    entry = graph.entry(name, key, tree)
-    place = launch.place()
-    if on_all_ranks:
-        if checked.launch.command and not place:
-            sys.exit(launch.start(checked.launch.command, ["-m", f"stages.{name}", key]))
-        launch.check(place, checked.hardware.devices, checked.hardware.num_nodes)
-    if place is None or place.rank == 0:
-        _run(entry, tree, checked, main)
-    elif on_all_ranks:
-        _help(entry, tree, checked, main)
-
-
-def _help(
-    entry: graph.Entry, tree: dict[str, Any], checked: Params, main: Callable[[Stage], None]
-) -> None:
-    """As `_run` in the first process, to which this one lends its device."""
-    identity = _identity(entry, tree)
-    work = _work(entry, identity["fingerprint"])
-    with TemporaryDirectory() as folder:
-        own = Path(folder)
-        spool = Spool(own / "run")
-        spool.open(entry.name, identity)
-        main(Stage(entry.key, checked, Layout(), Layout(own), own, work, spool))
 
 
 def _run(

@@ -6,8 +6,9 @@ from pipeline.artifacts import write_json
 from pipeline.params import Value, monitor
 from pipeline.search.pretrained import fingerprint
 from pipeline.search.study import Trial, chosen, search
-from pipeline.search.trials import Job, run_together
+from pipeline.search.trials import run_together, trial
 from pipeline.stage import Stage, run
+from pipeline.training.job import Job
 
 
 def main(stage: Stage) -> None:
@@ -24,16 +25,10 @@ def main(stage: Stage) -> None:
 
 
 def _job(stage: Stage, number: int, settings: dict[str, Value]) -> Job:
-    name = f"trial_{number:03d}"
     params = {key: str(value) for key, value in settings.items()}
-    spool = stage.spool.nested(name, {"params": params})
-    return Job(
-        tree=stage.params.model_dump(),
-        recipe=stage.key,
-        number=number,
-        settings=settings,
-        spool=spool.folder,
-        scratch=stage.scratch / name,
+    spool = stage.spool.nested(f"trial_{number:03d}", {"params": params})
+    return trial(
+        stage.params, stage.key, number, settings, spool=spool, scratch=stage.scratch / "trials"
     )
 
 

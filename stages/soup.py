@@ -17,7 +17,7 @@ def _make(stage: Stage, name: str) -> list[dict[str, Any]]:
     """One network, or one a fold; and what of it is known."""
     from pipeline import cpu
     from pipeline.network import Network
-    from pipeline.training.data import Inputs
+    from pipeline.training.datamodule import Inputs
     from pipeline.training.soup import make_soup
 
     cpu.use(stage.params.hardware.threads)

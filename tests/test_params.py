@@ -2,7 +2,7 @@
 
 import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -128,6 +128,16 @@ REFUSALS = [
         "transfer.lr_decay_by_depth: got 0.0; allowed greater than 0",
     ),
     (("hardware", "memory_format"), "nhwc", "got 'nhwc'; allowed 'auto', 'contiguous' or 'chan"),
+    (
+        ("hardware", "sharding"),
+        "full",
+        "hardware.sharding: unknown key; use hardware.strategy: fsdp in place of full, auto in",
+    ),
+    (("hardware", "strategy"), "dp", "hardware.strategy: got 'dp'; allowed 'auto', 'ddp'"),
+    (("hardware",), {"strategy": "fsdp"}, "got fsdp with 1 device; allowed with more; set it to a"),
+    (("hardware",), {"strategy": "fsdp_cpu_offload"}, "hardware.strategy: got fsdp_cpu_offload wi"),
+    (("hardware", "timeout_s"), 0, "hardware.timeout_s: got 0; allowed greater than 0"),
+    (("hardware", "profiler"), "cprofile", "allowed 'simple', 'advanced' or 'pytorch'"),
     (("hardware", "compile"), "yes", "hardware.compile: got 'yes'; allowed"),
     (("hardware",), {"compile": True, "devices": 2}, "got true with 2 devices; allowed with one"),
     (("hardware", "devices"), 3, "batch_size: got 64; allowed a multiple of 3, hardware.devices"),
@@ -178,6 +188,37 @@ def of_task(task: str, loss: str, **training: Any) -> dict[str, Any]:
         recipe["loss"] = {"name": loss}
         recipe["training"].update(training)
     return tree
+
+
+@pytest.mark.parametrize(
+    ("training", "said"),
+    [
+        ({"optimiser": {"name": "muon"}}, "optimiser muon; allowed any other"),
+        ({"penalty": {"l2": 1e-4}}, "penalty; allowed none; take weight_decay"),
+        ({"transfer": {"frozen_epochs": 2}}, "transfer.frozen_epochs; allowed 0"),
+    ],
+)
+def test_what_fsdp_cannot_do_with_parts_of_weights_is_refused(
+    training: dict[str, Any], said: str
+) -> None:
+    tree = changed(("hardware",), {"strategy": "fsdp", "devices": 2})
+    assert params.parse(tree, "params.yaml").hardware.on_one_device().strategy == "auto"
+    tree["recipes"]["cnn"]["model"] = {"name": "timm", "pretrained": True}
+    tree["recipes"]["cnn"].pop("search")
+    tree["recipes"]["cnn"]["training"].update(training)
+    with pytest.raises(UserError) as caught:
+        params.parse(tree, "params.yaml")
+    given = "params.yaml: hardware.strategy: got fsdp with recipes.cnn.training."
+    assert str(caught.value).startswith(given + said)
+
+
+def test_strategies_are_those_that_lightning_knows() -> None:
+    """Without those for one device, for a TPU and for a notebook."""
+    from pytorch_lightning.strategies import StrategyRegistry
+
+    left_out = ("single_", "xla", "ddp_notebook")
+    known = [s for s in StrategyRegistry.available_strategies() if not s.startswith(left_out)]
+    assert sorted(get_args(params.Strategy)) == sorted([*known, "auto"])
 
 
 VALUES, LABELS = ("regression", "huber"), ("multilabel", "binary_cross_entropy")

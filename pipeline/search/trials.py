@@ -1,36 +1,42 @@
-"""Trials as processes of their own, forked from a server that has imported torch once."""
+"""Trials as fits, each in a process of its own on fixed settings."""
 
 import math
-import multiprocessing
-import sys
-from dataclasses import dataclass
-from multiprocessing.context import ForkServerProcess
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
-from pipeline.artifacts import Layout
 from pipeline.errors import UserError
-from pipeline.params import Params, Value, override
+from pipeline.params import Params, Recipe, Value, override
 from pipeline.spool import Spool
+from pipeline.training.job import Job
+from pipeline.training.start import FitError, FitProcess
 
-ERROR_FILE = "error.txt"
+Settings = dict[str, Value]
 
 
-@dataclass(frozen=True)
-class Job:
-    """All that a trial needs, in plain types: it travels to another process."""
+def trial(
+    params: Params, recipe: str, number: int, settings: Settings, *, spool: Spool, scratch: Path
+) -> Job:
+    """Describe the fit of one trial: one device, one thread, as trials share the machine.
 
-    tree: dict[str, Any]
-    """The parameters, checked, as plain types."""
-    recipe: str
-    number: int
-    settings: dict[str, Value]
-    spool: Path
-    scratch: Path
+    Raises:
+        UserError: the recipe does not allow these settings.
+    """
+    search = params.recipes[recipe].search
+    assert search is not None
+    alone = {"threads": 1, "loader_workers": 0}
+    return Job(
+        title=f"search {recipe} trial {number}",
+        recipe=_of_trial(params.recipes[recipe], number, settings),
+        task=params.task,
+        hardware=params.hardware.on_one_device().model_copy(update=alone),
+        seed=search.seed,
+        folder=f"{scratch / spool.folder.name}",
+        spool=f"{spool.folder}",
+    )
 
 
 def run_together(jobs: list[Job], monitor: str) -> list[float]:
-    """Train all jobs at once; the best figure of each, in order.
+    """Train all jobs at once; return the best figure of each, in order.
 
     However this ends, no trial goes on.
 
@@ -40,61 +46,27 @@ def run_together(jobs: list[Job], monitor: str) -> list[float]:
     Raises:
         UserError: a trial refused its settings, or ended in another way.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pipeline.training.fit"])
-    workers = [context.Process(target=_train, args=(job,)) for job in jobs]
-    try:
-        for worker in workers:
-            worker.start()
-        for job, worker in zip(jobs, workers, strict=True):
-            worker.join()
-            _check(job, worker)
-    finally:
-        for worker in workers:
-            if worker.is_alive():
-                worker.terminate()
-    return [best(Spool(job.spool), monitor) for job in jobs]
-
-
-def _train(job: Job) -> None:
-    """One device, one thread: trials share the machine by their number."""
-    from pipeline import process
-
-    process.prepare()
-    from pipeline.training.data import Inputs
-    from pipeline.training.fit import fit
-
-    params = Params.model_validate(job.tree)
-    search = params.recipes[job.recipe].search
-    assert search is not None
-    settings = {**job.settings, "training.epochs": search.epochs}
-    one_process = {"threads": 1, "loader_workers": 0}
-    try:
-        fit(
-            override(params.recipes[job.recipe], settings),
-            Inputs.open(Layout()),
-            task=params.task,
-            seed=search.seed,
-            hardware=params.hardware.on_one_device().model_copy(update=one_process),
-            record=Spool(job.spool).record,
-            folder=job.scratch,
-            title=f"search {job.recipe} trial {job.number}",
-        )
-    except UserError as error:
-        job.scratch.mkdir(parents=True, exist_ok=True)
-        (job.scratch / ERROR_FILE).write_text(str(error))
-        sys.exit(1)
-
-
-def _check(job: Job, worker: ForkServerProcess) -> None:
-    if worker.exitcode == 0:
-        return
-    told = job.scratch / ERROR_FILE
-    reason = told.read_text() if told.is_file() else f"ended with exit status {worker.exitcode}"
-    raise UserError(f"trial {job.number} {job.settings}: {reason}")
+    with ExitStack() as stack:
+        started = [
+            stack.enter_context(FitProcess(job, Path(job.folder) / "job.json")) for job in jobs
+        ]
+        for job, process in zip(jobs, started, strict=True):
+            try:
+                process.wait()
+            except (UserError, FitError) as error:
+                raise UserError(f"{job.title}: {error}") from None
+    return [best(Spool(Path(job.spool)), monitor) for job in jobs]
 
 
 def best(spool: Spool, monitor: str) -> float:
     """The lowest finite figure of an epoch; infinite for a trial that diverged from the start."""
     values = (figure.value for figure in spool.figures() if figure.name == monitor)
     return min(filter(math.isfinite, values), default=math.inf)
+
+
+def _of_trial(recipe: Recipe, number: int, settings: Settings) -> Recipe:
+    assert recipe.search is not None
+    try:
+        return override(recipe, {**settings, "training.epochs": recipe.search.epochs})
+    except UserError as error:
+        raise UserError(f"trial {number} {settings}: {error}") from None

@@ -5,8 +5,7 @@ another weight for what is new.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pipeline import optimisation as settings
-from pipeline.training.sharding import cut, local
+from pipeline.training.sharding import cut, local, whole
 
 
 class Mean:
@@ -35,25 +34,22 @@ class Mean:
         torch._foreach_lerp_(local(self._mean), local(self._live), weight)
         self.num_updates += 1
 
-    @contextmanager
-    def applied(self) -> Iterator[None]:
-        """Inside, the network holds the mean; changes made to it there are lost."""
-        kept = {name: value.clone() for name, value in self._live.items()}
-        self.copy_to_network()
-        try:
-            yield
-        finally:
-            _copy(kept, self._live)
-
-    def copy_to_network(self) -> None:
-        _copy(self._mean, self._live)
+    @torch.no_grad()
+    def exchange(self) -> None:
+        """Give the network the mean, and keep its values; called again, give them back."""
+        for mean, live in zip(local(self._mean), local(self._live), strict=True):
+            held = live.clone()
+            live.copy_(mean)
+            mean.copy_(held)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"num_updates": self.num_updates, "mean": self._mean}
+        return {"num_updates": self.num_updates, "mean": whole(self._mean)}
 
+    @torch.no_grad()
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.num_updates = state["num_updates"]
-        _copy(cut(state["mean"], self._mean), self._mean)
+        for name, value in cut(state["mean"], self._mean).items():
+            self._mean[name].copy_(value)
 
 
 def ema_weight(chosen: settings.EMA, num_updates: int, steps_per_epoch: int) -> float:
@@ -80,42 +76,25 @@ def swa_counts(chosen: settings.SWA, epoch: int, num_epochs: int) -> bool:
 def update_batch_norm(network: nn.Module, batches: Iterable[Tensor]) -> None:
     """Estimate the statistics of batch norm anew, as the mean over `batches` of images.
 
-    A mean of weights has no statistics of its own. Dropout is off, as it will be when the
-    statistics are used. A batch norm in evaluation mode, being frozen, keeps what it has.
+    A mean of weights has no statistics of its own. torch's `update_bn` would draw dropout, which is
+    off when the statistics are used, and would estimate those of frozen layers as well; here
+    dropout is off, and a batch norm in evaluation mode keeps what it has.
 
     Raises:
         ValueError: the network is in evaluation mode, as though all of it were frozen.
     """
     if not network.training:
         raise ValueError("update_batch_norm: got a network in evaluation mode; call train() first")
-    norms = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.training]
-    with _only_training(network, norms):
-        for norm in norms:
-            norm.reset_running_stats()
-        for index, images in enumerate(batches):
-            for norm in norms:
-                norm.momentum = 1 / (index + 1)  # a plain mean over the batches
-            network(images)
-
-
-@contextmanager
-def _only_training(network: nn.Module, norms: Sequence[_BatchNorm]) -> Iterator[None]:
-    """Inside, `norms` alone are in training mode; then modes and momenta are as before."""
     modes = {module: module.training for module in network.modules()}
-    momenta = {norm: norm.momentum for norm in norms}
+    momenta = {m: m.momentum for m in modes if isinstance(m, _BatchNorm) and m.training}
     network.eval()
-    for norm in norms:
+    for norm in momenta:
         norm.train()
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
-        for norm, momentum in momenta.items():
-            norm.momentum = momentum
-
-
-@torch.no_grad()
-def _copy(source: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> None:
-    for name, value in target.items():
-        value.copy_(source[name])
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over the batches
+    for images in batches:
+        network(images)
+    for norm, momentum in momenta.items():
+        norm.momentum = momentum
+    for module, mode in modes.items():
+        module.training = mode

@@ -1,157 +1,117 @@
 """One fit: a recipe, a seed and packed data in; the best epoch's network out."""
 
-from dataclasses import dataclass
-from functools import partial
+import csv
+import subprocess
+import time
 from pathlib import Path
+from typing import Any
 
 import torch
+from pytorch_lightning import Trainer
 
-from pipeline import cpu, launch
-from pipeline.component import Component, load, resolve
-from pipeline.losses._standardised import standardised
+from pipeline import cpu
 from pipeline.network import Network
-from pipeline.params import Hardware, Recipe, monitor
 from pipeline.precision import choose
+from pipeline.spool import Spool
+from pipeline.training import checkpoint
+from pipeline.training.attempts import Attempts, shrink
 from pipeline.training.balance import loss_weights
-from pipeline.training.batch_norm import globalise
-from pipeline.training.checkpoint import BEST
 from pipeline.training.compiling import compile_body
-from pipeline.training.data import Data, Inputs
-from pipeline.training.devices import fabric_of, on_all, spread
-from pipeline.training.lightning import Fabric
-from pipeline.training.loop import Loop
-from pipeline.training.optimisers.build import build
-from pipeline.training.optimisers.groups import groups
-from pipeline.training.plan import Loss, Plan, Record, scores_of
-from pipeline.training.progress import Bar, Lines, shows_bars
-from pipeline.training.transfer import blocks
+from pipeline.training.datamodule import DataModule, Inputs
+from pipeline.training.job import Job
+from pipeline.training.module import ConvoyModule
+from pipeline.training.start import ended_by_signal
+from pipeline.training.trainer import trainer_of
+
+SETTLE_S = 1.0  # until a process that was killed is known to be dead
 
 
-@dataclass(frozen=True)
-class Job:
-    """What is asked for, as every process of the fit is given it."""
-
-    recipe: Recipe
-    inputs: Inputs
-    task: Component
-    seed: int
-    hardware: Hardware
-    record: Record
-    folder: Path
-    title: str
-    init_seed: int | None = None
-    """Of the fresh weights, where it is not `seed`."""
-
-    def network(self) -> Network:
-        """With fresh weights."""
-        num_outputs = load("task", self.task).num_outputs(len(self.inputs.card.classes))
-        shape = tuple(self.inputs.policy["output_shape"])
-        seed = self.seed if self.init_seed is None else self.init_seed
-        return Network.create(self.recipe.model, self.inputs.card, shape, num_outputs, seed)
-
-
-def fit(
-    recipe: Recipe,
-    inputs: Inputs,
-    *,
-    task: Component,
-    seed: int,
-    hardware: Hardware,
-    record: Record,
-    folder: Path,
-    title: str,
-    init_seed: int | None = None,
-) -> Network | None:
+def fit(job: Job, inputs: Inputs) -> Network | None:
     """Train on train, and keep the epoch that is best by what the task has one watch.
 
-    Args:
-        record: receives the figures of each epoch, in the first device's process.
-        folder: for checkpoints. A fit that finds some there goes on from them, to the bits that it
-            would have had; so the folder belongs to one recipe, seed and data.
-        title: what the progress lines are called.
-        init_seed: of the fresh weights, where it is not `seed`.
-
     Returns:
-        The network, in its best epoch; None in all processes but the first of a launch.
+        The network in its best epoch; None in all processes but the first.
 
     Raises:
-        UserError: the loss is not finite, or the disk is full, or a process was killed.
-        RankError: one of several devices failed; the others were ended.
+        UserError: the loss is not finite, the disk is full, or a process was killed.
+        Again: the fit is to be started again, on the same job.
     """
-    job = Job(recipe, inputs, task, seed, hardware, record, folder, title, init_seed)
-    on_all(hardware, partial(_train, job))
-    place = launch.place()
-    if place and place.rank > 0:
-        return None
-    network = job.network()
-    network.load_state_dict(torch.load(folder / BEST, map_location="cpu", weights_only=True))
-    return network.arrange(choose(hardware, fabric_of(hardware).device, network.body))
-
-
-def _train(job: Job) -> None:
-    fabric = fabric_of(job.hardware)
-    fabric.launch()
-    cpu.use(job.hardware.threads)  # the launch may have set its own
-    draws_bar = fabric.is_global_zero and shows_bars()
-    plan = plan_of(fabric, job, Bar if draws_bar else Lines)
-    if fabric.is_global_zero and "auto" in (job.hardware.precision, job.hardware.memory_format):
-        print(f"{job.title}: {plan.network.arithmetic}", flush=True)
-    if job.hardware.compile:
-        compile_body(plan.network)
-    Loop(fabric, plan).run()
-
-
-def plan_of(fabric: Fabric, job: Job, progress: type[Bar] | type[Lines]) -> Plan:
-    """The network, the data and all else that a loop on this device needs."""
-    settings = job.recipe.training
-    data = Data(
-        job.inputs,
-        settings,
-        job.seed,
-        num_workers=job.hardware.loader_workers,
-        rank=fabric.global_rank,
-        world=fabric.world_size,
-        device=fabric.device,
+    cpu.use(job.hardware.threads)
+    folder, attempts = Path(job.folder), Attempts.load(Path(job.folder))
+    data = DataModule(
+        inputs, job.recipe.training, job.seed, num_workers=job.hardware.loader_workers
     )
-    network = job.network()
-    network.arrange(choose(job.hardware, fabric.device, network.body))
-    if fabric.world_size > 1:
-        globalise(network)
-    spread(network, fabric)
-    found = blocks(network.body)
-    return Plan(
-        network=network,
-        blocks=found,
-        optimizer=build(
-            settings.optimiser,
-            groups(
-                found,
-                lr=settings.lr,
-                weight_decay=settings.weight_decay,
-                lr_decay_by_depth=settings.transfer.lr_decay_by_depth,
-            ),
-        ),
-        loss=_loss(job, fabric.device),
-        scores=scores_of(job.task, job.inputs.card.target_scale),
-        monitor=monitor(job.task),
-        data=data,
-        settings=settings,
+    module = module_of(job, inputs)
+    module.lr_scale = attempts.lr_scale
+    module.num_parts = data.num_parts = attempts.num_parts or module.num_parts
+    trainer = trainer_of(job, module.monitor, data.block_size)
+    _arrange(job, module.network, trainer)
+    try:
+        trainer.fit(module, data, ckpt_path=checkpoint.latest(folder), weights_only=True)
+    except torch.OutOfMemoryError:
+        raise shrink(folder, module.num_parts, data.share) from None
+    except Exception:
+        _tell_who_was_killed(trainer)
+        raise
+    return _finished(job, module) if trainer.is_global_zero else None
+
+
+def module_of(job: Job, inputs: Inputs) -> ConvoyModule:
+    """Return what learns, with the weights that it begins with."""
+    card, recipe = inputs.card, job.recipe
+    num_outputs, shape = job.num_outputs(card), tuple(inputs.policy["output_shape"])
+    rule = recipe.training.class_weights
+    by_class = loss_weights(inputs.train.targets, len(card.classes), rule) if rule else None
+    init_seed = job.seed if job.init_seed is None else job.init_seed
+    return ConvoyModule(
+        recipe.model_dump(),
+        job.task.model_dump(),
+        shape,
+        num_outputs,
         seed=job.seed,
-        record=job.record,
-        progress=progress(job.title, settings, data.sampler.num_batches),
-        folder=job.folder,
+        target_scale=card.target_scale,
+        class_weights=None if by_class is None else by_class.tolist(),
+        network=Network.create(recipe.model, card, shape, num_outputs, init_seed),
     )
 
 
-def _loss(job: Job, device: torch.device) -> Loss:
-    """Of logits and of targets in their own units."""
-    losses, own = resolve("loss", job.recipe.loss)
-    rule, card, weights = job.recipe.training.class_weights, job.inputs.card, None
-    if rule:
-        by_class = loss_weights(job.inputs.train.targets, len(card.classes), rule)
-        weights = torch.from_numpy(by_class).float().to(device)
-    loss: Loss = losses.build(own, weights)
-    if not card.target_scale:
-        return loss
-    mean, std = torch.tensor(card.target_scale, device=device)
-    return standardised(loss, mean, std)
+def _arrange(job: Job, network: Network, trainer: Trainer) -> None:
+    """Have the network compute as the hardware can, and say so where nobody has said how."""
+    network.arrange(choose(job.hardware, trainer.strategy.root_device, network.body))
+    if trainer.is_global_zero:
+        Spool(Path(job.spool)).tag(network.arithmetic.tags())
+        if "auto" in (job.hardware.precision, job.hardware.memory_format):
+            print(f"{job.title}: {network.arithmetic}", flush=True)
+    if job.hardware.compile:
+        compile_body(network)
+
+
+def _tell_who_was_killed(trainer: Trainer) -> None:
+    """Raise the cause where another process that this one has started was killed by a signal."""
+    started: list[subprocess.Popen[Any]] = getattr(trainer.strategy.launcher, "procs", [])
+    end_s = time.monotonic() + SETTLE_S
+    while started and time.monotonic() < end_s:
+        for rank, other in enumerate(started, start=1):
+            if (other.poll() or 0) < 0:
+                raise ended_by_signal(rank, -int(other.returncode)) from None
+        time.sleep(0.01)
+
+
+def _finished(job: Job, module: ConvoyModule) -> Network:
+    """Return the best epoch's network; it and the figures are written where the job wants them."""
+    held = checkpoint.read(Path(job.folder) / checkpoint.BEST)["state_dict"]
+    network = module.network.cpu()
+    weights = {name.removeprefix("network."): value for name, value in held.items()}
+    network.load_state_dict(weights)
+    if job.network:
+        network.save(Path(job.network), job.recipe.model)
+        _write_history(module.history, Path(job.network) / "history.csv")
+    return network
+
+
+def _write_history(history: list[dict[str, float]], path: Path) -> None:
+    """Write the figures as a table: one row an epoch."""
+    with path.open("w", newline="") as file:
+        table = csv.DictWriter(file, fieldnames=["epoch", *history[0]])
+        table.writeheader()
+        table.writerows({"epoch": i + 1, **figures} for i, figures in enumerate(history))

@@ -22,11 +22,8 @@ class Step(NamedTuple):
     """How often each row stood in this epoch before."""
 
 
-Block = list[Step]  # read and augmented at once: numpy's overhead is paid once for all of them
-
-
-class Shuffled(Sampler[Block]):
-    """The batches of an epoch, in blocks.
+class Shuffled(Sampler[list[Step]]):
+    """The batches of an epoch, in blocks that are read and augmented at once.
 
     The last samples that fill no batch are left out of this epoch. An epoch may begin in its
     middle, as after a checkpoint: set `first_batch`, which holds for one epoch.
@@ -63,9 +60,10 @@ class Shuffled(Sampler[Block]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return math.ceil((self.num_batches - self.first_batch) / self._block_size)
+        """Count the blocks of one whole epoch."""
+        return math.ceil(self.num_batches / self._block_size)
 
-    def __iter__(self) -> Iterator[Block]:
+    def __iter__(self) -> Iterator[list[Step]]:
         first, self.first_batch = self.first_batch, 0
         steps = self._steps(self.epoch)[first:]
         for start in range(0, len(steps), self._block_size):
@@ -97,11 +95,16 @@ class Shuffled(Sampler[Block]):
 
 
 class Ordered(Sampler[Int[np.ndarray, " b"]]):
-    """Every sample exactly once over all devices, none twice: no padding."""
+    """Every sample exactly once over all devices, and equally many batches on each.
+
+    A device that has no sample left for its last batch gets an empty one: where weights are
+    sharded, all devices have to compute together.
+    """
 
     def __init__(self, num_samples: int, batch_size: int, rank: int, world: int) -> None:
         rows = np.arange(num_samples)[rank::world]
-        self._batches = [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
+        most = math.ceil(num_samples / world)
+        self._batches = [rows[i : i + batch_size] for i in range(0, most, batch_size)]
 
     def __len__(self) -> int:
         return len(self._batches)

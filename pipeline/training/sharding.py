@@ -5,8 +5,7 @@ its weights, and let go of them afterwards (Y. Zhao et al., PyTorch FSDP, 2023; 
 version of it). A checkpoint holds whole tensors, as that of any other fit does.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -41,41 +40,28 @@ def units(module: nn.Module, least: int) -> list[nn.Module]:
     return found
 
 
-def whole(state: Any) -> Any:
-    """The same with all shards put together, on the CPU. All devices have to ask for it."""
-    if isinstance(state, DTensor):
-        return state.full_tensor().cpu()
-    if isinstance(state, Mapping):
-        return {key: whole(value) for key, value in state.items()}
-    return state
+def whole(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Put all shards together, on the CPU. All devices have to ask for it."""
+    return {k: v.full_tensor().cpu() if isinstance(v, DTensor) else v for k, v in state.items()}
 
 
-def cut(state: Mapping[str, Any], like: Mapping[str, Any]) -> dict[str, Any]:
-    """The tensors of `state` in shards where those of `like` are."""
+def cut(state: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Cut the tensors of `state` into shards where those of `like` are."""
     return {name: _cut(value, like[name]) for name, value in state.items()}
 
 
-def cut_optimizer(state: dict[str, Any], parameters: Sequence[Tensor]) -> dict[str, Any]:
-    """The state of an optimiser over `parameters`, in shards where they are."""
-    held = {
-        place: {key: _cut(value, parameters[place]) for key, value in of_one.items()}
-        for place, of_one in state["state"].items()
-    }
-    return {**state, "state": held}
-
-
 def local(tensors: Mapping[str, Tensor]) -> list[Tensor]:
-    """What this device has of them, sharing their memory."""
+    """Return what this device has of them; the memory is shared."""
     return [t.to_local() if isinstance(t, DTensor) else t for t in tensors.values()]
 
 
 def is_cut(tensor: Tensor) -> bool:
-    """Whether it is one of the shards."""
+    """Tell whether it is one of the shards."""
     return isinstance(tensor, DTensor)
 
 
-def _cut(value: Any, like: Tensor) -> Any:
-    if not isinstance(like, DTensor) or getattr(value, "shape", None) != like.shape:
+def _cut(value: Tensor, like: Tensor) -> Tensor:
+    if not isinstance(like, DTensor):
         return value
     on_device = value.to(like.device)
     return distribute_tensor(on_device, like.device_mesh, like.placements, src_data_rank=None)

@@ -19,8 +19,8 @@ from pipeline.params import Hardware, Training, monitor
 from pipeline.precision import choose
 from pipeline.predicting import choose_device, predict_logits
 from pipeline.training.averaging import update_batch_norm
-from pipeline.training.data import Data, Inputs
-from pipeline.training.plan import scores_of
+from pipeline.training.datamodule import DataModule, Inputs
+from pipeline.training.objective import scores_of
 
 Mix = Callable[[Sequence[Network]], Network]
 Judge = Callable[[Network], float]
@@ -83,7 +83,7 @@ def make_soup(
     device = choose_device(hardware.accelerator)
     for network in members.values():
         network.to(device).arrange(choose(hardware, device, network.body))
-    data = Data(inputs, training, seed, device=device)
+    data = DataModule(inputs, training, seed, device=device)
     scores, watched = scores_of(task, inputs.card.target_scale), monitor(task).removeprefix("val/")
 
     def mix(networks: Sequence[Network]) -> Network:
@@ -109,7 +109,7 @@ def mean_of(networks: Sequence[Network]) -> Network:
     return mean
 
 
-def _estimate_statistics(mean: Network, networks: Sequence[Network], data: Data) -> None:
+def _estimate_statistics(mean: Network, networks: Sequence[Network], data: DataModule) -> None:
     """Of batch norm, on images as training saw them; frozen ones, which are equal in all, stay."""
     mean.train()
     norms = {name: m for name, m in mean.named_modules() if isinstance(m, _BatchNorm)}
@@ -117,8 +117,7 @@ def _estimate_statistics(mean: Network, networks: Sequence[Network], data: Data)
         if _is_frozen([network.get_submodule(name) for network in networks]):
             norm.eval()
     if any(norm.training for norm in norms.values()):
-        data.sampler.set_epoch(0)
-        update_batch_norm(mean, (data.to_device(batch).images for batch in data.train()))
+        update_batch_norm(mean, (batch.images for batch in data.batches(epoch=0)))
 
 
 def _is_frozen(norms: Sequence[nn.Module]) -> bool:

@@ -10,7 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from pipeline import depth
 from pipeline import optimisation as settings
-from pipeline.training.optimisers.groups import Block
+from pipeline.training.optimisers import Block
 
 
 def blocks(body: nn.Module) -> list[Block]:

@@ -1,0 +1,316 @@
+"""The `LightningModule`: a network, its loss, its optimiser, and what is watched of it.
+
+A batch of Lightning's is a block of ours (`batches.Block`): up to 16 batches, each of which is one
+step of the optimiser. What Lightning does around a batch is then paid once a block
+(bench/results/loop.md); so optimisation is manual, as Lightning calls it.
+"""
+
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
+from hashlib import blake2b
+from typing import Any
+
+import torch
+from jaxtyping import Float, UInt8
+from pytorch_lightning import Callback, LightningModule
+from pytorch_lightning.strategies import ModelParallelStrategy, SingleDeviceStrategy
+from pytorch_lightning.utilities.model_helpers import is_overridden
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+
+from pipeline.artifacts import Scale
+from pipeline.component import retuple, schema
+from pipeline.network import Network
+from pipeline.params import Recipe, monitor
+from pipeline.training.batch_norm import GlobalBatchNorm
+from pipeline.training.batches import Batch, Block, ValBatch, split
+from pipeline.training.data_parallel import connect
+from pipeline.training.datamodule import DataModule
+from pipeline.training.objective import Loss, loss_of, scores_of
+from pipeline.training.optimisers import build, groups, scale_lr, weights
+from pipeline.training.penalties import clip, penalty
+from pipeline.training.schedules import factor
+from pipeline.training.sharding import shard
+from pipeline.training.transfer import blocks, freeze, num_learning
+
+STATE = "convoy"  # the part of a checkpoint that is ours
+STEP_HOOKS = ("on_before_backward", "on_after_backward", "on_before_optimizer_step")
+
+
+class ConvoyModule(LightningModule):
+    """What learns. `ConvoyModule.load_from_checkpoint("best.ckpt")` gives the best epoch back.
+
+    Args:
+        recipe, task: as in params.yaml, in plain types, which a checkpoint holds.
+        input_shape: height, width and channels of an image.
+        num_outputs: logits of an image.
+        seed: of dropout, together with the step and the device.
+        target_scale: mean and standard deviation of values; empty for other tasks.
+        class_weights: of the loss, one a class or label.
+        network: with the weights to begin with; without one, a network to load weights into.
+    """
+
+    def __init__(
+        self,
+        recipe: dict[str, Any],
+        task: dict[str, Any],
+        input_shape: tuple[int, ...],
+        num_outputs: int,
+        *,
+        seed: int = 0,  # noqa: ARG002  # Lightning keeps it with all others in `hparams`
+        target_scale: Scale = (),
+        class_weights: list[float] | None = None,  # noqa: ARG002
+        network: Network | None = None,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters(ignore="network")
+        self.automatic_optimization = False
+        self.recipe = Recipe.model_validate(retuple(recipe))
+        self.settings = self.recipe.training
+        own_task = schema("task", task["name"]).model_validate(retuple(task))
+        self.monitor = monitor(own_task)
+        self._scores = scores_of(own_task, target_scale)
+        self.network = network or Network.build(self.recipe.model, tuple(input_shape), num_outputs)
+        self.history: list[dict[str, float]] = []
+        """The figures of all epochs that are done."""
+        self.num_parts = self.settings.micro_batches
+        """Parts of a batch that are computed one after the other."""
+        self.lr_scale = 1.0
+        """Below 1 where an attempt at this fit has diverged."""
+        self._restored_losses: list[float] = []
+        self._num_done = 0
+
+    # --- the network, the loss, the optimiser
+
+    def forward(self, images: UInt8[Tensor, "n h w c"]) -> Float[Tensor, "n k"]:
+        """Compute logits."""
+        logits: Tensor = self.network(images)
+        return logits
+
+    @cached_property
+    def loss(self) -> Loss:
+        """The loss of logits and targets, on this module's device."""
+        weights, scale = self.hparams["class_weights"], self.hparams["target_scale"]
+        return loss_of(self.recipe.loss, weights, scale, self.device)
+
+    def configure_model(self) -> None:
+        """Cut the parameters into shards where the strategy wants that; batch norm stays global."""
+        strategy = None if self._trainer is None else self.trainer.strategy
+        if isinstance(strategy, ModelParallelStrategy):
+            GlobalBatchNorm(strategy.root_device.type).apply(self)
+            shard(self.network, strategy.device_mesh["data_parallel"])
+
+    def configure_optimizers(self) -> Optimizer:
+        """Build the optimiser over all parameters: while they are frozen, none moves them."""
+        self.blocks = blocks(self.network.body)
+        return build(
+            self.settings.optimiser,
+            groups(
+                self.blocks,
+                lr=self.settings.lr,
+                weight_decay=self.settings.weight_decay,
+                lr_decay_by_depth=self.settings.transfer.lr_decay_by_depth,
+            ),
+        )
+
+    def lr_factor(self, step: int) -> float:
+        """Return what all learning rates are multiplied by: a function of the step."""
+        return self.lr_scale * factor(
+            self.settings.schedule,
+            step,
+            steps_per_epoch=self.num_batches,
+            num_epochs=self.settings.epochs,
+            history=self.watched,
+        )
+
+    def lr(self, step: int) -> float:
+        """Return the classifier's learning rate."""
+        return self.settings.lr * self.lr_factor(step)
+
+    # --- training
+
+    def begin(self, data: DataModule, optimizer: Optimizer) -> None:
+        """Get ready to make steps, in a Trainer or without one."""
+        self.data, self._optimizer = data, optimizer
+        self.num_batches = data.sampler.num_batches
+        """In one epoch."""
+        self._losses = torch.zeros(self.num_batches, device=self.device)
+        self._num_learning = len(self.blocks)
+        self._backward: Callable[[Tensor], None] = torch.autograd.backward
+        self._counts_steps = False
+
+    def on_fit_start(self) -> None:
+        """Get ready for all callbacks, which come before this module when training starts."""
+        trainer: Any = self.trainer
+        self.begin(trainer.datamodule, trainer.optimizers[0])
+        self._counts_steps = self._is_alone() and not self._is_listened_to()
+        if not self._counts_steps:
+            self._backward, self._optimizer = self.manual_backward, self.optimizers()  # type: ignore
+
+    def on_train_start(self) -> None:
+        """Go on from the checkpoint, where there was one."""
+        restored = torch.tensor(self._restored_losses, device=self.device)
+        self._losses[: len(restored)] = restored
+        connect(self, self.network.input_shape)
+        self.prepare(self.current_epoch)
+
+    def on_train_epoch_start(self) -> None:
+        """Let the network learn what it is to learn in this epoch."""
+        self.prepare(self.current_epoch)
+
+    def prepare(self, epoch: int) -> None:
+        """Put the network into training mode, with what is frozen in `epoch` frozen."""
+        num = num_learning(self.settings.transfer, epoch, len(self.blocks))
+        self.train()
+        freeze(self.network, self.blocks, num)
+        if num != self._num_learning:
+            self._num_learning = num
+            connect(self, self.network.input_shape)
+        decayed = weights(self._optimizer.param_groups)
+        self._penalised = [weight for weight in decayed if weight.requires_grad]
+
+    def training_step(self, block: Block, index: int) -> dict[str, Tensor]:  # noqa: ARG002
+        """Make a step of the optimiser for each batch of a block; returns the mean losses."""
+        first = block.epoch * self.num_batches + block.first
+        losses = torch.stack([self.update(b, first + i) for i, b in enumerate(block.batches)])
+        self._num_done = block.first + len(losses)
+        self._losses[block.first : self._num_done] = losses
+        if self._counts_steps:  # as Lightning's own optimiser does
+            progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
+            progress.total.ready += len(losses)
+            progress.total.completed += len(losses)
+        return {"loss": losses.mean(), "losses": losses}
+
+    def update(self, batch: Batch, step: int, lr_factor: float | None = None) -> Float[Tensor, ""]:
+        """Make one step of the optimiser.
+
+        Args:
+            step: counted over all epochs.
+            lr_factor: what the learning rates are multiplied by, in place of the schedule's.
+
+        Returns:
+            The batch's mean loss before, still on its device: no step waits for it.
+        """
+        self._seed_dropout(step)
+        scale_lr(self._optimizer, self.lr_factor(step) if lr_factor is None else lr_factor)
+        loss = self._gradients(self.data.to_device(batch))
+        if self.settings.clip:
+            clip(self.settings.clip, list(self.network.parameters()))
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        return loss
+
+    def _gradients(self, batch: Batch) -> Tensor:
+        """Add up a batch's gradients, part by part."""
+        *others, last = split(batch, self.num_parts)
+        losses = []
+        for part in others:
+            with self._without_sums():
+                losses.append(self._learn(part))
+        losses.append(self._learn(last, is_last=True))
+        return sum(losses[1:], losses[0])
+
+    def _learn(self, part: Batch, *, is_last: bool = False) -> Tensor:
+        """Add the gradients of a part of a batch; returns its share of the batch's mean loss."""
+        loss = self._loss(part)
+        if self.num_parts > 1:
+            loss = loss / self.num_parts
+        share = loss.detach()
+        if is_last and (self.settings.penalty.l1 or self.settings.penalty.l2):
+            loss = loss + penalty(self.settings.penalty, self._penalised)
+        self._backward(loss)
+        return share
+
+    def _loss(self, batch: Batch) -> Tensor:
+        logits = self.network(batch.images)
+        loss = self.loss(logits, batch.targets)
+        if batch.other_targets is None:
+            return loss
+        return batch.share * loss + (1 - batch.share) * self.loss(logits, batch.other_targets)
+
+    def _seed_dropout(self, step: int) -> None:
+        """Tie what a network draws to (seed, step, device), not to what was drawn before."""
+        rank = 0 if self._trainer is None else self.global_rank
+        key = f"{self.hparams['seed']}/{step}/{rank}".encode()
+        seed = int.from_bytes(blake2b(key, digest_size=8).digest()) >> 1
+        if self.device.type == "cuda":
+            torch.cuda.default_generators[self.device.index or 0].manual_seed(seed)
+        else:
+            torch.default_generator.manual_seed(seed)
+
+    def _without_sums(self) -> AbstractContextManager[None]:
+        """Inside, gradients are not added up over the devices, where each can hold them whole."""
+        model = None if self._trainer is None else self.trainer.strategy.model
+        return model.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext()
+
+    def _is_alone(self) -> bool:
+        """Whether the strategy has nothing to do in a step."""
+        return isinstance(self.trainer.strategy, SingleDeviceStrategy)
+
+    def _is_listened_to(self) -> bool:
+        """Whether a callback asks to be told within a step."""
+        return any(
+            is_overridden(hook, callback, parent=Callback)
+            for callback in self.trainer.callbacks  # type: ignore[attr-defined]
+            for hook in STEP_HOOKS
+        )
+
+    # --- validation
+
+    @property
+    def watched(self) -> list[float]:
+        """The monitored figure of every epoch that is done: lower is better."""
+        return [figures[self.monitor] for figures in self.history]
+
+    @property
+    def is_best(self) -> bool:
+        """Whether no epoch was as good as the last one."""
+        *others, last = self.watched
+        return all(last < other for other in others)
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin to add up."""
+        self._sums: dict[str, float] = {}
+        self._num_validated = 0
+
+    def validation_step(self, batch: ValBatch, index: int) -> None:  # noqa: ARG002
+        """Add up the scores of some images."""
+        logits = self.network(batch.images.to(self.device)).float().cpu().numpy()
+        for name, values in self._scores(logits, batch.targets.numpy()).items():
+            added = float(values.sum()) if batch.counts else 0.0
+            self._sums[name] = self._sums.get(name, 0.0) + added
+        self._num_validated += len(batch.targets) * batch.counts
+
+    def on_validation_epoch_end(self) -> None:
+        """Note the figures of the epoch: means over val, each sample once, on any devices."""
+        values = torch.tensor([*self._sums.values(), self._num_validated], dtype=torch.float64)
+        totals = self.trainer.strategy.reduce(values.to(self.device), reduce_op="sum")
+        means = (totals / totals[-1]).tolist()
+        figures = {f"val/{name}": mean for name, mean in zip(self._sums, means, strict=False)}
+        losses = self._mean_losses()
+        figures["train/loss"] = math.fsum(losses) / len(losses)
+        figures["train/lr"] = self._optimizer.param_groups[-1]["lr"]  # the classifier's
+        self.history.append(figures)
+        self._num_done = 0
+        exact = {name: torch.tensor(value, dtype=torch.float64) for name, value in figures.items()}
+        self.log_dict(exact, logger=False)  # for callbacks that monitor one
+
+    def _mean_losses(self) -> list[float]:
+        """Return the mean losses over the devices of the batches of this epoch that are done."""
+        losses = self._losses[: self._num_done].clone()
+        return [float(v) for v in self.trainer.strategy.reduce(losses, reduce_op="mean").tolist()]
+
+    # --- checkpoints
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what is ours, in plain types."""
+        checkpoint[STATE] = {"history": self.history, "losses": self._mean_losses()}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take it back."""
+        self.history = checkpoint[STATE]["history"]
+        self._restored_losses = checkpoint[STATE]["losses"]
+        self._num_done = len(self._restored_losses)

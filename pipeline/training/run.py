@@ -1,0 +1,58 @@
+"""The process of one fit.
+
+    python -m pipeline.training.run JOB
+
+Lightning starts the same command again for each further device of this machine; torchrun and srun
+start it for every device. What goes wrong is left in the job's folder, where `start.py` reads it.
+"""
+
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+
+from pipeline import process
+from pipeline.artifacts import Layout
+from pipeline.errors import UserError
+from pipeline.training.job import Job
+from pipeline.training.start import Told
+
+
+def main(path: Path) -> None:
+    """Run the job that a file describes."""
+    process.prepare_fit()
+    job = Job.load(path)
+    try:
+        from pipeline.training.datamodule import Inputs
+        from pipeline.training.fit import fit
+
+        fit(job, Inputs.open(Layout(), job.fold))
+    except Exception as error:
+        _tell(error, Path(job.folder))
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)  # a process that waits for another would not end by itself
+
+
+def _tell(error: Exception, folder: Path) -> None:
+    from pytorch_lightning.utilities import rank_zero_only
+
+    from pipeline.training.attempts import Again
+
+    rank, now_s = rank_zero_only.rank or 0, time.time()  # type: ignore[attr-defined]
+    if isinstance(error, Again):
+        Told(now_s, "again", str(error)).save(folder, rank)
+    elif isinstance(error, UserError):
+        Told(now_s, "mistake", str(error)).save(folder, rank)
+    else:
+        traceback.print_exc()
+        text = f"process {rank} has failed: {type(error).__name__}: {error}"
+        Told(now_s, "failure", text).save(folder, rank)
+
+
+if __name__ == "__main__":
+    try:
+        main(Path(sys.argv[1]))
+    except UserError as mistake:
+        sys.exit(str(mistake))

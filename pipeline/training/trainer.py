@@ -1,0 +1,191 @@
+"""Puts Lightning's `Trainer` together, as the recipe and the hardware want it."""
+
+import logging
+import os
+import sys
+import warnings
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning
+from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.profilers import (
+    AdvancedProfiler,
+    Profiler,
+    PyTorchProfiler,
+    SimpleProfiler,
+)
+from pytorch_lightning.strategies import (
+    DDPStrategy,
+    ModelParallelStrategy,
+    Strategy,
+    StrategyRegistry,
+)
+
+from pipeline import lightning_callbacks
+from pipeline.component import Component, names, resolve
+from pipeline.errors import UserError
+from pipeline.params import Hardware
+from pipeline.spool import Spool
+from pipeline.training.batch_norm import GlobalBatchNorm
+from pipeline.training.callbacks.checkpoints import Checkpoints
+from pipeline.training.callbacks.divergence import Divergence
+from pipeline.training.callbacks.early_stopping import EarlyStopping
+from pipeline.training.callbacks.epoch_lines import EpochLines
+from pipeline.training.callbacks.figures import Figures
+from pipeline.training.callbacks.weight_averaging import WeightAveraging
+from pipeline.training.checkpoint import DurableCheckpoints
+from pipeline.training.job import Job
+from pipeline.training.logger import SpoolLogger
+
+PROFILES = Path(".convoy/profiles")
+LOG_STEPS = 50  # how often callbacks of Lightning log, as is its default
+PROFILERS: dict[str, type[Profiler]] = {
+    "simple": SimpleProfiler,
+    "advanced": AdvancedProfiler,
+    "pytorch": PyTorchProfiler,
+}
+
+# Lightning advertises, and repeats advice that does not fit a loader of whole blocks.
+logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+warnings.filterwarnings("ignore", module="pytorch_lightning")
+warnings.filterwarnings("ignore", module="lightning_fabric")
+
+
+def trainer_of(job: Job, monitor: str, block_size: int) -> Trainer:
+    """Assemble the trainer of one fit.
+
+    Args:
+        monitor: the figure that is to become lower.
+        block_size: steps in one batch of Lightning's.
+
+    Raises:
+        UserError: this machine does not have the hardware, or a callback refuses its arguments.
+    """
+    hardware, settings, folder = job.hardware, job.recipe.training, Path(job.folder)
+    logger = SpoolLogger(Spool(Path(job.spool)))
+    shows_bar = sys.stderr.isatty()
+    try:
+        trainer = Trainer(
+            accelerator=hardware.accelerator,
+            devices=hardware.devices,
+            num_nodes=hardware.num_nodes,
+            strategy=_strategy(hardware),
+            plugins=_plugins(hardware),
+            logger=logger,
+            callbacks=_callbacks(job, monitor, logger, shows_bar=shows_bar),
+            max_epochs=settings.epochs,
+            num_sanity_val_steps=0,
+            log_every_n_steps=max(1, LOG_STEPS // block_size),
+            enable_progress_bar=shows_bar,
+            enable_model_summary=False,
+            use_distributed_sampler=False,  # ours splits a global batch, and pads nothing
+            profiler=_profiler(hardware, job.title),
+            default_root_dir=folder,
+        )
+    except (MisconfigurationException, ValueError, ImportError) as error:
+        first, *_ = str(error).strip().splitlines()
+        raise UserError(f"hardware: {first}") from None
+    logger.step = lambda: trainer.global_step
+    return trainer
+
+
+def _strategy(hardware: Hardware) -> Strategy | str:
+    """Return how devices work together: what is registered by the name, with our time limit."""
+    if hardware.world == 1 and hardware.strategy == "auto":
+        return "auto"
+    timeout = timedelta(seconds=hardware.timeout_s)
+    if hardware.strategy == "fsdp":  # the second version of it, which runs on CPUs too
+        return ModelParallelStrategy(
+            data_parallel_size=hardware.world,
+            tensor_parallel_size=1,
+            save_distributed_checkpoint=False,
+            timeout=timeout,
+        )
+    name = "ddp" if hardware.strategy == "auto" else hardware.strategy
+    registered: Any = StrategyRegistry[name]
+    own: dict[str, Any] = {**registered["init_params"], "timeout": timeout}
+    if registered["strategy"] is DDPStrategy:
+        own["broadcast_buffers"] = False  # batch norm is global: its buffers are equal everywhere
+    strategy: Strategy = registered["strategy"](**own)
+    return strategy
+
+
+def _plugins(hardware: Hardware) -> list[Any]:
+    sync = [GlobalBatchNorm(_device_type(hardware))] if hardware.world > 1 else []
+    return [DurableCheckpoints(), environment(hardware), *sync]
+
+
+def _device_type(hardware: Hardware) -> str:
+    import torch
+
+    is_cpu = hardware.accelerator == "cpu" or not torch.cuda.is_available()
+    return "cpu" if is_cpu else "cuda"
+
+
+def environment(hardware: Hardware) -> ClusterEnvironment:
+    """Return how the processes of a fit find each other: by what has started them.
+
+    Raises:
+        UserError: other than one process a device was started.
+    """
+    env, world = os.environ, hardware.world
+    # Within an allocation of SLURM all processes know of its tasks; those of srun of their own.
+    num_tasks = int(env.get("SLURM_STEP_NUM_TASKS", 1))
+    if world > 1 and "TORCHELASTIC_RUN_ID" in env:
+        _refuse_unless(hardware, "torchrun", int(env["WORLD_SIZE"]))
+        return TorchElasticEnvironment()
+    if world > 1 and num_tasks > 1:
+        _refuse_unless(hardware, "srun", num_tasks)
+        return SLURMEnvironment(auto_requeue=False)
+    return LightningEnvironment()
+
+
+def _refuse_unless(hardware: Hardware, by: str, num_processes: int) -> None:
+    if num_processes != hardware.world:
+        raise UserError(
+            f"hardware.devices × num_nodes: got {hardware.devices} × {hardware.num_nodes}, {by} "
+            f"has started {num_processes} processes; start one for each device"
+        )
+
+
+def _profiler(hardware: Hardware, title: str) -> Profiler | None:
+    if hardware.profiler is None:
+        return None
+    return PROFILERS[hardware.profiler](dirpath=PROFILES / title.replace(" ", "_"), filename="fit")
+
+
+def _callbacks(job: Job, monitor: str, logger: SpoolLogger, *, shows_bar: bool) -> list[Callback]:
+    settings, folder = job.recipe.training, Path(job.folder)
+    made: list[Callback] = [Divergence(folder)]
+    if settings.average:
+        made.append(WeightAveraging(settings.average))
+    made.append(Figures(logger))
+    made += map(_named, settings.callbacks)
+    if not shows_bar:
+        made.append(EpochLines(job.title))
+    if settings.patience is not None:
+        made.append(EarlyStopping(monitor, patience=settings.patience, check_finite=False))
+    return [*made, Checkpoints(folder)]
+
+
+def _named(chosen: Component) -> Callback:
+    """Build a callback that the recipe names: one of ours, or one of Lightning's."""
+    if chosen.name in names("callback"):
+        module, own = resolve("callback", chosen)
+        built: Callback = module.build(own)
+        return built
+    kind = getattr(pytorch_lightning.callbacks, lightning_callbacks.class_name(chosen.name))
+    arguments = {key: value for key, value in chosen.model_dump().items() if key != "name"}
+    try:
+        made: Callback = kind(**arguments)
+    except (MisconfigurationException, ImportError, TypeError, ValueError) as error:
+        raise UserError(f"training.callbacks: {chosen.name}: {error}") from None
+    return made
