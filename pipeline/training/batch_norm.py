@@ -8,32 +8,63 @@ from functools import cache
 from typing import Any
 
 import torch
+import torch.distributed as dist
+from pytorch_lightning.plugins import LayerSync
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pipeline.errors import UserError
-from pipeline.training import exchange
 
 PLAIN = (nn.BatchNorm1d, nn.BatchNorm2d)
 WITH_ACTIVATION = "timm.layers.norm_act.BatchNormAct2d"  # drops and activates on its own
 
 
-def globalise(module: nn.Module) -> None:
-    """Have every batch norm in `module` see the images of all processes, in place.
+class GlobalBatchNorm(LayerSync):
+    """Has every batch norm of a network see the images of all processes while it trains.
 
-    The weights stay. All processes have to hold equally many images.
+    All processes have to hold equally many images.
 
-    Raises:
-        UserError: a layer keeps statistics in a way of its own, which would be one device's.
+    Args:
+        device_type: cpu, cuda, … On a GPU it is torch's SyncBatchNorm, which refuses the CPU.
     """
-    for child in module.modules():
-        kind: Any = type(child)
-        if isinstance(child, _BatchNorm) and (kind in PLAIN or _name(kind) == WITH_ACTIVATION):
-            child.__class__ = _global(kind)
-        elif "running_var" in child._buffers and "Frozen" not in kind.__name__:
+
+    def __init__(self, device_type: str) -> None:
+        self._is_cpu = device_type == "cpu"
+
+    def apply(self, model: nn.Module) -> nn.Module:
+        """Change the layers in place; parameters and names stay.
+
+        Raises:
+            UserError: a layer keeps statistics in a way of its own, which would be one device's.
+        """
+        _refuse_others(model)
+        if not self._is_cpu:
+            from timm.layers import convert_sync_batchnorm  # torch's drops timm's activations
+
+            converted: nn.Module = convert_sync_batchnorm(model)
+            return converted
+        for child in model.modules():
+            if _is_known(child):
+                child.__class__ = _global(type(child))
+        return model
+
+    def revert(self, model: nn.Module) -> nn.Module:
+        """Leave the layers as they are: without other processes they compute alone."""
+        return model
+
+
+def _is_known(layer: nn.Module) -> bool:
+    kind = type(layer)
+    return kind in PLAIN or _name(kind) == WITH_ACTIVATION
+
+
+def _refuse_others(model: nn.Module) -> None:
+    for layer in model.modules():
+        kind = type(layer).__name__
+        if "running_var" in layer._buffers and not _is_known(layer) and "Frozen" not in kind:
             raise UserError(
-                f"hardware.devices: the network has layers of the kind {kind.__name__}, whose "
-                "statistics cannot be those of all devices; allowed 1 with this architecture"
+                f"hardware.devices: the network has layers of the kind {kind}, whose statistics "
+                "cannot be those of all devices; allowed 1 with this architecture"
             )
 
 
@@ -65,7 +96,7 @@ def _normalised(norm: _BatchNorm, input: Tensor) -> Tensor:
 def _gathered(features: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance over all processes, from those of each (T. Chan et al., 1979, eq. 1.5)."""
     own = torch.stack(torch.batch_norm_update_stats(features, None, None, momentum=0))
-    means, variances = exchange.gathered(own).unbind(1)
+    means, variances = _gathered_from_all(own).unbind(1)
     mean = means.mean(0)
     return mean, variances.mean(0) + (means - mean).square().mean(0)
 
@@ -76,7 +107,7 @@ def _remember(norm: _BatchNorm, mean: Tensor, variance: Tensor, count: int) -> N
     assert norm.num_batches_tracked is not None
     norm.num_batches_tracked += 1
     weight = 1 / int(norm.num_batches_tracked) if norm.momentum is None else norm.momentum
-    total = count * exchange.world()
+    total = count * _world()
     norm.running_mean.lerp_(mean, weight)
     norm.running_var.lerp_(variance * total / (total - 1), weight)
 
@@ -118,9 +149,9 @@ class _Normalise(torch.autograd.Function):
             eps=ctx.eps,
             output_mask=[False, True, True],
         )
-        count = features.numel() // features.shape[1] * exchange.world()
+        count = features.numel() // features.shape[1] * _world()
         slope = weight * torch.rsqrt(variance + ctx.eps)
-        scale, shift = exchange.summed(torch.stack([of_weight, of_bias])) * -slope / count
+        scale, shift = _summed(torch.stack([of_weight, of_bias])) * -slope / count
         own = _affine(features, scale, shift, mean, variance, ctx.eps)
         own.addcmul_(gradient, slope.view(-1, *[1] * (features.dim() - 2)))
         return own, of_weight, of_bias, None, None, None
@@ -134,6 +165,25 @@ def _affine(
         features, weight, bias, mean, variance, training=False, momentum=0, eps=eps
     )[0]
     return given
+
+
+def _world() -> int:
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def _gathered_from_all(own: Tensor) -> Tensor:
+    """Return the tensors of all processes, by rank."""
+    by_rank = own.new_zeros(_world(), *own.shape)
+    if _world() == 1:
+        return own[None]
+    dist.all_gather_into_tensor(by_rank, own)
+    return by_rank
+
+
+def _summed(own: Tensor) -> Tensor:
+    if _world() > 1:
+        dist.all_reduce(own)
+    return own
 
 
 def _name(kind: type) -> str:

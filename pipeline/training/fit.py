@@ -19,7 +19,7 @@ from pipeline.training.balance import loss_weights
 from pipeline.training.compiling import compile_body
 from pipeline.training.datamodule import DataModule, Inputs
 from pipeline.training.job import Job
-from pipeline.training.module import ConvoyModule
+from pipeline.training.module import STATE, ConvoyModule
 from pipeline.training.start import ended_by_signal
 from pipeline.training.trainer import trainer_of
 
@@ -99,13 +99,13 @@ def _tell_who_was_killed(trainer: Trainer) -> None:
 
 def _finished(job: Job, module: ConvoyModule) -> Network:
     """Return the best epoch's network; it and the figures are written where the job wants them."""
-    held = checkpoint.read(Path(job.folder) / checkpoint.BEST)["state_dict"]
+    best = checkpoint.read(Path(job.folder) / checkpoint.BEST)["state_dict"]
     network = module.network.cpu()
-    weights = {name.removeprefix("network."): value for name, value in held.items()}
-    network.load_state_dict(weights)
+    network.load_state_dict({k.removeprefix("network."): value for k, value in best.items()})
     if job.network:
         network.save(Path(job.network), job.recipe.model)
-        _write_history(module.history, Path(job.network) / "history.csv")
+        last = checkpoint.read(Path(job.folder) / checkpoint.EPOCH)
+        _write_history(last[STATE]["history"], Path(job.network) / "history.csv")
     return network
 
 

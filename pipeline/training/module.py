@@ -140,14 +140,14 @@ class ConvoyModule(LightningModule):
         self._losses = torch.zeros(self.num_batches, device=self.device)
         self._num_learning = len(self.blocks)
         self._backward: Callable[[Tensor], None] = torch.autograd.backward
-        self._counts_steps = False
+        self._is_bare = True
 
     def on_fit_start(self) -> None:
         """Get ready for all callbacks, which come before this module when training starts."""
         trainer: Any = self.trainer
         self.begin(trainer.datamodule, trainer.optimizers[0])
-        self._counts_steps = self._is_alone() and not self._is_listened_to()
-        if not self._counts_steps:
+        self._is_bare = self._is_alone() and not self._is_listened_to()
+        if not self._is_bare:
             self._backward, self._optimizer = self.manual_backward, self.optimizers()  # type: ignore
 
     def on_train_start(self) -> None:
@@ -178,7 +178,7 @@ class ConvoyModule(LightningModule):
         losses = torch.stack([self.update(b, first + i) for i, b in enumerate(block.batches)])
         self._num_done = block.first + len(losses)
         self._losses[block.first : self._num_done] = losses
-        if self._counts_steps:  # as Lightning's own optimiser does
+        if self._is_bare:  # Lightning's own optimiser counts its steps
             progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
             progress.total.ready += len(losses)
             progress.total.completed += len(losses)
@@ -197,11 +197,16 @@ class ConvoyModule(LightningModule):
         self._seed_dropout(step)
         scale_lr(self._optimizer, self.lr_factor(step) if lr_factor is None else lr_factor)
         loss = self._gradients(self.data.to_device(batch))
-        if self.settings.clip:
-            clip(self.settings.clip, list(self.network.parameters()))
+        if self._is_bare:
+            self.on_before_optimizer_step(self._optimizer)
         self._optimizer.step()
         self._optimizer.zero_grad()
         return loss
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:  # noqa: ARG002
+        """Clip the gradients of the global batch; callbacks have seen them before."""
+        if self.settings.clip:
+            clip(self.settings.clip, list(self.network.parameters()))
 
     def _gradients(self, batch: Batch) -> Tensor:
         """Add up a batch's gradients, part by part."""

@@ -17,6 +17,7 @@ from pipeline import process
 from pipeline.errors import UserError
 from pipeline.training.job import Job
 
+MODULE = "pipeline.training.run"
 LEFT = 128 + signal.SIGTERM  # the exit status of a fit that was asked to leave
 LEAVE_S = 30.0  # to write a large checkpoint
 TOLD = "told_{}.json"
@@ -60,7 +61,7 @@ class FitProcess:
             )
         self._folder = Path(job.folder)
         self._title = job.title
-        fit = [sys.executable, "-m", "pipeline.training.run", f"{file}"]
+        fit = [sys.executable, "-m", MODULE, f"{file}"]
         self._command = [*shlex.split(command or ""), *fit]
         job.save(file)
         self._process = self._started()

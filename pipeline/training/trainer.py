@@ -29,11 +29,12 @@ from pytorch_lightning.strategies import (
 )
 
 from pipeline import lightning_callbacks
-from pipeline.component import Component, names, resolve
+from pipeline.component import names, resolve
 from pipeline.errors import UserError
 from pipeline.params import Hardware
 from pipeline.spool import Spool
 from pipeline.training.batch_norm import GlobalBatchNorm
+from pipeline.training.batches import Block
 from pipeline.training.callbacks.checkpoints import Checkpoints
 from pipeline.training.callbacks.divergence import Divergence
 from pipeline.training.callbacks.early_stopping import EarlyStopping
@@ -176,16 +177,20 @@ def _callbacks(job: Job, monitor: str, logger: SpoolLogger, *, shows_bar: bool) 
     return [*made, Checkpoints(folder)]
 
 
-def _named(chosen: Component) -> Callback:
+def _num_images(block: Block) -> int:
+    return sum(len(batch.images) for batch in block.batches)
+
+
+def _named(chosen: Any) -> Callback:
     """Build a callback that the recipe names: one of ours, or one of Lightning's."""
     if chosen.name in names("callback"):
         module, own = resolve("callback", chosen)
         built: Callback = module.build(own)
         return built
     kind = getattr(pytorch_lightning.callbacks, lightning_callbacks.class_name(chosen.name))
-    arguments = {key: value for key, value in chosen.model_dump().items() if key != "name"}
+    own = {"batch_size_fn": _num_images} if chosen.name == "throughput_monitor" else {}
     try:
-        made: Callback = kind(**arguments)
+        made: Callback = kind(**own, **chosen.arguments)
     except (MisconfigurationException, ImportError, TypeError, ValueError) as error:
         raise UserError(f"training.callbacks: {chosen.name}: {error}") from None
     return made

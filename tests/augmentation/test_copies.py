@@ -10,7 +10,7 @@ from pipeline.augmentation.offline import materialise, num_copies
 from pipeline.augmentation.policy import Augmenter, freeze
 from pipeline.component import schema
 from pipeline.packed import Packed
-from pipeline.training.data import Inputs
+from pipeline.training.datamodule import Inputs
 
 SHAPE = (8, 8, 1)
 TARGETS = np.array([0] * 20 + [1] * 8 + [2] * 2)

@@ -12,7 +12,7 @@ from torch import nn
 from pipeline.errors import UserError
 from pipeline.models import airbench, cnn, lenet
 from pipeline.models._pooling import GlobalMean
-from pipeline.training.batch_norm import globalise
+from pipeline.training.batch_norm import GlobalBatchNorm
 
 COLOUR = (32, 32, 3)
 

@@ -46,7 +46,7 @@ def test_ema_is_its_sum_over_all_steps(num: int, half_life: float, steps: int) -
     for value in values:
         live.weight.data.copy_(value)
         mean.update(ema_weight(chosen, mean.num_updates, steps))
-    mean.copy_to_network()
+    mean.exchange()
     ages = torch.arange(num - 1, -1, -1, dtype=torch.float64).view(-1, 1, 1)
     shares = 0.5 ** (ages / (half_life * steps))  # half for each half-life that has passed
     expected = (shares * values.double()).sum(0) / shares.sum()
@@ -60,7 +60,7 @@ def test_swa_is_the_plain_mean_of_weights_and_buffers() -> None:
     for step in range(5):
         states.append(wander(body, step))
         mean.update(swa_weight(mean.num_updates))
-    mean.copy_to_network()
+    mean.exchange()
     close(
         body, {name: torch.stack([s[name] for s in states]).float().mean(0) for name in states[0]}
     )
@@ -81,19 +81,19 @@ def test_the_first_update_takes_the_weights_as_they_are() -> None:
     state = wander(body, 1)
     mean.update(ema_weight(EMA, 0, 100))
     wander(body, 2)
-    mean.copy_to_network()
+    mean.exchange()
     floats = {name: value for name, value in state.items() if value.is_floating_point()}
     assert all(torch.equal(body.state_dict()[name], value) for name, value in floats.items())
 
 
-def test_applied_lends_the_mean_and_gives_the_weights_back() -> None:
+def test_an_exchange_lends_the_mean_and_another_gives_the_weights_back() -> None:
     body = network()
     mean = Mean(body)
     average = copy.deepcopy(body.state_dict())
     state = wander(body, 1)
-    with pytest.raises(KeyboardInterrupt), mean.applied():
-        close(body, average)
-        raise KeyboardInterrupt
+    mean.exchange()
+    close(body, average)
+    mean.exchange()
     assert all(torch.equal(value, state[name]) for name, value in body.state_dict().items())
 
 
@@ -115,8 +115,8 @@ def test_a_loaded_mean_goes_on_with_the_same_bits() -> None:
         wander(other_body, step)
         if step >= 4:
             other.update(ema_weight(EMA, other.num_updates, 3))
-    mean.copy_to_network()
-    other.copy_to_network()
+    mean.exchange()
+    other.exchange()
     for name, value in body.state_dict().items():
         assert torch.equal(value, other_body.state_dict()[name]), name
 

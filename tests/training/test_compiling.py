@@ -8,13 +8,10 @@ import torch
 from torch import Tensor
 
 from pipeline import params
-from pipeline.component import schema
 from pipeline.errors import UserError
-from pipeline.params import Hardware
-from pipeline.training.fit import fit
 from tests.test_params import TREE
+from tests.training.fits import Crash, crashing_after, equal, fit_here, job, recipe
 from tests.training.test_data import inputs
-from tests.training.test_loop import Crash, equal, recipe
 
 TRAINING = {"average": {"name": "ema"}, "clip": {}, "micro_batches": 2}
 MODEL = {"widths": (4,), "dropout": 0.0}  # dropout of compiled code draws other numbers
@@ -22,22 +19,9 @@ MODEL = {"widths": (4,), "dropout": 0.0}  # dropout of compiled code draws other
 
 def run(folder: Path, crash_at: int | None = None, **hardware: Any) -> dict[str, Tensor]:
     """The weights; crashes after `crash_at` epochs."""
-
-    def record(figures: dict[str, float], epoch: int) -> None:
-        if epoch + 1 == crash_at:
-            raise Crash
-
-    network = fit(
-        recipe(TRAINING, MODEL),
-        inputs("crop_flip", None),
-        task=schema("task", "multiclass")(name="multiclass"),
-        seed=2,
-        hardware=Hardware(accelerator="cpu", precision="fp32", **hardware),
-        record=record,
-        folder=folder,
-        title="test",
-    )
-    return network.state_dict()
+    wanted = job(folder, recipe(TRAINING, MODEL), **hardware)
+    with crashing_after(crash_at):
+        return fit_here(wanted, inputs("crop_flip", None)).state_dict()
 
 
 @pytest.mark.slow

@@ -12,8 +12,9 @@ from pipeline.augmentation.policy import freeze
 from pipeline.component import schema
 from pipeline.packed import Packed
 from pipeline.params import Mixing, Training
-from pipeline.training import data
-from pipeline.training.data import Batch, Data, Inputs, block_size
+from pipeline.training import datamodule
+from pipeline.training.batches import Batch
+from pipeline.training.datamodule import DataModule, Inputs, block_size
 
 SHAPE = (9, 9, 3)
 NUM, BATCH = 46, 8  # the last six fill no batch
@@ -53,7 +54,7 @@ class Loader:
         device: str = "cpu",
     ) -> None:
         settings = Training(epochs=1, batch_size=BATCH, lr=0.1, **training)
-        self.data = Data(
+        self.data = DataModule(
             given,
             settings,
             seed=5,
@@ -62,12 +63,12 @@ class Loader:
             world=world,
             device=torch.device(device),
         )
-        self.loader = self.data.train()
+        self.loader = self.data.train_dataloader()
 
     def epoch(self, epoch: int, first_batch: int = 0) -> Iterator[Batch]:
         self.loader.sampler.set_epoch(epoch)
         self.loader.sampler.first_batch = first_batch
-        return iter(self.loader)
+        return (batch for block in self.loader for batch in block.batches)
 
 
 Seen = list[tuple[np.ndarray, np.ndarray, np.ndarray | None, float]]
@@ -119,7 +120,7 @@ def test_an_accelerator_that_augments_makes_the_same_pixels(
 ) -> None:
     """torch's own steps, here on the CPU: `meta` is no CPU, and nothing is moved to it."""
     given = inputs("crop_flip", None)
-    monkeypatch.setattr(data, "_moved", lambda batch, _: batch)
+    monkeypatch.setattr(datamodule, "moved", lambda batch, _: batch)
     plain = list(Loader(given, {}, 0, 0, 1).epoch(1))
     left = Loader(given, {}, 2, 0, 1, device="meta")
     for batch, expected in zip(left.epoch(1), plain, strict=True):
@@ -183,7 +184,7 @@ def test_mixed_targets_are_those_of_the_mixed_images() -> None:
             assert (int(first), int(second)) in explained
 
 
-def test_blocks_are_bounded_by_images_and_by_bytes() -> None:
-    assert block_size(64, (28, 28, 1)) == 64
+def test_blocks_are_bounded_by_steps_and_by_bytes() -> None:
+    assert block_size(64, (28, 28, 1)) == 16
     assert block_size(64, (224, 224, 3)) == 1
-    assert block_size(10_000, (8, 8, 1)) == 1
+    assert block_size(10_000, (28, 28, 1)) == 2

@@ -13,11 +13,12 @@ from torch.nn.functional import cross_entropy
 from pipeline.component import schema
 from pipeline.network import Network
 from pipeline.params import Hardware
-from pipeline.training.data import Batch, Data
+from pipeline.training.batches import Batch
+from pipeline.training.datamodule import DataModule
 from pipeline.training.find_lr import find_lr
 from tests.conftest import Workspace
+from tests.training.fits import recipe
 from tests.training.test_data import SHAPE, inputs
-from tests.training.test_loop import recipe
 
 GIVEN = inputs("crop_flip", None)
 PLAIN = recipe(
@@ -26,11 +27,9 @@ PLAIN = recipe(
 
 
 def batches() -> Iterator[Batch]:
-    data = Data(GIVEN, PLAIN.training, seed=0)
-    loader = data.train()
+    data = DataModule(GIVEN, PLAIN.training, seed=0)
     for epoch in count():
-        data.sampler.set_epoch(epoch)
-        yield from loader
+        yield from data.batches(epoch)
 
 
 def losses_by_hand(lrs: list[float]) -> list[float]:

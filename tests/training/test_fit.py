@@ -1,6 +1,6 @@
 """A fit: learns, repeats to the bit, and does not depend on workers or on devices."""
 
-import json
+import csv
 import subprocess
 import sys
 from typing import Any
@@ -16,41 +16,38 @@ from pipeline.network import Network
 from pipeline.predicting import predict_logits
 from pipeline.tasks.multiclass import predictions as log_probs
 from pipeline.tasks.multiclass import scores
-from pipeline.training.data import Inputs
+from pipeline.spool import Spool
+from pipeline.training.datamodule import Inputs
+from pipeline.training.job import Job
 from tests.conftest import ROOT, Workspace
 
-SCRIPT = """
-import json, sys
-from pathlib import Path
-from pipeline import params, process
-from pipeline.artifacts import Layout
-from pipeline.training.data import Inputs
-from pipeline.training.fit import fit
-
-process.prepare()
-tree, folder = json.loads(sys.argv[1]), Path(sys.argv[2])
-settings = params.parse(tree, "test")
-history = []
-def record(figures, epoch):
-    with (folder / "history").open("a") as file:
-        file.write(json.dumps(figures) + "\\n")
-folder.mkdir()
-network = fit(settings.recipes["r"], Inputs.open(Layout()), task=settings.task, seed=3,
-              hardware=settings.hardware, record=record, folder=folder / "checkpoints", title="t")
-network.save(folder, settings.recipes["r"].model)
-"""
+RESNET = {"name": "resnet", "widths": [8, 16]}
 
 
-def tree(hardware: dict[str, Any], **training: Any) -> dict[str, Any]:
-    made = params.read(ROOT / "params.yaml")
+def job(
+    workspace: Workspace, name: str, training: dict[str, Any], model: dict[str, Any], **hardware: Any
+) -> Job:
+    tree = params.read(ROOT / "params.yaml")
     recipe = {
-        "model": {"name": "resnet", "widths": [8, 16]},
+        "model": model,
         "loss": {"name": "cross_entropy"},
         "training": {"epochs": 3, "batch_size": 64, "lr": 0.01, **training},
     }
-    made.update(recipes={"r": recipe}, members={"m": {"recipe": "r"}, "n": {"recipe": "r"}})
-    made["hardware"] = {"precision": "fp32", **hardware}
-    return made
+    tree.update(recipes={"r": recipe}, members={"m": {"recipe": "r"}, "n": {"recipe": "r"}})
+    tree["hardware"] = {"precision": "fp32", **hardware}
+    settings, folder = params.parse(tree, "test"), workspace.folder / name
+    spool = Spool(folder / "spool")
+    spool.open("test", {"fingerprint": "", "stage": "train"})
+    return Job(
+        title="t",
+        recipe=settings.recipes["r"],
+        task=settings.task,
+        hardware=settings.hardware,
+        seed=3,
+        folder=f"{folder / 'checkpoints'}",
+        spool=f"{spool.folder}",
+        network=f"{folder}",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -63,16 +60,22 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 def train(
-    workspace: Workspace, name: str, training: dict[str, Any] | None = None, **hardware: Any
+    workspace: Workspace,
+    name: str,
+    training: dict[str, Any] | None = None,
+    model: dict[str, Any] | None = None,
+    **hardware: Any,
 ) -> tuple[dict, list[dict[str, float]]]:
-    """Weights and history of a fit in a process of its own."""
+    """Weights and history of a fit in processes of its own."""
     folder = workspace.folder / name
     if not folder.exists():
-        text = json.dumps(tree(hardware, **(training or {})))
-        command = [sys.executable, "-c", SCRIPT, text, str(folder)]
-        subprocess.run(command, cwd=workspace.folder, env=workspace.environment(), check=True)
-    lines = (folder / "history").read_text().splitlines()
-    return load_file(folder / "weights.safetensors"), [json.loads(line) for line in lines]
+        wanted = job(workspace, name, training or {}, model or RESNET, **hardware)
+        wanted.save(folder / "job.json")
+        module = [sys.executable, "-m", "pipeline.training.run", f"{folder / 'job.json'}"]
+        subprocess.run(module, cwd=workspace.folder, env=workspace.environment(), check=True)
+    with (folder / "history.csv").open() as file:
+        rows = [{key: float(v) for key, v in row.items()} for row in csv.DictReader(file)]
+    return load_file(folder / "weights.safetensors"), rows
 
 
 @pytest.mark.slow

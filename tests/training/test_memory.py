@@ -1,6 +1,5 @@
 """Memory that holds a few images only: simulated, since the CPU has no such error of its own."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +11,19 @@ from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.network import Network
-from pipeline.training import memory
-from tests.training import test_devices
-from tests.training.test_devices import forked, frequent, status  # noqa: F401  # a fixture
-from tests.training.test_loop import equal, recipe, run
+from pipeline.training.attempts import more_parts
+from tests.training.fits import equal, forked, forked_here, recipe, run, same, status
 
 FORWARD = Network.forward
 
 
-def holds(monkeypatch: pytest.MonkeyPatch, most: int, *, rank: str = "", calls: int = 0) -> None:
-    """Have networks refuse to learn from more than `most` images at once.
-
-    Args:
-        rank: only there.
-        calls: that go well before.
-    """
+def holds(monkeypatch: pytest.MonkeyPatch, most: int, *, calls: int = 0) -> None:
+    """Have networks refuse to learn from more than `most` images at once, after some calls."""
     made: list[int] = []
 
     def forward(self: Network, images: Tensor) -> Tensor:
         made.append(len(images))
-        is_here = os.environ.get("LOCAL_RANK", "") == rank
-        if is_here and self.training and len(images) > most and len(made) > calls:
+        if self.training and len(images) > most and len(made) > calls:
             raise torch.OutOfMemoryError("out of memory")
         return FORWARD(self, images)
 
@@ -83,22 +74,16 @@ def test_a_single_image_that_is_too_large_is_told(
 def test_parts_are_equal_and_at_least_twice_as_many(share: int, asked: int) -> None:
     if share % asked or asked == share:
         return
-    more = memory.more_parts(asked, share)
+    more = more_parts(asked, share)
     assert share % more == 0
     assert more == share or more >= 2 * asked
 
 
 @pytest.mark.slow
-def test_all_devices_agree(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    frequent: None,  # noqa: F811
-    capfd: pytest.CaptureFixture[str],
-) -> None:
+def test_all_devices_agree(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """One of two is short of memory: both begin anew, and end as though asked for it."""
     asked, found = tmp_path / "asked", tmp_path / "found"
-    assert status(forked(asked, recipe({"micro_batches": 2}), devices=2)) == 0
-    holds(monkeypatch, 2, rank="1")
-    assert status(forked(found, recipe({}), devices=2)) == 0
-    test_devices.same(asked, found)
+    assert status(forked_here(asked, recipe({"micro_batches": 2}), devices=2)) == 0
+    assert status(forked(found, recipe({}), "frequent,rank_1_holds_2", devices=2)) == 0
+    same(asked, found)
     assert capfd.readouterr().out.count("does not hold 4 images at once; from the last") == 1

@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-import torch.distributed as dist
-from safetensors.torch import load_file
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 
@@ -15,39 +13,31 @@ from pipeline import params
 from pipeline.component import schema
 from pipeline.errors import UserError
 from pipeline.params import Recipe
-from pipeline.training import ranks, sharding
+from pipeline.training import sharding
 from tests.conftest import ROOT
-from tests.training import test_devices
-from tests.training.test_devices import end, forked, frequent, status  # noqa: F401  # a fixture
-from tests.training.test_loop import recipe
-from tests.training.test_ranks import rank
+from tests.training import gloo
+from tests.training.fits import end, forked, forked_here, recipe, same, status, weights
 
 CNN, RESNET = {"name": "cnn", "widths": (4, 4)}, {"name": "resnet", "widths": (4, 8)}
 SGD = {"name": "sgd", "nesterov": True}
 
 
-@pytest.fixture
-def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that tests cut networks into several."""
-    monkeypatch.setattr(sharding, "UNIT", 100)
-
-
-def test_each_device_holds_its_half(tmp_path: Path) -> None:
+def test_each_device_holds_its_half() -> None:
     """And all of it comes together again, in a network of several units."""
     network = nn.Sequential(*(nn.Sequential(nn.Linear(16, 16), nn.ReLU()) for _ in range(3)))
-    weights = {name: value.clone() for name, value in network.state_dict().items()}
+    before = {name: value.clone() for name, value in network.state_dict().items()}
 
-    def work() -> None:
-        dist.init_process_group("gloo", rank=rank(), world_size=2)
+    def work(rank: int) -> None:  # noqa: ARG001
+        sharding.UNIT = 100
         sharding.shard(network, init_device_mesh("cpu", (2,)))
         half = sum(part.numel() for part in sharding.local(network.state_dict()))
-        assert half == sum(value.numel() for value in weights.values()) // 2
+        assert half == sum(value.numel() for value in before.values()) // 2
         assert all(map(sharding.is_cut, network.parameters()))
-        again = sharding.whole(sharding.cut(weights, network.state_dict()))
+        again = sharding.whole(sharding.cut(before, network.state_dict()))
         for found in (sharding.whole(network.state_dict()), again):
-            assert all(torch.equal(found[name], weights[name]) for name in weights)
+            assert all(torch.equal(found[name], before[name]) for name in before)
 
-    ranks.run(work, 2)
+    gloo.run(work, 2)
 
 
 @pytest.mark.slow
@@ -59,7 +49,7 @@ def test_each_device_holds_its_half(tmp_path: Path) -> None:
     ],
 )
 def test_two_shards_learn_what_one_device_learns(
-    model: dict[str, Any], training: dict[str, Any], tmp_path: Path, small_units: None
+    model: dict[str, Any], training: dict[str, Any], tmp_path: Path
 ) -> None:
     chosen = Recipe(
         model=schema("model", model["name"])(**model),
@@ -67,27 +57,25 @@ def test_two_shards_learn_what_one_device_learns(
         training={"epochs": 3, "batch_size": 8, "lr": 0.01, "optimiser": SGD, **training},
     )
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    assert status(forked(whole, chosen, devices=1)) == 0
-    assert status(forked(cut, chosen, devices=2, sharding="full")) == 0
-    one, two = (load_file(folder / "weights.safetensors") for folder in (whole, cut))
+    assert status(forked_here(whole, chosen, devices=1)) == 0
+    assert status(forked(cut, chosen, "small_units", devices=2, strategy="fsdp")) == 0
+    one, two = weights(whole), weights(cut)
     assert one.keys() == two.keys()
     for name, weight in one.items():
         torch.testing.assert_close(two[name], weight, rtol=1e-3, atol=1e-4, msg=name)
 
 
 @pytest.mark.slow
-def test_killed_and_resumed_in_shards(
-    tmp_path: Path,
-    frequent: None,  # noqa: F811
-    small_units: None,
-) -> None:
+def test_killed_and_resumed_in_shards(tmp_path: Path) -> None:
+    """Also with a last validation batch that one of the devices does not have."""
     chosen = recipe({"epochs": 4, "average": {"name": "ema"}})
     alone, killed = tmp_path / "alone", tmp_path / "killed"
-    assert status(forked(alone, chosen, devices=2, sharding="full")) == 0
-    child = forked(killed, chosen, devices=2, sharding="full")
-    assert end(child, killed, test_devices.PARENT, signal.SIGTERM, num_checkpoints=4) == 143
-    assert status(forked(killed, chosen, devices=2, sharding="full")) == 0
-    test_devices.same(alone, killed)
+    fsdp: dict[str, Any] = {"devices": 2, "strategy": "fsdp"}
+    assert status(forked(alone, chosen, "small_units", **fsdp)) == 0
+    child = forked(killed, chosen, "small_units,frequent", **fsdp)
+    assert end(child, killed, 0, signal.SIGTERM, num_checkpoints=4) == 143
+    assert status(forked(killed, chosen, "small_units", **fsdp)) == 0
+    same(alone, killed)
 
 
 def test_units_are_disjoint_called_and_large_enough() -> None:
@@ -102,7 +90,7 @@ def test_units_are_disjoint_called_and_large_enough() -> None:
 @pytest.mark.parametrize(
     ("hardware", "training", "said"),
     [
-        ({}, {}, "hardware.sharding: got full with 1 device; allowed with more"),
+        ({}, {}, "hardware.strategy: got fsdp with 1 device; allowed with more"),
         ({"devices": 2}, {"optimiser": {"name": "muon"}}, "optimiser muon; allowed any other"),
         ({"devices": 2}, {"penalty": {"l1": 1e-4}}, "penalty; allowed none; take weight_decay"),
     ],
@@ -111,7 +99,7 @@ def test_what_cannot_be_cut_is_refused(
     hardware: dict[str, Any], training: dict[str, Any], said: str
 ) -> None:
     tree = params.read(ROOT / "params.yaml")
-    tree["hardware"] = {"sharding": "full", **hardware}
+    tree["hardware"] = {"strategy": "fsdp", **hardware}
     tree["recipes"]["cnn"]["training"].update(training)
     with pytest.raises(UserError, match=said):
         params.parse(tree, "params.yaml")

@@ -19,7 +19,7 @@ from pipeline.network import Network
 from pipeline.params import Hardware, Training
 from pipeline.predicting import predict_logits
 from pipeline.tasks import multiclass
-from pipeline.training.data import Data
+from pipeline.training.datamodule import DataModule
 from pipeline.training.soup import METHODS, Soup, greedy, make_soup, mean_of, uniform
 from tests.conftest import Workspace, small
 from tests.training.test_data import inputs
@@ -85,9 +85,8 @@ def test_statistics_are_of_train_as_the_first_epoch_shows_it() -> None:
     """As torch estimates them, for the mean weights and no others."""
     members = {"a": network(0.1), "b": network(0.3)}
     expected = mean_of(list(members.values()))
-    data = Data(inputs("none", None), TRAINING, seed=5)
-    data.sampler.set_epoch(0)
-    update_bn([batch.images for batch in data.train()], expected)
+    data = DataModule(inputs("none", None), TRAINING, seed=5)
+    update_bn([batch.images for batch in data.batches(epoch=0)], expected)
     soup = soup_of(members, "uniform")
     for name, value in soup.network.state_dict().items():
         if value.is_floating_point():

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from pipeline.component import schema
 from pipeline.network import Network
-from pipeline.params import Hardware, Recipe, Training
-from pipeline.training.data import Data, Inputs
-from pipeline.training.fit import fit
+from pipeline.params import Recipe, Training
+from pipeline.training.datamodule import DataModule, Inputs
+from tests.training.fits import fit_here, job, told
 from tests.training.test_data import NUM, SHAPE, inputs
 
 MIXED = {"mixup_alpha": 0.4, "cutmix_alpha": 1.0}
@@ -38,30 +38,22 @@ def given(task: str, mixing: dict[str, float] | None) -> Inputs:
 
 def told_loss(task: str, made: Inputs, folder: Path, settings: dict[str, Any]) -> float:
     """The training loss of an epoch in which nothing is learned."""
-    told: list[float] = []
-    fit(
-        Recipe(
-            model=MODEL,
-            loss=schema("loss", LOSSES[task])(name=LOSSES[task]),
-            training={"epochs": 1, "batch_size": 8, "lr": 1e-12, **settings},
-        ),
-        made,
-        task=schema("task", task)(name=task),
-        seed=SEED,
-        hardware=Hardware(accelerator="cpu", precision="fp32"),
-        record=lambda figures, _: told.append(figures["train/loss"]),
-        folder=folder,
-        title="test",
+    chosen = Recipe(
+        model=MODEL,
+        loss=schema("loss", LOSSES[task])(name=LOSSES[task]),
+        training={"epochs": 1, "batch_size": 8, "lr": 1e-12, **settings},
     )
-    (loss,) = told
-    return loss
+    wanted = job(folder, chosen, task=task, seed=SEED)
+    fit_here(wanted, made)
+    ((_, figures),) = told(wanted)
+    return figures["train/loss"]
 
 
 def expected_loss(task: str, made: Inputs, weights: Tensor) -> float:
     """By the definitions, of the same batches."""
     network, losses = Network.create(MODEL, made.card, SHAPE, 3, SEED), []
     settings = Training(epochs=1, batch_size=8, lr=1.0)
-    for images, first, others, share, _ in Data(made, settings, SEED).train():
+    for images, first, others, share, _ in DataModule(made, settings, SEED).batches(epoch=0):
         second = first if others is None else others
         with torch.no_grad():
             logits = network(images)

@@ -1,7 +1,5 @@
 """What is frozen keeps every bit; what is thawed learns at the rate of its depth."""
 
-import json
-import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,25 +10,19 @@ import timm
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pipeline import params
-from pipeline.artifacts import Layout
 from pipeline.component import resolve, schema
 from pipeline.network import Network
 from pipeline.optimisation import Transfer
-from pipeline.params import Hardware
 from pipeline.training import checkpoint
-from pipeline.training.data import Inputs
-from pipeline.training.devices import fabric_of
-from pipeline.training.fit import Job, fit, plan_of
-from pipeline.training.progress import Lines
+from pipeline.training.fit import module_of
 from pipeline.training.transfer import blocks, freeze, num_learning
 from tests.conftest import Workspace
+from tests.training.fits import EPOCHS, Crash, equal, job, nan_at, recipe, run
 from tests.training.test_data import SHAPE, inputs
-from tests.training.test_fit import SCRIPT, tree
-from tests.training.test_loop import EPOCHS, Crash, _nan_at, equal, recipe, run
+from tests.training.test_fit import train
 
 EXTRACTION = Transfer(frozen_epochs=None)
 GRADUAL = Transfer(frozen_epochs=2, gradual=True)
@@ -119,16 +111,13 @@ def test_what_an_architecture_fixes_is_never_thawed() -> None:
 
 def test_rates_fall_with_the_distance_from_the_classifier(tmp_path: Path) -> None:
     training = {"transfer": {"lr_decay_by_depth": 0.5}, "optimiser": {"name": "muon"}}
-    task = schema("task", "multiclass")(name="multiclass")
-    hardware = Hardware(accelerator="cpu")
-    given = (recipe(training), inputs("none", None), task, 0, hardware)
-    job = Job(*given, lambda *_: None, tmp_path, "test")
-    plan = plan_of(fabric_of(job.hardware), job, Lines)
-    rates = {id(p): g["lr"] for g in plan.optimizer.param_groups for p in g["params"]}
-    for name, parameter in plan.network.named_parameters():
+    module = module_of(job(tmp_path, recipe(training)), inputs("none", None))
+    optimizer = module.configure_optimizers()
+    rates = {id(p): g["lr"] for g in optimizer.param_groups for p in g["params"]}
+    for name, parameter in module.network.named_parameters():
         (depth,) = (i for i, prefixes in enumerate(BLOCKS) if name.startswith(prefixes))
         assert rates[id(parameter)] == 0.01 * 0.5 ** (2 - depth)
-    assert plan.optimizer.param_groups[-1]["lr"] == 0.01  # the one that is told
+    assert optimizer.param_groups[-1]["lr"] == 0.01  # the one that is told
 
 
 def start() -> dict[str, Tensor]:
@@ -152,7 +141,8 @@ def test_a_fit_moves_a_block_from_the_epoch_on_in_which_it_is_thawed(tmp_path: P
     for num in range(1, EPOCHS + 1):
         with pytest.raises(Crash):
             run(tmp_path, crash_at=num, transfer={"frozen_epochs": 1, "gradual": True})
-        states.append(checkpoint.load_epoch(tmp_path).network)
+        held = checkpoint.read(tmp_path / "checkpoints" / checkpoint.EPOCH)["state_dict"]
+        states.append({k.removeprefix("network."): v.clone() for k, v in held.items()})
     learned = [moved(*pair) for pair in pairwise(states)]
     assert learned == [[False, False, True], [False, True, True], [True, True, True]]
 
@@ -180,7 +170,7 @@ def test_recovery_freezes_again_what_was_frozen(
     transfer = {"frozen_epochs": 2 - gradual, "gradual": gradual}
     halved = {"name": "step", "warmup_epochs": 0, "milestones_epochs": (2.0,), "gamma": 0.5}
     expected, _ = run(tmp_path / "halved", transfer=transfer, schedule=halved)
-    _nan_at(monkeypatch, {2 * 10 + 2 * 3})  # mixed batches take two calls: the third of epoch 3
+    nan_at(monkeypatch, {2 * 10 + 2 * 3})  # mixed batches take two calls: the third of epoch 3
     constant = {"name": "constant", "warmup_epochs": 0}
     weights, told = run(
         tmp_path / "taken back", transfer=transfer, schedule=constant, on_divergence="recover"
@@ -194,19 +184,17 @@ OPTIONS = {"layers": [1, 1, 1, 1], "channels": [8, 8, 16, 16]}
 THAWED = ("body.fc.", "body.layer4.", "body.layer3.")  # of six blocks, in three epochs
 
 
-def fine_tuning(devices: int) -> dict[str, Any]:
-    made = tree({"accelerator": "cpu", "devices": devices})
-    made["recipes"]["r"]["model"] = {
+FINE_TUNED: dict[str, Any] = {
+    "model": {
         "name": "timm", "architecture": "resnet18", "pretrained": PRETRAINED, "options": OPTIONS,
-    }  # fmt: skip
-    transfer = {"frozen_epochs": 1, "gradual": True, "lr_decay_by_depth": 0.5}
-    made["recipes"]["r"]["training"]["transfer"] = transfer
-    return made
+    },
+    "training": {"transfer": {"frozen_epochs": 1, "gradual": True, "lr_decay_by_depth": 0.5}},
+}  # fmt: skip
 
 
 @pytest.mark.slow
 def test_two_processes_thaw_as_one_does(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for stage in ("preprocess", "augment"):
         workspace.stage(stage)
@@ -215,14 +203,10 @@ def test_two_processes_thaw_as_one_does(
     body = timm.create_model("resnet18", **OPTIONS, num_classes=7, in_chans=1)
     Path(PRETRAINED).parent.mkdir(parents=True, exist_ok=True)
     save_file(body.state_dict(), PRETRAINED)
-    said = workspace.run(sys.executable, "-c", SCRIPT, json.dumps(fine_tuning(2)), "thawed")
-    assert "find_unused_parameters" not in said  # torch's advice where no block is unused any more
-    two = load_file("thawed/weights.safetensors")
-    settings = params.parse(fine_tuning(1), "test")
-    given = (settings.recipes["r"], Inputs.open(Layout()))
-    where = {"folder": Path("alone"), "record": lambda *_: None, "title": "test"}
-    hardware = settings.hardware
-    one = fit(*given, task=settings.task, seed=3, hardware=hardware, **where).state_dict()
+    one, _ = train(workspace, "alone", **FINE_TUNED, accelerator="cpu")
+    two, _ = train(workspace, "thawed", **FINE_TUNED, accelerator="cpu", devices=2)
+    said = capfd.readouterr()  # torch's advice where no block is unused any more
+    assert "find_unused_parameters" not in said.out + said.err
     for name, pretrained in body.state_dict().items():
         weight, other = one[f"body.{name}"], two[f"body.{name}"]
         if f"body.{name}".startswith(THAWED):

@@ -1,0 +1,248 @@
+"""Small fits for tests: in this process, or in processes of their own as a stage starts them."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+from pytest import MonkeyPatch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from pipeline import process
+from pipeline.artifacts import Layout, write_json
+from pipeline.component import schema
+from pipeline.errors import UserError
+from pipeline.losses import cross_entropy
+from pipeline.network import Network
+from pipeline.packed import Packed
+from pipeline.params import Hardware, Recipe
+from pipeline.spool import Spool
+from pipeline.training import datamodule, start
+from pipeline.training.attempts import Again
+from pipeline.training.callbacks import checkpoints
+from pipeline.training.checkpoint import EPOCH, MIDDLE
+from pipeline.training.datamodule import Inputs
+from pipeline.training.fit import fit
+from pipeline.training.job import Job
+from tests.training.test_data import inputs
+
+EPOCHS = 3  # of five batches each
+MIXED = {"mixup_alpha": 0.3}
+Told = list[tuple[int, dict[str, float]]]
+
+
+class Crash(Exception):  # noqa: N818
+    """Ends a fit where no one expects it."""
+
+
+def recipe(training: dict[str, Any], model: dict[str, Any] | None = None) -> Recipe:
+    chosen = {"name": "cnn", "widths": (4, 4), "dropout": 0.2} | (model or {})
+    return Recipe(
+        model=schema("model", chosen["name"])(**chosen),
+        loss=schema("loss", "cross_entropy")(name="cross_entropy"),
+        training={"epochs": EPOCHS, "batch_size": 8, "lr": 0.01} | training,
+    )
+
+
+def job(
+    folder: Path, chosen: Recipe, *, task: str = "multiclass", seed: int = 2, **hardware: Any
+) -> Job:
+    """A fit whose files are all below `folder`; its figures are told anew."""
+    spool = Spool(folder / "spool")
+    spool.open("test", {"fingerprint": "", "stage": "train"})
+    return Job(
+        title="test",
+        recipe=chosen,
+        task=schema("task", task)(name=task),
+        seed=seed,
+        hardware=Hardware(**{"accelerator": "cpu", "precision": "fp32", **hardware}),
+        folder=f"{folder / 'checkpoints'}",
+        spool=f"{spool.folder}",
+        network=f"{folder / 'network'}",
+    )
+
+
+def fit_here(wanted: Job, given: Inputs) -> Network:
+    """Run a fit in this process, again where it asks for that, as `start.run` does."""
+    while True:
+        try:
+            network = fit(wanted, given)
+        except Again as again:
+            print(again)
+        else:
+            assert network
+            return network
+
+
+def told(wanted: Job) -> Told:
+    """The figures of all epochs, as they stand in the spool."""
+    by_epoch: dict[int, dict[str, float]] = {}
+    for figure in Spool(Path(wanted.spool)).figures():
+        assert figure.name not in by_epoch.setdefault(figure.step, {})
+        by_epoch[figure.step][figure.name] = figure.value
+    return list(by_epoch.items())
+
+
+def run(
+    folder: Path, crash_at: int | None = None, model: dict[str, Any] | None = None, **training: Any
+) -> tuple[dict[str, Tensor], Told]:
+    """The weights and all figures; crashes when `crash_at` epochs are on disk."""
+    wanted = job(folder, recipe(training, model))
+    with crashing_after(crash_at):
+        network = fit_here(wanted, inputs("crop_flip", MIXED))
+    return network.state_dict(), told(wanted)
+
+
+@contextmanager
+def crashing_after(num_epochs: int | None) -> Iterator[None]:
+    """Inside, a fit crashes once it has saved the state at the end of so many epochs."""
+    save, done = checkpoints.Checkpoints.on_train_epoch_end, []
+
+    def crash(*arguments: Any) -> None:
+        save(*arguments)
+        done.append(1)
+        if len(done) == num_epochs:
+            raise Crash
+
+    checkpoints.Checkpoints.on_train_epoch_end = crash
+    try:
+        yield
+    finally:
+        checkpoints.Checkpoints.on_train_epoch_end = save
+
+
+def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
+
+
+def save_often(patch: MonkeyPatch) -> None:
+    """Have fits write a checkpoint at every other step."""
+    patch.setattr(datamodule, "BLOCK_STEPS", 2)
+    patch.setattr(checkpoints, "INTERVAL_S", 0.0)
+
+
+def nan_at(patch: MonkeyPatch, calls: set[int]) -> None:
+    """Make the loss of these calls NaN, whatever the network says."""
+    build, done = cross_entropy.build, []
+
+    def broken(*arguments: Any) -> Any:
+        loss = build(*arguments)
+
+        def sometimes(logits: Tensor, targets: Tensor) -> Tensor:
+            done.append(1)
+            return loss(logits, targets) * (float("nan") if len(done) in calls else 1.0)
+
+        return sometimes
+
+    patch.setattr(cross_entropy, "build", broken)
+
+
+# --- processes
+
+
+def on_disk(folder: Path, given: Inputs) -> Path:
+    """Write inputs to where a fit that runs in `folder` finds them."""
+    layout = Layout(folder)
+    stores = {layout.trainval: (given.train, given.val), layout.augmentation / "copies": ()}
+    for path, parts in stores.items():
+        path.mkdir(parents=True, exist_ok=True)
+        np.save(path / "images.npy", _joined([part.images for part in parts], given.train.images))
+        np.save(path / "targets.npy", _joined([p.targets for p in parts], given.train.targets))
+        np.save(path / "ids.npy", _joined([part.ids for part in parts], given.train.ids))
+        folds = [np.full(len(part.ids), fold) for part, fold in zip(parts, (-1, 0), strict=False)]
+        np.save(path / "folds.npy", _joined(folds, given.train.folds))
+    write_json(layout.augmentation / "policy.json", given.policy)
+    given.card.save(layout.card)
+    return folder
+
+
+def _joined(parts: list[np.ndarray], like: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.asarray(like)[:0], *map(np.asarray, parts)])
+
+
+def forked(folder: Path, chosen: Recipe, patches: str = "", **hardware: Any) -> int:
+    """Start a process that starts a fit as a stage does; returns its process id.
+
+    Args:
+        patches: what `tests.training.patched` is to change in every process of the fit.
+    """
+    on_disk(folder, inputs("crop_flip", MIXED))
+    child = os.fork()
+    if child:
+        return child
+    try:
+        os.chdir(folder)
+        os.environ.update(PATCHES=patches, PYTHONPATH=f"{Path(__file__).parents[2]}")
+        start.MODULE = "tests.training.patched"
+        process.exit_on_sigterm()
+        start.run(job(folder, chosen, **hardware), folder / "job.json")
+    except SystemExit as leaving:
+        os._exit(int(str(leaving.code)))
+    except UserError as error:
+        (folder / "told").write_text(f"{error}")
+        os._exit(1)
+    except BaseException as error:
+        (folder / "told").write_text(f"{type(error).__name__}: {error}")
+        os._exit(3)
+    os._exit(0)
+
+
+def forked_here(folder: Path, chosen: Recipe, **hardware: Any) -> int:
+    """Run a fit in a fork of this process, whose devices are forks too: it starts in no time."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        several = {"strategy": "ddp_fork"} if hardware.get("devices", 1) > 1 else {}
+        fit_here(job(folder, chosen, **hardware, **several), inputs("crop_flip", MIXED))
+    except BaseException as error:
+        print(f"{type(error).__name__}: {error}", flush=True)
+        os._exit(3)
+    os._exit(0)
+
+
+def status(child: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def end(child: int, folder: Path, victim: int, signum: int, num_checkpoints: int) -> int:
+    """Send a signal to one process of a fit when it has written some checkpoints.
+
+    Args:
+        victim: 0 for the process that has started the fit, 1 for the first of the fit, and so on.
+    """
+    for _ in range(num_checkpoints):
+        before = written(folder)
+        while written(folder) == before:
+            time.sleep(0.001)
+    of_it = [psutil.Process(child), *psutil.Process(child).children(recursive=True)]
+    of_it[victim].send_signal(signum)
+    ended = status(child)
+    assert not psutil.wait_procs(of_it[1:], timeout=20)[1]  # none is left
+    return ended
+
+
+def written(folder: Path) -> list[int]:
+    files = (folder / "checkpoints" / name for name in (EPOCH, MIDDLE))
+    return [file.stat().st_mtime_ns for file in files if file.exists()]
+
+
+def weights(folder: Path) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = load_file(folder / "network/weights.safetensors")
+    return found
+
+
+def same(one: Path, other: Path) -> None:
+    """Both fits have ended with the same bits and figures."""
+    assert equal(weights(one), weights(other))
+    for name in ("network/history.csv", "spool/metrics.jsonl"):
+        assert (one / name).read_text() == (other / name).read_text()
