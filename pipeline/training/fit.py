@@ -99,9 +99,9 @@ def _tell_who_was_killed(trainer: Trainer) -> None:
 
 def _finished(job: Job, module: ConvoyModule) -> Network:
     """Return the best epoch's network; it and the figures are written where the job wants them."""
-    best = checkpoint.read(Path(job.folder) / checkpoint.BEST)["state_dict"]
-    network = module.network.cpu()
-    network.load_state_dict({k.removeprefix("network."): value for k, value in best.items()})
+    best = Path(job.folder) / checkpoint.BEST
+    loaded = ConvoyModule.load_from_checkpoint(best, map_location="cpu", weights_only=True)
+    network = loaded.network.arrange(module.network.arithmetic)
     if job.network:
         network.save(Path(job.network), job.recipe.model)
         last = checkpoint.read(Path(job.folder) / checkpoint.EPOCH)

@@ -105,12 +105,11 @@ def run(
 @contextmanager
 def crashing_after(num_epochs: int | None) -> Iterator[None]:
     """Inside, a fit crashes once it has saved the state at the end of so many epochs."""
-    save, done = checkpoints.Checkpoints.on_train_epoch_end, []
+    save = checkpoints.Checkpoints.on_train_epoch_end
 
-    def crash(*arguments: Any) -> None:
-        save(*arguments)
-        done.append(1)
-        if len(done) == num_epochs:
+    def crash(self: Any, trainer: Any, module: Any) -> None:
+        save(self, trainer, module)
+        if len(module.history) == num_epochs:
             raise Crash
 
     checkpoints.Checkpoints.on_train_epoch_end = crash
@@ -169,11 +168,14 @@ def _joined(parts: list[np.ndarray], like: np.ndarray) -> np.ndarray:
     return np.concatenate([np.asarray(like)[:0], *map(np.asarray, parts)])
 
 
-def forked(folder: Path, chosen: Recipe, patches: str = "", **hardware: Any) -> int:
+def forked(
+    folder: Path, chosen: Recipe, patches: str = "", command: str | None = None, **hardware: Any
+) -> int:
     """Start a process that starts a fit as a stage does; returns its process id.
 
     Args:
         patches: what `tests.training.patched` is to change in every process of the fit.
+        command: what starts these processes.
     """
     on_disk(folder, inputs("crop_flip", MIXED))
     child = os.fork()
@@ -184,7 +186,7 @@ def forked(folder: Path, chosen: Recipe, patches: str = "", **hardware: Any) -> 
         os.environ.update(PATCHES=patches, PYTHONPATH=f"{Path(__file__).parents[2]}")
         start.MODULE = "tests.training.patched"
         process.exit_on_sigterm()
-        start.run(job(folder, chosen, **hardware), folder / "job.json")
+        start.run(job(folder, chosen, **hardware), folder / "job.json", command)
     except SystemExit as leaving:
         os._exit(int(str(leaving.code)))
     except UserError as error:

@@ -1,20 +1,21 @@
-"""Global batch norm: two processes see what one sees that has all images."""
+"""Global batch norm: several processes see what one sees that has all images."""
 
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-import torch.distributed as dist
 from timm.layers import BatchNormAct2d, EvoNorm2dB0
+from timm.layers.norm_act import SyncBatchNormAct
 from torch import Tensor, nn
 
 from pipeline.component import schema
 from pipeline.errors import UserError
 from pipeline.params import Recipe
-from pipeline.training import ranks
-from pipeline.training.batch_norm import globalise
+from pipeline.training.batch_norm import GlobalBatchNorm
+from tests.training import gloo
 from tests.training.test_devices import forked, status
-from tests.training.test_ranks import rank
 
 FEATURES = 3
 KINDS: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
@@ -40,34 +41,96 @@ def gradients(norm: nn.Module) -> list[Tensor]:
     return [parameter.grad for parameter in norm.parameters() if parameter.grad is not None]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_two_processes_see_what_one_sees(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "num"), [*((kind, 2) for kind in KINDS), ("maps", 3)])
+def test_several_processes_see_what_one_sees(kind: str, num: int, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    norm, shape = KINDS[kind]
+    norm, shape = deepcopy(KINDS[kind])
     for parameter in norm.parameters():
         nn.init.uniform_(parameter, 0.5, 2)
-    images = torch.randn(8, FEATURES, *shape) * 2 + 1
+    images = torch.randn(12, FEATURES, *shape) * 2 + 1
 
-    def work() -> None:
-        dist.init_process_group("gloo", rank=rank(), world_size=2)
-        globalise(norm)
-        torch.save((seen(norm, images[rank() :: 2]), gradients(norm)), tmp_path / f"{rank()}")
+    def work(rank: int) -> None:
+        GlobalBatchNorm("cpu").apply(norm)
+        torch.save((seen(norm, images[rank::num]), gradients(norm)), tmp_path / f"{rank}")
 
-    ranks.run(work, 2)
+    gloo.run(work, num)
     whole, of_whole = seen(norm, images), gradients(norm)
-    (first, of_first), (second, of_second) = (torch.load(tmp_path / name) for name in "01")
-    for expected, one, other in zip(whole[:2], first, second, strict=False):
-        found = torch.stack([one, other], 1).flatten(0, 1)  # the images were dealt in turn
+    parts, of_parts = zip(*(torch.load(tmp_path / f"{rank}") for rank in range(num)), strict=True)
+    for place, expected in enumerate(whole[:2]):
+        # The images were dealt in turn.
+        found = torch.stack([part[place] for part in parts], 1).flatten(0, 1)
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(first[2:], whole[2:], rtol=1e-4, atol=1e-4)
-    assert all(torch.equal(one, other) for one, other in zip(first[2:], second[2:], strict=True))
-    added = [one + other for one, other in zip(of_first, of_second, strict=True)]
+    torch.testing.assert_close(parts[0][2:], whole[2:], rtol=1e-4, atol=1e-4)
+    for part in parts[1:]:
+        assert all(map(torch.equal, part[2:], parts[0][2:]))
+    added = [sum(of_all) for of_all in zip(*of_parts, strict=True)]
     torch.testing.assert_close(added, of_whole, rtol=1e-4, atol=1e-4)
 
 
-def test_statistics_of_another_kind_are_refused_by_name() -> None:
+def test_the_only_process_of_a_group_computes_as_without_one() -> None:
+    def work(rank: int) -> None:
+        for norm, shape in KINDS.values():
+            images = torch.randn(4, FEATURES, *shape, generator=torch.manual_seed(0))
+            alone = GlobalBatchNorm("cpu").apply(deepcopy(norm))
+            expected = seen(norm, images.clone())
+            assert all(map(torch.equal, seen(alone, images), expected))
+            assert all(map(torch.equal, gradients(alone), gradients(norm)))
+
+    gloo.run(work, 1)
+
+
+def network() -> nn.Sequential:
+    """With each kind of norm, and one whose scale is a buffer, as in the architecture airbench."""
+    fixed_scale = nn.BatchNorm2d(FEATURES)
+    del fixed_scale.weight
+    fixed_scale.register_buffer("weight", torch.ones(FEATURES))
+    activated = BatchNormAct2d(FEATURES, act_layer=nn.SiLU)
+    maps = nn.Sequential(nn.BatchNorm2d(FEATURES), fixed_scale, activated, nn.Flatten())
+    return nn.Sequential(maps, nn.Linear(FEATURES * 4, 5), nn.BatchNorm1d(5).eval())
+
+
+@pytest.mark.parametrize(
+    ("device_type", "plain", "activated"),
+    [
+        ("cpu", "GlobalBatchNorm2d", "GlobalBatchNormAct2d"),
+        ("cuda", nn.SyncBatchNorm.__name__, SyncBatchNormAct.__name__),
+    ],
+)
+def test_parameters_names_and_state_stay(device_type: str, plain: str, activated: str) -> None:
+    body, images = network(), torch.randn(6, FEATURES, 2, 2, generator=torch.manual_seed(0))
+    kinds = [type(part) for part in body.modules()]
+    parameters, state = dict(body.named_parameters()), deepcopy(body.state_dict())
+    copy, plugin = deepcopy(body), GlobalBatchNorm(device_type)
+
+    def same(model: Any) -> None:
+        assert model is body
+        assert list(parameters) == [name for name, _ in model.named_parameters()]
+        assert all(own is parameters[name] for name, own in model.named_parameters())
+        assert list(state) == list(model.state_dict())
+        assert all(map(torch.equal, model.state_dict().values(), state.values()))
+
+    same(plugin.apply(body))
+    made = [type(part).__name__ for part in body.modules()]
+    assert (made.count(activated), len(made)) == (1, len(kinds))
+    assert [made[place] for place, kind in enumerate(kinds) if kind is nn.BatchNorm2d] == [
+        plain
+    ] * 2
+    assert not body[2].training
+    applied = deepcopy(body)
+    same(plugin.revert(body))
+    assert [type(part) for part in body.modules()] == kinds
+    expected = copy(images)
+    for model in (body, applied):  # there are no other processes
+        assert torch.equal(model(images), expected)
+        assert all(map(torch.equal, model.state_dict().values(), copy.state_dict().values()))
+
+
+@pytest.mark.parametrize("device_type", ["cpu", "cuda"])
+def test_statistics_of_another_kind_are_refused_by_name(device_type: str) -> None:
+    body = nn.Sequential(nn.BatchNorm2d(FEATURES), EvoNorm2dB0(FEATURES))
     with pytest.raises(UserError, match=r"hardware.devices: .* kind EvoNorm2dB0, .* allowed 1"):
-        globalise(nn.Sequential(nn.Conv2d(3, 3, 1), EvoNorm2dB0(FEATURES)))
+        GlobalBatchNorm(device_type).apply(body)
+    assert type(body[0]) is nn.BatchNorm2d
 
 
 @pytest.mark.slow
@@ -79,7 +142,7 @@ def test_a_network_of_timm_learns_the_same_on_two_devices(tmp_path: Path) -> Non
     )
     folders = [tmp_path / "one", tmp_path / "two"]
     for devices, folder in enumerate(folders, start=1):
-        assert status(forked(folder, chosen, devices=devices)) == 0
-    one, two = (torch.load(folder / "checkpoints/best.pt") for folder in folders)
+        assert status(forked_here(folder, chosen, devices=devices)) == 0
+    one, two = map(weights, folders)
     for name, weight in one.items():
         torch.testing.assert_close(two[name], weight, rtol=1e-3, atol=1e-3, msg=name)

@@ -1,6 +1,7 @@
-"""One member on two nodes, which are two processes here: as torchrun and srun would start them."""
+"""One fit on two nodes, which are two processes here: as torchrun and srun would start them."""
 
 import socket
+import time
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
@@ -10,12 +11,23 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from tests.conftest import Workspace, small
-from tests.training.test_devices import forked, same, status
-from tests.training.test_loop import recipe
+from pipeline import graph, params
+from pipeline.errors import UserError
+from pipeline.params import Hardware
+from pipeline.training.job import Job
+from pipeline.training.start import FitProcess
+from pipeline.training.trainer import environment
+from tests.conftest import ROOT, Workspace, small
+from tests.training.fits import forked, forked_here, job, recipe, same, status
 
 pytestmark = pytest.mark.slow
 STAGE = ("python", "-m", "stages.train", "cnn_1")
+SRUN = """#!/bin/sh
+export SLURM_JOB_ID=4711 SLURM_JOB_NAME=train SLURM_NNODES=2 SLURM_NODELIST=127.0.0.1
+export SLURM_NTASKS=2 SLURM_NTASKS_PER_NODE=1 SLURM_STEP_NUM_TASKS=2 SLURM_LOCALID=0
+SLURM_PROCID=1 SLURM_NODEID=1 "$@" &
+SLURM_PROCID=0 SLURM_NODEID=0 "$@" && wait $!
+"""
 
 
 def on_nodes(num: int, **launch: Any) -> Any:
@@ -65,7 +77,12 @@ def test_two_nodes_of_torchrun(searched: Workspace) -> None:
     torchrun = "torchrun --nnodes 2 --nproc-per-node 1 --no-python --master-addr 127.0.0.1"
     first, second = (f"{torchrun} --master-port {port} --node-rank {node}" for node in (0, 1))
     searched.edit(on_nodes(2, command=first))
-    said = finished([searched.start(*STAGE), searched.start(*second.split(), *STAGE)])
+    job = folder / ".convoy/scratch/train/cnn_1/fold_0.json"
+    stage = searched.start(*STAGE)
+    while not job.exists() and stage.poll() is None:
+        time.sleep(0.1)
+    fit = ("python", "-m", "pipeline.training.run", f"{job}")
+    said = finished([stage, searched.start(*second.split(), *fit)])
     assert ["epoch 2/2" in lines for lines in said] == [True, False]
     weights, figures = trained(searched)
     assert figures.count("\n") == told.count("\n")
@@ -76,25 +93,63 @@ def test_two_nodes_of_torchrun(searched: Workspace) -> None:
 
 
 def test_two_nodes_of_srun(tmp_path: Path) -> None:
-    """The same bits as two devices of one machine, for these are two processes too."""
+    """The same bits as two devices of one machine, for these are two processes too.
+
+    `srun` is a script here that starts two processes with what srun sets.
+    """
     chosen = recipe({})
-    assert status(forked(tmp_path / "forked", chosen, devices=2)) == 0
-    set_by_srun = {
-        "SLURM_JOB_ID": "4711", "SLURM_JOB_NAME": "train", "SLURM_NNODES": "2",
-        "SLURM_NODELIST": "127.0.0.1", "SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "1",
-        "SLURM_STEP_NUM_TASKS": "2", "SLURM_LOCALID": "0",
-    }  # fmt: skip
-    nodes = [{"SLURM_PROCID": node, "SLURM_NODEID": node, **set_by_srun} for node in "01"]
-    started = [forked(tmp_path / "srun", chosen, node, num_nodes=2) for node in nodes]
-    assert [status(child) for child in started] == [0, 0]
-    same(tmp_path / "forked", tmp_path / "srun")
+    assert status(forked_here(tmp_path / "forked", chosen, devices=2)) == 0
+    srun = tmp_path / "srun"
+    srun.write_text(SRUN)
+    srun.chmod(0o755)
+    child = forked(tmp_path / "nodes", chosen, command=f"{srun}", num_nodes=2)
+    assert status(child) == 0
+    same(tmp_path / "forked", tmp_path / "nodes")
 
 
-def test_a_stage_that_does_not_train_runs_in_the_first_process(searched: Workspace) -> None:
-    chosen = searched.folder / "artifacts/search/cnn/chosen.json"
-    before = chosen.stat().st_ino
-    started = {"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "2"}
-    assert searched.stage("search", "cnn", RANK="1", **started) == ""
-    assert chosen.stat().st_ino == before
-    searched.stage("search", "cnn", RANK="0", **started)
-    assert chosen.stat().st_ino != before
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "3"}, "torchrun has started 3 processes"),
+        ({"SLURM_STEP_NUM_TASKS": "4"}, "srun has started 4 processes"),
+    ],
+)
+def test_one_process_is_wanted_for_each_device(
+    env: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match=f"devices × num_nodes: got 1 × 2, {said}; start one for"):
+        environment(Hardware(num_nodes=2))
+
+
+def test_an_allocation_alone_starts_no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a batch script all know of SLURM's tasks; it is Lightning that starts the devices."""
+    for name, value in {"SLURM_NTASKS": "4", "SLURM_PROCID": "0", "SLURM_JOB_NAME": "job"}.items():
+        monkeypatch.setenv(name, value)
+    assert not environment(Hardware(devices=2)).creates_processes_externally
+
+
+def test_several_nodes_want_a_command(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"num_nodes: got 2, and launch.command names nothing"):
+        FitProcess(job(tmp_path, recipe({}), num_nodes=2), tmp_path / "job.json")
+
+
+def test_a_command_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"launch.command: got 'absent': No such file"):
+        FitProcess(job(tmp_path, recipe({})), tmp_path / "job.json", "absent --nodes 2")
+
+
+def test_a_node_that_shares_no_disk_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"job.json: not found on .*; put the repository on a disk"):
+        Job.load(tmp_path / "job.json")
+
+
+def test_how_training_is_started_changes_no_fingerprint() -> None:
+    tree = params.read(ROOT / "params.yaml")
+    started = tree | {"launch": {"command": "srun --nodes 2"}}
+    assert params.parse(started, "test").launch.command == "srun --nodes 2"
+    before, after = (
+        graph.entry("train", "cnn_1", t, ROOT / "dvc.yaml").settings(t) for t in (tree, started)
+    )
+    assert before == after
