@@ -11,6 +11,7 @@ import pytest
 
 from pipeline import graph, params
 from pipeline.component import FAMILIES
+from pipeline.training import start
 from tests.conftest import ROOT
 
 CODE = sorted([*ROOT.glob("pipeline/**/*.py"), *ROOT.glob("stages/*.py")])
@@ -19,11 +20,12 @@ TREE = params.read(ROOT / "params.yaml")
 WITH_SOUP = {**TREE, "soups": {"soup_1": {}}}  # an entry of each stage
 GRAPH = grimp.build_graph("pipeline", "stages", cache_dir=None)
 
+TRAINING = {str(path.relative_to(ROOT)) for path in ROOT.glob("pipeline/training/**/*.py")}
 DOORS = {
-    "pytorch_lightning": {"pipeline/training/lightning.py"},
-    "lightning_fabric": {"pipeline/training/lightning.py"},
-    "lightning_utilities": {"pipeline/training/lightning.py"},
-    "torch.distributed": {"pipeline/training/exchange.py", "pipeline/training/sharding.py"},
+    "pytorch_lightning": TRAINING,
+    "lightning_fabric": {"pipeline/training/trainer.py"},
+    "lightning_utilities": set(),
+    "torch.distributed": {"pipeline/training/batch_norm.py", "pipeline/training/sharding.py"},
     "optuna": {"pipeline/search/study.py"},
     "mlflow": {
         "pipeline/tracking/store.py",
@@ -62,8 +64,13 @@ def entries(stage: str) -> list[graph.Entry]:
 
 
 def imported(stage: str) -> set[str]:
-    """Files a stage can reach, with whole families where it chooses by name."""
+    """Files a stage can reach, with whole families where it chooses by name.
+
+    One that starts fits also reaches what their processes run.
+    """
     modules = GRAPH.find_upstream_modules(f"stages.{stage}") | {f"stages.{stage}"}
+    if start.__name__ in modules:
+        modules |= GRAPH.find_upstream_modules(start.MODULE) | {start.MODULE}
     for module in list(modules):
         for family in loaded_families(module):
             modules |= GRAPH.find_descendants(FAMILIES[family])

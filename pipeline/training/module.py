@@ -29,10 +29,11 @@ from pipeline.training.batch_norm import GlobalBatchNorm
 from pipeline.training.batches import Batch, Block, ValBatch, split
 from pipeline.training.data_parallel import connect
 from pipeline.training.datamodule import DataModule
-from pipeline.training.objective import Loss, loss_of, scores_of
+from pipeline.training.objective import Loss, loss_of
 from pipeline.training.optimisers import build, groups, scale_lr, weights
 from pipeline.training.penalties import clip, penalty
 from pipeline.training.schedules import factor
+from pipeline.training.scores import scores_of
 from pipeline.training.sharding import shard
 from pipeline.training.transfer import blocks, freeze, num_learning
 

@@ -1,17 +1,15 @@
-"""What a fit lowers, and what is watched of it: the recipe's loss and the task's scores."""
+"""What a fit lowers: the recipe's loss."""
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from pipeline.artifacts import Scale
-from pipeline.component import Component, load, resolve
+from pipeline.component import Component, resolve
 from pipeline.losses._standardised import standardised
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-Scores = Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]]
 
 
 def loss_of(
@@ -30,15 +28,3 @@ def loss_of(
         return made
     mean, std = torch.tensor(scale, device=device)
     return standardised(made, mean, std)
-
-
-def scores_of(task: Component, scale: Scale) -> Scores:
-    """Return what a task watches: figures of each sample, from logits and targets."""
-    rules = load("task", task)
-
-    def scores(logits: np.ndarray, targets: np.ndarray) -> dict[str, np.ndarray]:
-        predictions = rules.predictions(logits, *scale)
-        made: dict[str, np.ndarray] = rules.scores(predictions, targets, *scale)
-        return made
-
-    return scores

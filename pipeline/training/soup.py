@@ -20,7 +20,7 @@ from pipeline.precision import choose
 from pipeline.predicting import choose_device, predict_logits
 from pipeline.training.averaging import update_batch_norm
 from pipeline.training.datamodule import DataModule, Inputs
-from pipeline.training.objective import scores_of
+from pipeline.training.scores import scores_of
 
 Mix = Callable[[Sequence[Network]], Network]
 Judge = Callable[[Network], float]

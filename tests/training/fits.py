@@ -1,12 +1,9 @@
 """Small fits for tests: in this process, or in processes of their own as a stage starts them."""
 
-import json
 import os
-import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +20,6 @@ from pipeline.component import schema
 from pipeline.errors import UserError
 from pipeline.losses import cross_entropy
 from pipeline.network import Network
-from pipeline.packed import Packed
 from pipeline.params import Hardware, Recipe
 from pipeline.spool import Spool
 from pipeline.training import datamodule, start

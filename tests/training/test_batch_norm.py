@@ -15,7 +15,7 @@ from pipeline.errors import UserError
 from pipeline.params import Recipe
 from pipeline.training.batch_norm import GlobalBatchNorm
 from tests.training import gloo
-from tests.training.test_devices import forked, status
+from tests.training.fits import forked_here, status, weights
 
 FEATURES = 3
 KINDS: dict[str, tuple[nn.Module, tuple[int, ...]]] = {

@@ -14,9 +14,9 @@ from pipeline import params
 from pipeline.artifacts import Layout
 from pipeline.network import Network
 from pipeline.predicting import predict_logits
+from pipeline.spool import Spool
 from pipeline.tasks.multiclass import predictions as log_probs
 from pipeline.tasks.multiclass import scores
-from pipeline.spool import Spool
 from pipeline.training.datamodule import Inputs
 from pipeline.training.job import Job
 from tests.conftest import ROOT, Workspace
@@ -25,7 +25,11 @@ RESNET = {"name": "resnet", "widths": [8, 16]}
 
 
 def job(
-    workspace: Workspace, name: str, training: dict[str, Any], model: dict[str, Any], **hardware: Any
+    workspace: Workspace,
+    name: str,
+    training: dict[str, Any],
+    model: dict[str, Any],
+    **hardware: Any,
 ) -> Job:
     tree = params.read(ROOT / "params.yaml")
     recipe = {

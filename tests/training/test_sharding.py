@@ -27,7 +27,7 @@ def test_each_device_holds_its_half() -> None:
     network = nn.Sequential(*(nn.Sequential(nn.Linear(16, 16), nn.ReLU()) for _ in range(3)))
     before = {name: value.clone() for name, value in network.state_dict().items()}
 
-    def work(rank: int) -> None:  # noqa: ARG001
+    def work(rank: int) -> None:
         sharding.UNIT = 100
         sharding.shard(network, init_device_mesh("cpu", (2,)))
         half = sum(part.numel() for part in sharding.local(network.state_dict()))
