@@ -8,58 +8,50 @@ over and over. Run `dvc repro augment` first. Printed: the share of the constant
 the loader reaches, 1 being a loader that costs nothing.
 """
 
-import contextlib
-import io
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import patch
 
-from pipeline.training.data import Data, Inputs, TrainLoader
-
+from bench.fits import fitted
 from bench.paired import ratio, shown
 from pipeline.artifacts import Layout
 from pipeline.params import Params, Recipe, load
-from pipeline.training.fit import fit
+from pipeline.training.batches import Block
+from pipeline.training.datamodule import DataModule, Inputs, TrainLoader
 
 NUM_EPOCHS = 40
 
 
 class Constant:
-    """As many batches as an epoch has, all of them the first one."""
+    """As many blocks as an epoch has, all batches of which are the first one."""
 
     def __init__(self, loader: TrainLoader) -> None:
-        self._num, self._batch = len(loader), next(iter(loader))
+        first, steps = next(iter(loader)), loader.sampler.num_batches
+        size = len(first.batches)
+        self._blocks = [
+            Block(0, begin, first.batches[:1] * min(size, steps - begin))
+            for begin in range(0, steps, size)
+        ]
 
     def __len__(self) -> int:
-        return self._num
+        return len(self._blocks)
 
     def __iter__(self):
-        return (self._batch for _ in range(self._num))
+        return iter(self._blocks)
 
 
 def training(
     params: Params, recipe: Recipe, inputs: Inputs, *, constant: bool
 ) -> Callable[[], None]:
-    real = Data.train
+    real = DataModule.train_dataloader
     loader = (lambda data: Constant(real(data))) if constant else real
     settings = recipe.training.model_copy(update={"epochs": NUM_EPOCHS, "patience": None})
     recipe = recipe.model_copy(update={"training": settings})
 
     def train() -> None:
-        quiet = contextlib.redirect_stdout(io.StringIO())
-        with quiet, tempfile.TemporaryDirectory() as folder, patch.object(Data, "train", loader):
-            fit(
-                recipe,
-                inputs,
-                task=params.task,
-                seed=0,
-                hardware=params.hardware,
-                record=lambda *_: None,
-                folder=Path(folder),
-                title="bench",
-            )
+        with patch.object(DataModule, "train_dataloader", loader):
+            fitted(recipe, inputs, task=params.task, hardware=params.hardware)
 
     return train
 

@@ -12,12 +12,9 @@ less, and whether the final weights are equal to the bit.
 """
 
 import contextlib
-import io
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +22,7 @@ import torch
 from greenlet import getcurrent, greenlet
 from torch.optim import AdamW
 
+from bench.fits import fitted
 from bench.paired import shown, typical
 from pipeline.artifacts import Card
 from pipeline.augmentation.policies.crop_flip import Params as CropFlip
@@ -33,18 +31,14 @@ from pipeline.component import schema
 from pipeline.network import Network
 from pipeline.optimisation import Cosine
 from pipeline.packed import Packed
-from pipeline.params import Hardware, Recipe
+from pipeline.params import Recipe
 from pipeline.precision import Arithmetic
-from pipeline.spool import Spool
 from pipeline.tasks import multiclass
 from pipeline.training.batches import Block
 from pipeline.training.datamodule import DataModule, Inputs, TrainLoader
-from pipeline.training.fit import fit
-from pipeline.training.job import Job
 from pipeline.training.schedules import factor
 
 NUM_CLASSES, EPOCHS, BATCH = 10, 2, 64
-HARDWARE = Hardware(accelerator="cpu", precision="fp32", memory_format="channels_last")
 Work = Callable[[Inputs, Recipe], dict[str, torch.Tensor]]
 CASES = {"12 ms": (28, (16, 32), 200), "1.5 ms": (8, (4,), 1000)}
 """The images' side in px, the network's widths, and steps of an epoch."""
@@ -119,23 +113,7 @@ def bare(given: Inputs, wanted: Recipe) -> dict[str, torch.Tensor]:
 
 
 def convoy(given: Inputs, wanted: Recipe) -> dict[str, torch.Tensor]:
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        return fit(job(wanted, Path(folder)), given).state_dict()
-
-
-def job(recipe: Recipe, folder: Path) -> Job:
-    """A fit in this process."""
-    spool = Spool(folder / "spool")
-    spool.open("bench", {"fingerprint": "", "stage": "train"})
-    return Job(
-        title="bench",
-        recipe=recipe,
-        task=schema("task", "multiclass")(name="multiclass"),
-        seed=0,
-        hardware=HARDWARE,
-        folder=f"{folder}",
-        spool=f"{spool.folder}",
-    )
+    return fitted(wanted, given).state_dict()
 
 
 class Timed(NamedTuple):

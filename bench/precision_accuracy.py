@@ -7,24 +7,20 @@ the first so many images, predicts the test images as it trained, and is one pai
 of them and the mean difference in points of accuracy, with its 95 % interval of Student's t.
 """
 
-import contextlib
-import io
 import sys
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
-from pipeline.training.data import Inputs
 from scipy import stats
 
+from bench.fits import fitted
 from pipeline.artifacts import Layout
 from pipeline.component import schema
 from pipeline.packed import Packed
 from pipeline.params import Hardware, Recipe
 from pipeline.predicting import predict_logits
-from pipeline.training.fit import fit
+from pipeline.training.datamodule import Inputs
 
 FP32 = Hardware(accelerator="cpu", precision="fp32", memory_format="contiguous")
 AUTO = Hardware(accelerator="cpu")
@@ -37,17 +33,7 @@ def accuracy(hardware: Hardware, seed: int, epochs: int, inputs: Inputs, test: P
         loss=schema("loss", "cross_entropy")(name="cross_entropy"),
         training={"epochs": epochs, "batch_size": 64, "lr": 0.002},
     )
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        network = fit(
-            recipe,
-            inputs,
-            task=schema("task", "multiclass")(name="multiclass"),
-            seed=seed,
-            hardware=hardware,
-            record=lambda *_: None,
-            folder=Path(folder),
-            title="bench",
-        )
+    network = fitted(recipe, inputs, seed=seed, hardware=hardware)
     logits = predict_logits(network, test.images, torch.device("cpu"))
     return 100 * float(np.mean(logits.argmax(axis=1) == test.targets))
 

@@ -109,7 +109,7 @@ def merged(into: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
 
 def test_the_parameters_of_the_readme_are_accepted() -> None:
     found = blocks(README, "yaml")
-    assert len(found) == 6
+    assert len(found) == 7
     for block in found:
         tree = merged(params.read(ROOT / "params.yaml"), YAML(typ="safe").load(block))
         params.parse(tree, "README.md")

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from jaxtyping import Float
 from pytorch_lightning.plugins import LayerSync
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -93,70 +92,43 @@ def _world() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
-def _gathered(own: Float[Tensor, "2 c"]) -> Float[Tensor, "r 2 c"]:
-    """Gather a pair of vectors from all processes, by rank: so all add in the same order."""
-    by_rank = own.new_empty(_world() * 2, own.shape[1])
-    dist.all_gather_into_tensor(by_rank, own)
-    return by_rank.view(-1, *own.shape)
-
-
 def _normalised(norm: _BatchNorm, input: Tensor) -> Tensor:
-    """Normalise by the mean and variance of all processes (T. Chan et al., 1979, eq. 1.5)."""
+    """Normalise by the mean and variance of all processes (S. Ioffe and C. Szegedy, 2015)."""
     features = input.float()
-    own = torch.batch_norm_update_stats(features.detach(), None, None, momentum=0)
-    means, variances = _gathered(torch.stack(own)).unbind(1)
-    mean = means.mean(0)
-    variance = variances.mean(0) + (means - mean).square().mean(0)
+    own = [0, *range(2, features.dim())]  # all axes but that of the channels
+    mean: Tensor = _Mean.apply(features.mean(own, keepdim=True))
+    centred = features - mean
+    variance: Tensor = _Mean.apply(centred.square().mean(own, keepdim=True))
     if norm.track_running_stats:
-        _remember(norm, mean, variance, input.numel() // input.shape[1] * _world())
-    weight = torch.ones_like(mean) if norm.weight is None else norm.weight
-    bias = torch.zeros_like(mean) if norm.bias is None else norm.bias
-    normalised: Tensor = _Normalise.apply(features, weight, bias, mean, variance, norm.eps)
+        count = input.numel() // input.shape[1] * _world()
+        _remember(norm, mean.detach().flatten(), variance.detach().flatten(), count)
+    normalised = centred * torch.rsqrt(variance + norm.eps)
+    if norm.weight is not None:
+        normalised = normalised * norm.weight.view_as(mean)
+    if norm.bias is not None:
+        normalised = normalised + norm.bias.view_as(mean)
     return normalised.to(input.dtype)
 
 
-def _remember(norm: Any, mean: Tensor, variance: Tensor, count: int) -> None:
+class _Mean(torch.autograd.Function):
+    """Average over all processes; each one's gradient is the average of all gradients too."""
+
+    @staticmethod
+    def forward(ctx: Any, own: Tensor) -> Tensor:  # noqa: ARG004
+        total = own.contiguous().clone()
+        dist.all_reduce(total)
+        return total / _world()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return _Mean.forward(ctx, gradient)
+
+
+def _remember(norm: _BatchNorm, mean: Tensor, variance: Tensor, count: int) -> None:
     """Update the running statistics as torch does; `count` values a channel were seen."""
+    assert norm.running_mean is not None and norm.running_var is not None
+    assert norm.num_batches_tracked is not None
     norm.num_batches_tracked += 1
     weight = 1 / int(norm.num_batches_tracked) if norm.momentum is None else norm.momentum
     norm.running_mean.lerp_(mean, weight)
     norm.running_var.lerp_(variance * count / (count - 1), weight)
-
-
-class _Normalise(torch.autograd.Function):
-    """Normalise by given statistics of the features, which the gradient takes into account.
-
-    Both ways are torch's fused kernels, which take the statistics as constants. What the statistics
-    add to the gradient of the features x is -(Σg + x̂ Σ g x̂) / count times the slope, over all
-    processes (S. Ioffe and C. Szegedy, 2015): an affine function of x, so that one kernel does.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, *arguments: Any) -> Tensor:
-        features, weight, _, mean, variance, ctx.eps = arguments
-        ctx.save_for_backward(features, weight, mean, variance)
-        return _affine(*arguments)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        features, weight, mean, variance = ctx.saved_tensors
-        given = (gradient, features, weight, mean, variance, None, None, False, ctx.eps)
-        _, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
-            *given, output_mask=[False, True, True]
-        )
-        count = features.numel() // features.shape[1] * _world()
-        slope = weight * torch.rsqrt(variance + ctx.eps)
-        scale, shift = _gathered(torch.stack([of_weight, of_bias])).sum(0) * -slope / count
-        own = _affine(features, scale, shift, mean, variance, ctx.eps)
-        own.addcmul_(gradient, slope.view(-1, *[1] * (features.dim() - 2)))
-        return own, of_weight, of_bias, None, None, None
-
-
-def _affine(
-    features: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor, eps: float
-) -> Tensor:
-    """Multiply the normalised features by the weight and add the bias, channel by channel."""
-    output: Tensor = torch.native_batch_norm(
-        features, weight, bias, mean, variance, training=False, momentum=0, eps=eps
-    )[0]
-    return output

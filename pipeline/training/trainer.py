@@ -46,7 +46,7 @@ from pipeline.training.job import Job
 from pipeline.training.logger import SpoolLogger
 
 PROFILES = Path(".convoy/profiles")
-LOG_STEPS = 50  # how often callbacks of Lightning log, as is its default
+LOG_STEPS = 16  # how often callbacks of Lightning log, where a block is not longer
 PROFILERS: dict[str, type[Profiler]] = {
     "simple": SimpleProfiler,
     "advanced": AdvancedProfiler,
