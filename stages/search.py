@@ -16,7 +16,7 @@ def main(stage: Stage) -> None:
     trials: list[Trial] = []
     if recipe.search:
         trials = search(
-            recipe, lambda asked: run_together([_job(stage, *a) for a in asked], watched)
+            recipe, lambda asked: run_together(dict(_job(stage, *a) for a in asked), watched)
         )
     folder, settled = stage.outputs.search(stage.key), chosen(recipe, trials)
     write_json(folder / "chosen.json", settled.model_dump())
@@ -24,12 +24,13 @@ def main(stage: Stage) -> None:
     _write_table(stage, trials, watched)
 
 
-def _job(stage: Stage, number: int, settings: dict[str, Value]) -> Job:
+def _job(stage: Stage, number: int, settings: dict[str, Value]) -> tuple[str, Job]:
+    """The fit of a trial, and what an error is to call it."""
     params = {key: str(value) for key, value in settings.items()}
     spool = stage.spool.nested(f"trial_{number:03d}", {"params": params})
-    return trial(
-        stage.params, stage.key, number, settings, spool=spool, scratch=stage.scratch / "trials"
-    )
+    scratch = stage.scratch / "trials"
+    job = trial(stage.params, stage.key, number, settings, spool=spool, scratch=scratch)
+    return f"trial {number} {settings}", job
 
 
 def _write_table(stage: Stage, trials: list[Trial], watched: str) -> None:

@@ -1,11 +1,12 @@
 """Trials as fits, each in a process of its own on fixed settings."""
 
 import math
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 from pipeline.errors import UserError
-from pipeline.params import Params, Recipe, Value, override
+from pipeline.params import Params, Value, override
 from pipeline.spool import Spool
 from pipeline.training.job import Job
 from pipeline.training.start import FitError, FitProcess
@@ -26,7 +27,7 @@ def trial(
     alone = {"threads": 1, "loader_workers": 0}
     return Job(
         title=f"search {recipe} trial {number}",
-        recipe=_of_trial(params.recipes[recipe], number, settings),
+        recipe=override(params.recipes[recipe], {**settings, "training.epochs": search.epochs}),
         task=params.task,
         hardware=params.hardware.on_one_device().model_copy(update=alone),
         seed=search.seed,
@@ -35,38 +36,32 @@ def trial(
     )
 
 
-def run_together(jobs: list[Job], monitor: str) -> list[float]:
+def run_together(jobs: Mapping[str, Job], monitor: str) -> list[float]:
     """Train all jobs at once; return the best figure of each, in order.
 
     However this ends, no trial goes on.
 
     Args:
+        jobs: by what an error is to call them.
         monitor: the figure's name.
 
     Raises:
         UserError: a trial refused its settings, or ended in another way.
     """
     with ExitStack() as stack:
-        started = [
-            stack.enter_context(FitProcess(job, Path(job.folder) / "job.json")) for job in jobs
-        ]
-        for job, process in zip(jobs, started, strict=True):
+        started = {
+            called: stack.enter_context(FitProcess(job, Path(job.folder) / "job.json"))
+            for called, job in jobs.items()
+        }
+        for called, process in started.items():
             try:
                 process.wait()
             except (UserError, FitError) as error:
-                raise UserError(f"{job.title}: {error}") from None
-    return [best(Spool(Path(job.spool)), monitor) for job in jobs]
+                raise UserError(f"{called}: {error}") from None
+    return [best(Spool(Path(job.spool)), monitor) for job in jobs.values()]
 
 
 def best(spool: Spool, monitor: str) -> float:
     """The lowest finite figure of an epoch; infinite for a trial that diverged from the start."""
     values = (figure.value for figure in spool.figures() if figure.name == monitor)
     return min(filter(math.isfinite, values), default=math.inf)
-
-
-def _of_trial(recipe: Recipe, number: int, settings: Settings) -> Recipe:
-    assert recipe.search is not None
-    try:
-        return override(recipe, {**settings, "training.epochs": recipe.search.epochs})
-    except UserError as error:
-        raise UserError(f"trial {number} {settings}: {error}") from None
