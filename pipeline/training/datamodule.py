@@ -19,7 +19,7 @@ from pipeline.training.batches import Batch, Block, Stored, TrainBlocks, ValBatc
 from pipeline.training.order import Ordered, Shuffled
 
 CPU = torch.device("cpu")
-BLOCK_STEPS = 16  # Lightning is paid once a block; who asks a fit to leave waits for its end
+BLOCK_STEPS = 32  # Lightning is paid once a block; who asks a fit to leave waits for its end
 BLOCK_BYTES = 16_000_000
 
 

@@ -1,6 +1,7 @@
 """One fit: a recipe, a seed and packed data in; the best epoch's network out."""
 
 import csv
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -77,7 +78,10 @@ def module_of(job: Job, inputs: Inputs) -> ConvoyModule:
 
 def _arrange(job: Job, network: Network, trainer: Trainer) -> None:
     """Have the network compute as the hardware can, and say so where nobody has said how."""
-    network.arrange(choose(job.hardware, trainer.strategy.root_device, network.body))
+    device = trainer.strategy.root_device
+    if device.type == "cpu":  # Lightning sets it, and torch looks for a driver at every step
+        os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
+    network.arrange(choose(job.hardware, device, network.body))
     if trainer.is_global_zero:
         Spool(Path(job.spool)).tag(network.arithmetic.tags())
         if "auto" in (job.hardware.precision, job.hardware.memory_format):

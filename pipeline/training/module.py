@@ -1,6 +1,6 @@
 """The `LightningModule`: a network, its loss, its optimiser, and what is watched of it.
 
-A batch of Lightning's is a block of ours (`batches.Block`): up to 16 batches, each of which is one
+A batch of Lightning's is a block of ours (`batches.Block`): up to 32 batches, each of which is one
 step of the optimiser. What Lightning does around a batch is then paid once a block
 (bench/results/loop.md); so optimisation is manual, as Lightning calls it.
 """
@@ -77,6 +77,7 @@ class ConvoyModule(LightningModule):
         self.network = network or Network.build(self.recipe.model, tuple(input_shape), num_outputs)
         self.history: list[dict[str, float]] = []
         """The figures of all epochs that are done."""
+        self._watched: list[float] = []  # of these the monitored one: lower is better
         self.num_parts = self.settings.micro_batches
         """Parts of a batch that are computed one after the other."""
         self.lr_scale = 1.0
@@ -124,7 +125,7 @@ class ConvoyModule(LightningModule):
             step,
             steps_per_epoch=self.num_batches,
             num_epochs=self.settings.epochs,
-            history=self.watched,
+            history=self._watched,
         )
 
     def lr(self, step: int) -> float:
@@ -142,11 +143,16 @@ class ConvoyModule(LightningModule):
         self._num_learning = len(self.blocks)
         self._backward: Callable[[Tensor], None] = torch.autograd.backward
         self._is_bare = True
+        self._seed, self._rank = self.hparams["seed"], 0
+        self._generator = torch.default_generator
+        if self.device.type == "cuda":
+            self._generator = torch.cuda.default_generators[self.device.index or 0]
 
     def on_fit_start(self) -> None:
         """Get ready for all callbacks, which come before this module when training starts."""
         trainer: Any = self.trainer
         self.begin(trainer.datamodule, trainer.optimizers[0])
+        self._rank = self.global_rank
         self._is_bare = self._is_alone() and not self._is_listened_to()
         if not self._is_bare:
             self._backward, self._optimizer = self.manual_backward, self.optimizers()  # type: ignore
@@ -239,13 +245,8 @@ class ConvoyModule(LightningModule):
 
     def _seed_dropout(self, step: int) -> None:
         """Tie what a network draws to (seed, step, device), not to what was drawn before."""
-        rank = 0 if self._trainer is None else self.global_rank
-        key = f"{self.hparams['seed']}/{step}/{rank}".encode()
-        seed = int.from_bytes(blake2b(key, digest_size=8).digest()) >> 1
-        if self.device.type == "cuda":
-            torch.cuda.default_generators[self.device.index or 0].manual_seed(seed)
-        else:
-            torch.default_generator.manual_seed(seed)
+        key = f"{self._seed}/{step}/{self._rank}".encode()
+        self._generator.manual_seed(int.from_bytes(blake2b(key, digest_size=8).digest()) >> 1)
 
     def _without_sums(self) -> AbstractContextManager[None]:
         """Inside, gradients are not added up over the devices, where each can hold them whole."""
@@ -267,14 +268,9 @@ class ConvoyModule(LightningModule):
     # --- validation
 
     @property
-    def watched(self) -> list[float]:
-        """The monitored figure of every epoch that is done: lower is better."""
-        return [figures[self.monitor] for figures in self.history]
-
-    @property
     def is_best(self) -> bool:
         """Whether no epoch was as good as the last one."""
-        *others, last = self.watched
+        *others, last = self._watched
         return all(last < other for other in others)
 
     def on_validation_epoch_start(self) -> None:
@@ -300,6 +296,7 @@ class ConvoyModule(LightningModule):
         figures["train/loss"] = math.fsum(losses) / len(losses)
         figures["train/lr"] = self._optimizer.param_groups[-1]["lr"]  # the classifier's
         self.history.append(figures)
+        self._watched.append(figures[self.monitor])
         self._num_done = 0
         exact = {name: torch.tensor(value, dtype=torch.float64) for name, value in figures.items()}
         self.log_dict(exact, logger=False)  # for callbacks that monitor one
@@ -318,5 +315,6 @@ class ConvoyModule(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take it back."""
         self.history = checkpoint[STATE]["history"]
+        self._watched = [figures[self.monitor] for figures in self.history]
         self._restored_losses = checkpoint[STATE]["losses"]
         self._num_done = len(self._restored_losses)

@@ -185,6 +185,6 @@ def test_mixed_targets_are_those_of_the_mixed_images() -> None:
 
 
 def test_blocks_are_bounded_by_steps_and_by_bytes() -> None:
-    assert block_size(64, (28, 28, 1)) == 16
+    assert block_size(64, (28, 28, 1)) == 32
     assert block_size(64, (224, 224, 3)) == 1
     assert block_size(10_000, (28, 28, 1)) == 2
