@@ -45,11 +45,15 @@ def summary(
         int | None, typer.Option(help="Number of logits; of the task where none is given.")
     ] = None,
 ) -> None:
-    """Show a network's layers, sizes, multiply-adds, memory and receptive field."""
+    """Show a network's layers, sizes, multiply-adds, memory and receptive field.
+
+    Where it starts from pretrained weights, their licence, source and input statistics too.
+    """
     import rich
 
     from pipeline.artifacts import Card, Layout
     from pipeline.depth import blocks
+    from pipeline.models._origin import describe
     from pipeline.summary import choose, rows, table
 
     loaded, card_file = params.load(PARAMS_FILE), Layout().card
@@ -66,6 +70,8 @@ def summary(
     module, own = resolve("model", model)
     body = module.build(own, shape, outputs)
     rich.print(table(f"{name}, {shape}, {len(blocks(body))} blocks", rows(body, shape)))
+    if origin := describe(model):
+        print(origin)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from urllib.parse import urlparse
 import torch
 from huggingface_hub import hf_hub_download, hf_hub_url, try_to_load_from_cache
 from jaxtyping import Float
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -69,22 +70,44 @@ def read(path: Path) -> Weights:
             return load_file(path)
         held = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a torn or foreign file makes torch raise almost anything
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise UserError(f"{path}: no file of weights ({reason}); save a state_dict") from None
+        raise _unreadable(path, error) from None
     if not isinstance(held, dict) or not all(isinstance(v, Tensor) for v in held.values()):
         raise UserError(f"{path}: holds other things than tensors; save model.state_dict() alone")
     return dict(held)
 
 
-def fit(body: nn.Module, weights: Weights, classifiers: Iterable[str], path: Path) -> None:
+def metadata(path: Path) -> dict[str, str]:
+    """Return what a file says beside its tensors; nothing, where it is not of safetensors.
+
+    Raises:
+        UserError: the file is torn.
+    """
+    if path.suffix != ".safetensors":
+        return {}
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
+    except Exception as error:
+        raise _unreadable(path, error) from None
+
+
+def fit(
+    body: nn.Module,
+    weights: Weights,
+    classifiers: Iterable[str],
+    path: Path,
+    new_bias: float = 0.0,
+) -> None:
     """Load `weights` into `body`, where only the ends may differ.
 
     The first convolution is brought to the number of channels of `body`. A classifier of another
-    number of outputs keeps its fresh weights.
+    number of outputs starts at zero: all classes are equally likely, the first cross-entropy is
+    ln k, and no random weights send large gradients through what was learned before.
 
     Args:
         classifiers: names of the last layers.
         path: where the weights come from, for the message.
+        new_bias: of a classifier that starts anew; the same for each output.
 
     Raises:
         UserError: anything else differs; it names the first keys.
@@ -95,7 +118,9 @@ def fit(body: nn.Module, weights: Weights, classifiers: Iterable[str], path: Pat
         weights[first] = of_channels(weights[first], own[first].shape[1])
     for name in classifiers:
         if _differ_in_outputs(own, weights, f"{name}.weight"):
-            weights |= {key: own[key] for key in (f"{name}.weight", f"{name}.bias") if key in own}
+            weights[f"{name}.weight"] = torch.zeros_like(own[f"{name}.weight"])
+            if f"{name}.bias" in own:
+                weights[f"{name}.bias"] = torch.full_like(own[f"{name}.bias"], new_bias)
     _require_match(own, weights, path)
     body.load_state_dict(weights)
 
@@ -129,6 +154,11 @@ def first_convolution(body: nn.Module) -> str:
     names = (name for name, layer in body.named_modules() if isinstance(layer, nn.Conv2d))
     first: str = next(names)
     return first
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    return UserError(f"{path}: no file of weights ({reason}); save a state_dict")
 
 
 def _differ_in_outputs(own: Weights, weights: Weights, key: str) -> bool:

@@ -26,6 +26,7 @@ from pipeline.errors import UserError
 from pipeline.models import _weights
 from pipeline.models._least import output_shape
 from pipeline.models._options import construct
+from pipeline.models._origin import Origin, read
 from pipeline.models._stem import LEFT_OUT, is_small, step_by_one
 
 
@@ -35,8 +36,8 @@ class Params(Component):
     architecture: str = "resnet18"
     """Of timm.list_models()."""
     pretrained: bool | str = False
-    """true: the weights that timm publishes; or a file of weights. The classifier is fresh where
-    its number of outputs differs. Images are then normalised as those weights expect."""
+    """true: the weights that timm publishes; or a file of weights. The classifier starts at zero
+    where its number of outputs differs. Images are then normalised as those weights expect."""
     stem: Literal["auto", "keep", "small"] = "auto"
     """small: the first steps of two, or a quarter of a transformer's patch, are left out; auto:
     where the image is smaller than 64 px, and the stem is not fixed."""
@@ -103,11 +104,21 @@ def statistics(
     params: Params, num_channels: int
 ) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
     """Mean and std, in 0..1, that the pretrained weights expect; None where they are fresh."""
-    if not params.pretrained:
-        return None
+    return origin(params).statistics(num_channels) if params.pretrained else None
+
+
+def origin(params: Params) -> Origin:
+    """Return where the pretrained weights come from, and for which images they were made.
+
+    What a file does not say of the images is what timm knows of the architecture.
+    """
     config = _config(params)
-    mean, std = (_weights.values_of_channels(v, num_channels) for v in (config.mean, config.std))
-    return mean, std
+    height_px, width_px = config.input_size[1:]
+    known = Origin(input_size_px=(height_px, width_px), mean=config.mean, std=config.std)
+    if isinstance(params.pretrained, str):
+        return read(_weights.local(Path(params.pretrained))).over(known)
+    source = config.hf_hub_id or (config.url if isinstance(config.url, str) else None) or None
+    return known.model_copy(update={"source": source, "licence": config.license})
 
 
 def _config(params: Params) -> PretrainedCfg:

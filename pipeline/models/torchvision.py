@@ -18,10 +18,13 @@ from pipeline.errors import UserError
 from pipeline.models import _weights
 from pipeline.models._least import output_shape
 from pipeline.models._options import construct
+from pipeline.models._origin import Origin, read
 from pipeline.models._stem import is_small, step_by_one
 
 WITH_AUXILIARY = {"googlenet": ("aux1.", "aux2."), "inception_v3": ("AuxLogits.",)}
 HALF = (0.5, 0.5, 0.5)  # mean and std of those two: torchvision turns to them within the network
+# A ReLU follows the classifier of these: at zero or below it would let no gradient pass.
+NEW_BIAS = {"squeezenet1_0": 1.0, "squeezenet1_1": 1.0}
 OLD_NAME = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)$")  # of DenseNet's files
 
 
@@ -31,8 +34,9 @@ class Params(Component):
     architecture: str = "resnet18"
     """Of torchvision.models.list_models()."""
     pretrained: bool | str = False
-    """true: the weights that torchvision publishes; or a file of weights. The classifier is fresh
-    where its number of outputs differs. Images are then normalised as those weights expect."""
+    """true: the weights that torchvision publishes; or a file of weights. The classifier starts
+    at zero where its number of outputs differs. Images are then normalised as those weights
+    expect."""
     stem: Literal["auto", "keep", "small"] = "auto"
     """small: the first steps of two are left out; auto: where the image is smaller than 64 px,
     and never of vit_*, whose patch is fixed."""
@@ -100,21 +104,32 @@ def load_pretrained(params: Params, body: nn.Module) -> None:
         for key, value in _weights.read(path).items()
         if not key.startswith(left_out)
     }
-    _weights.fit(body, weights, [_classifier(body)], path)
+    new_bias = NEW_BIAS.get(params.architecture, 0.0)
+    _weights.fit(body, weights, [_classifier(body)], path, new_bias)
 
 
 def statistics(
     params: Params, num_channels: int
 ) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
     """Mean and std, in 0..1, that the pretrained weights expect; None where they are fresh."""
-    if not params.pretrained:
-        return None
-    expected = models.get_model_weights(params.architecture).DEFAULT.transforms()
-    values = (expected.mean, expected.std)
+    return origin(params).statistics(num_channels) if params.pretrained else None
+
+
+def origin(params: Params) -> Origin:
+    """Return where the pretrained weights come from, and for which images they were made.
+
+    What a file does not say of the images is what torchvision knows of the architecture.
+    """
+    published = models.get_model_weights(params.architecture).DEFAULT
+    expected = published.transforms()
+    mean, std = tuple(expected.mean), tuple(expected.std)
     if params.architecture in WITH_AUXILIARY:
-        values = (HALF, HALF)
-    mean, std = (_weights.values_of_channels(tuple(v), num_channels) for v in values)
-    return mean, std
+        mean, std = HALF, HALF
+    size_px = expected.crop_size[0]
+    known = Origin(input_size_px=(size_px, size_px), mean=mean, std=std)
+    if isinstance(params.pretrained, str):
+        return read(_weights.local(Path(params.pretrained))).over(known)
+    return known.model_copy(update={"source": published.url})
 
 
 def _file(params: Params) -> Path:

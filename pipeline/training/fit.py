@@ -11,6 +11,8 @@ import torch
 from pytorch_lightning import Trainer
 
 from pipeline import cpu
+from pipeline.component import load
+from pipeline.models._origin import describe
 from pipeline.network import Network
 from pipeline.precision import choose
 from pipeline.spool import Spool
@@ -60,7 +62,8 @@ def fit(job: Job, inputs: Inputs) -> Network | None:
 def module_of(job: Job, inputs: Inputs) -> ConvoyModule:
     """Return what learns, with the weights that it begins with."""
     card, recipe = inputs.card, job.recipe
-    num_outputs, shape = job.num_outputs(card), tuple(inputs.policy["output_shape"])
+    num_outputs = load("task", job.task).num_outputs(len(card.classes))
+    shape = tuple(inputs.policy["output_shape"])
     rule = recipe.training.class_weights
     by_class = loss_weights(inputs.train.targets, len(card.classes), rule) if rule else None
     init_seed = job.seed if job.init_seed is None else job.init_seed
@@ -77,13 +80,15 @@ def module_of(job: Job, inputs: Inputs) -> ConvoyModule:
 
 
 def _arrange(job: Job, network: Network, trainer: Trainer) -> None:
-    """Have the network compute as the hardware can, and say so where nobody has said how."""
+    """Have the network compute as the hardware can; say how, and what its weights start from."""
     device = trainer.strategy.root_device
     if device.type == "cpu":  # Lightning sets it, and torch looks for a driver at every step
         os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
     network.arrange(choose(job.hardware, device, network.body))
     if trainer.is_global_zero:
         Spool(Path(job.spool)).tag(network.arithmetic.tags())
+        if origin := describe(job.recipe.model):
+            print(f"{job.title}: starts from {origin}", flush=True)
         if "auto" in (job.hardware.precision, job.hardware.memory_format):
             print(f"{job.title}: {network.arithmetic}", flush=True)
     if job.hardware.compile:

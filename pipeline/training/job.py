@@ -3,7 +3,6 @@
 from pathlib import Path
 from socket import gethostname
 
-from pipeline.artifacts import Card
 from pipeline.component import Strict
 from pipeline.errors import UserError
 from pipeline.params import Hardware, Recipe, Seed, Task
@@ -49,9 +48,3 @@ class Job(Strict):
         """Write the file that the processes of the fit are started on."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.model_dump_json(indent=1))
-
-    def num_outputs(self, card: Card) -> int:
-        """Return how many logits the task wants for these classes."""
-        from pipeline.component import load
-
-        return int(load("task", self.task).num_outputs(len(card.classes)))

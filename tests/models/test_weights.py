@@ -1,5 +1,6 @@
 """Starting from weights that were trained before: files, ends, statistics, and no network."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def test_all_weights_of_a_file_that_fits_are_loaded(
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_the_classifier_is_fresh_for_another_number_of_classes(
+def test_the_classifier_starts_at_zero_for_another_number_of_classes(
     library: str, tmp_path: Path
 ) -> None:
     weights = trained(library, tmp_path / "w.safetensors", 5)
@@ -71,7 +72,40 @@ def test_the_classifier_is_fresh_for_another_number_of_classes(
     differing = {name for name in weights if not torch.equal(loaded[name], weights[name])}
     assert differing == {"fc.weight", "fc.bias"}
     assert loaded["fc.weight"].shape[0] == 3
-    assert loaded["fc.weight"].abs().sum() > 0
+    assert not loaded["fc.weight"].any() and not loaded["fc.bias"].any()
+    assert fresh(library, COLOUR, 3).state_dict()["fc.weight"].any()  # not without `pretrained`
+
+
+@pytest.mark.parametrize(
+    ("library", "architecture", "options"),
+    [
+        ("timm", "resnet10t", {}),
+        ("timm", "convnext_atto", {}),
+        ("timm", "densenet121", {}),
+        ("timm", "tf_efficientnet_lite0", {}),
+        ("timm", "vit_tiny_patch16_224", {"depth": 2}),
+        ("timm", "deit_tiny_distilled_patch16_224", {"depth": 2}),  # two classifiers, averaged
+        ("timm", "levit_128s", {}),  # two, each behind a batch norm
+        ("torchvision", "resnet18", {}),
+        ("torchvision", "mobilenet_v3_small", {}),
+        ("torchvision", "squeezenet1_1", {}),  # a convolution, before a ReLU
+    ],
+)
+def test_a_new_classifier_sets_out_from_ln_k_and_learns(
+    library: str, architecture: str, options: dict[str, Any], tmp_path: Path
+) -> None:
+    given = {"architecture": architecture, "options": options}
+    trained(library, tmp_path / "w.safetensors", 5, **given)
+    body = started(library, tmp_path / "w.safetensors", COLOUR, 3, **given).train()
+    images, targets = torch.randn(3, 3, 32, 32), torch.tensor([0, 1, 1])
+    before = {name: p.detach().clone() for name, p in body.named_parameters()}
+    loss = nn.functional.cross_entropy(body(images), targets)
+    assert loss.item() == pytest.approx(math.log(3), rel=1e-6)
+    loss.backward()
+    torch.optim.SGD(body.parameters(), lr=0.001).step()
+    moved = {name for name, p in body.named_parameters() if not torch.equal(p, before[name])}
+    new = {n for n, w in before.items() if w.shape[:1] == (3,) and len(w.unique()) == 1}
+    assert new and new <= moved
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
