@@ -24,6 +24,7 @@ from torch.optim import AdamW
 
 from bench.fits import fitted
 from bench.paired import shown, typical
+from pipeline import cpu
 from pipeline.artifacts import Card
 from pipeline.augmentation.policies.crop_flip import Params as CropFlip
 from pipeline.augmentation.policy import freeze
@@ -163,6 +164,7 @@ def _clocks() -> np.ndarray:
 
 def main(num_pairs: int) -> None:
     torch.set_num_threads(1)
+    cpu.stop_looking_for_gpus()  # as a process that is a fit does
     print(
         "| named | step | share of the speed, wall | processor | weights |\n|---|---|---|---|---|"
     )

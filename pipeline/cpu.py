@@ -1,6 +1,7 @@
 """How this process computes on the CPU."""
 
 import ctypes
+import os
 
 import torch
 
@@ -18,3 +19,13 @@ def use(num_threads: int) -> None:
     if hasattr(libc, "mallopt"):
         libc.mallopt(M_MMAP_MAX, 0)
         libc.mallopt(M_TRIM_THRESHOLD, -1)
+
+
+def stop_looking_for_gpus() -> None:
+    """Where there is no GPU, keep torch's optimisers from asking the driver at every step.
+
+    Lightning has them ask in a way that lets a process fork afterwards and use a GPU there; so this
+    is for a process that does not.
+    """
+    if not torch.cuda.is_available():
+        os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)

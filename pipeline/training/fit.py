@@ -1,7 +1,6 @@
 """One fit: a recipe, a seed and packed data in; the best epoch's network out."""
 
 import csv
-import os
 import subprocess
 import time
 from pathlib import Path
@@ -82,8 +81,6 @@ def module_of(job: Job, inputs: Inputs) -> ConvoyModule:
 def _arrange(job: Job, network: Network, trainer: Trainer) -> None:
     """Have the network compute as the hardware can; say how, and what its weights start from."""
     device = trainer.strategy.root_device
-    if device.type == "cpu":  # Lightning sets it, and torch looks for a driver at every step
-        os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
     network.arrange(choose(job.hardware, device, network.body))
     if trainer.is_global_zero:
         Spool(Path(job.spool)).tag(network.arithmetic.tags())

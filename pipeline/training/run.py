@@ -24,9 +24,12 @@ def main(path: Path) -> None:
     process.prepare_fit()
     job = Job.load(path)
     try:
+        from pipeline import cpu
         from pipeline.training.datamodule import Inputs
         from pipeline.training.fit import fit
 
+        if job.hardware.world == 1:
+            cpu.stop_looking_for_gpus()
         fit(job, Inputs.open(Layout(), job.fold))
     except Exception as error:
         _tell(error, Path(job.folder))
