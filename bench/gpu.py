@@ -27,35 +27,16 @@ import torch
 
 from bench.fits import epoch_s, fitted, together_s
 from bench.loader import Constant
+from bench.loop import BATCH as IMAGES  # in a step of `inputs`
+from bench.loop import NUM_CLASSES, inputs
 from bench.paired import shown, typical
-from pipeline.artifacts import Card
-from pipeline.augmentation.policies.crop_flip import Params as CropFlip
-from pipeline.augmentation.policy import freeze
 from pipeline.component import schema
 from pipeline.network import Network
-from pipeline.packed import Packed
 from pipeline.params import Hardware, Recipe
 from pipeline.precision import choose
 from pipeline.training.datamodule import DataModule, Inputs
 
-NUM_CLASSES, EPOCHS, BATCH = 10, 3, 128
-
-
-def inputs(side_px: int, num_images: int) -> Inputs:
-    shape, rng = (side_px, side_px, 3), np.random.default_rng(0)
-    stores = [
-        Packed(
-            rng.integers(0, 256, (num, *shape), np.uint8),
-            rng.integers(0, NUM_CLASSES, num),
-            np.array([f"{i}" for i in range(num)]),
-            np.full(num, -1),
-        )
-        for num in (num_images, BATCH)
-    ]
-    classes = tuple(f"{k}" for k in range(NUM_CLASSES))
-    card = Card(classes, shape, "crop", 1, {}, (0.5,) * 3, (0.25,) * 3, "")
-    policy = freeze(CropFlip(name="crop_flip"), shape, online=True, mixing=None)
-    return Inputs(card, *stores, policy)
+EPOCHS, BATCH = 3, 128
 
 
 def recipe(model: dict[str, Any]) -> Recipe:
@@ -125,8 +106,8 @@ def main(num_pairs: int, kind: str, num_images: int) -> None:
     hardware = Hardware(accelerator="gpu" if kind == "cuda" else "cpu", loader_workers=4)
     large = {"name": "timm", "architecture": "resnet50" if kind == "cuda" else "resnet18"}
     cases = {
-        f"{large['architecture']} 224 px": (recipe(large), inputs(224, num_images)),
-        "airbench 32 px": (recipe({"name": "airbench"}), inputs(32, 8 * num_images)),
+        f"{large['architecture']} 224 px": (recipe(large), inputs(num_images // IMAGES, 224, 3)),
+        "airbench 32 px": (recipe({"name": "airbench"}), inputs(8 * num_images // IMAGES, 32, 3)),
     }
     print("| network | images/s | constant | bare | two at once | resumed |")
     print("|---|---|---|---|---|---|")

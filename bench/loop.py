@@ -45,8 +45,8 @@ CASES = {"12 ms": (28, (16, 32), 200), "1.5 ms": (8, (4,), 1000)}
 """The images' side in px, the network's widths, and steps of an epoch."""
 
 
-def inputs(num_steps: int, side_px: int = 28) -> Inputs:
-    shape = (side_px, side_px, 1)
+def inputs(num_steps: int, side_px: int = 28, num_channels: int = 1) -> Inputs:
+    shape = (side_px, side_px, num_channels)
     rng = np.random.default_rng(0)
     size = num_steps * BATCH
     stores = [
@@ -59,7 +59,8 @@ def inputs(num_steps: int, side_px: int = 28) -> Inputs:
         for num in (size, 2 * BATCH)
     ]
     classes = tuple(f"{k}" for k in range(NUM_CLASSES))
-    card = Card(classes, shape, "crop", 1, {}, (0.5,), (0.25,), "")
+    statistics = (0.5,) * num_channels, (0.25,) * num_channels
+    card = Card(classes, shape, "crop", 1, {}, *statistics, "")
     policy = freeze(CropFlip(name="crop_flip"), shape, online=True, mixing=None)
     return Inputs(card, *stores, policy)
 
