@@ -78,6 +78,12 @@ def test_validation_sees_every_sample_once(num: int, batch: int, world: int) -> 
     assert sorted(seen) == list(range(num))
 
 
+@given(num=st.integers(1, 60), batch=st.integers(1, 9), world=st.integers(1, 5))
+def test_all_devices_validate_equally_many_batches(num: int, batch: int, world: int) -> None:
+    """Where weights are sharded, one that computed once more would wait for the others for ever."""
+    assert len({len(Ordered(num, batch, rank, world)) for rank in range(world)}) == 1
+
+
 def test_a_batch_larger_than_the_data_is_refused() -> None:
     with pytest.raises(UserError, match="batch_size: got 50; allowed at most the 40 training"):
         Shuffled(targets_of(40), 50, seed=0)

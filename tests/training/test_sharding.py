@@ -67,7 +67,6 @@ def test_two_shards_learn_what_one_device_learns(
 
 @pytest.mark.slow
 def test_killed_and_resumed_in_shards(tmp_path: Path) -> None:
-    """Also with a last validation batch that one of the devices does not have."""
     chosen = recipe({"epochs": 4, "average": {"name": "ema"}})
     alone, killed = tmp_path / "alone", tmp_path / "killed"
     fsdp: dict[str, Any] = {"devices": 2, "strategy": "fsdp"}
