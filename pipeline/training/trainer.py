@@ -34,7 +34,7 @@ from pipeline.errors import UserError
 from pipeline.params import Hardware
 from pipeline.spool import Spool
 from pipeline.training.batch_norm import GlobalBatchNorm
-from pipeline.training.batches import Block
+from pipeline.training.batches import Block, ValBatch
 from pipeline.training.callbacks.checkpoints import Checkpoints
 from pipeline.training.callbacks.divergence import Divergence
 from pipeline.training.callbacks.early_stopping import EarlyStopping
@@ -177,8 +177,9 @@ def _callbacks(job: Job, monitor: str, logger: SpoolLogger, *, shows_bar: bool) 
     return [*made, Checkpoints(folder)]
 
 
-def _num_images(block: Block) -> int:
-    return sum(len(batch.images) for batch in block.batches)
+def _num_images(batch: Block | ValBatch) -> int:
+    parts = batch.batches if isinstance(batch, Block) else [batch]
+    return sum(len(part.images) for part in parts)
 
 
 def _named(chosen: Any) -> Callback:

@@ -15,8 +15,12 @@ class Figures(Callback):
         self._logger = logger
         self._held: list[tuple[str, float, int]] = []
 
+    def on_fit_start(self, trainer: Trainer, module: ConvoyModule) -> None:  # type: ignore[override]  # noqa: ARG002
+        """Tell what the checkpoint holds: a fit that is done already never starts to train."""
+        self._logger.restore(self._held)
+
     def on_train_start(self, trainer: Trainer, module: ConvoyModule) -> None:  # type: ignore[override]  # noqa: ARG002
-        """Tell what the checkpoint holds; nothing where the fit begins."""
+        """Do it again: where weights are sharded, the checkpoint is read between the two."""
         self._logger.restore(self._held)
 
     def on_validation_end(self, trainer: Trainer, module: ConvoyModule) -> None:  # type: ignore[override]
