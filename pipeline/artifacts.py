@@ -6,6 +6,7 @@ layout of their staging folder.
 
 import csv
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -280,6 +281,17 @@ def write_json(path: Path, tree: Any) -> None:
     """Write sorted, indented JSON: the same tree is the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(tree, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file as a whole or not at all, and to the disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")  # several may write at once
+    with unfinished.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
 
 
 def read_json(path: Path) -> Any:

@@ -8,7 +8,6 @@ importing Lightning takes seconds.
 import ast
 import re
 from collections.abc import Callable
-from datetime import timedelta
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -72,6 +71,7 @@ REFUSED = {
     "resumed; use training.on_divergence",
     "stochastic_weight_averaging": "its rate and its last epoch have no effect under manual "
     "optimisation, which Convoy uses; use training.average",
+    "timer": "a fit would end by the clock, and with other weights each time; use training.epochs",
     "tqdm_progress_bar": _PROGRESS,
     "weight_averaging": _AVERAGE,
 }
@@ -81,7 +81,7 @@ FUNCTIONS = {"throughput_monitor": ("batch_size_fn", "length_fn")}
 """Arguments that no parameter file can hold: whoever calls the class gives those it requires."""
 
 KNOWN_TYPES: dict[str, Any] = {
-    **{known.__name__: known for known in (bool, int, float, str, dict, timedelta)},
+    **{known.__name__: known for known in (bool, int, float, str, dict)},
     **{"Any": Any, "Callable": Callable, "Literal": Literal, "Optional": Optional, "Union": Union},
 }
 """What an annotation may be made of for its values to be checked. No list: YAML's are tuples here,

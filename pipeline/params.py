@@ -18,6 +18,7 @@ from pipeline.decision import Costs, Goal
 from pipeline.errors import UserError, nearest
 from pipeline.lightning_callbacks import WORDED, Callbacks
 from pipeline.optimisation import (
+    SWA,
     AdamW,
     Average,
     Clip,
@@ -51,8 +52,6 @@ Corruption = Literal[
 ]  # fmt: skip
 Strategy = Literal[
     "auto", "ddp", "ddp_find_unused_parameters_false", "ddp_find_unused_parameters_true",
-    "ddp_fork", "ddp_fork_find_unused_parameters_false", "ddp_fork_find_unused_parameters_true",
-    "ddp_spawn", "ddp_spawn_find_unused_parameters_false", "ddp_spawn_find_unused_parameters_true",
     "deepspeed", "deepspeed_stage_1", "deepspeed_stage_2", "deepspeed_stage_2_offload",
     "deepspeed_stage_3", "deepspeed_stage_3_offload", "deepspeed_stage_3_offload_nvme",
     "fsdp", "fsdp_cpu_offload",
@@ -569,6 +568,7 @@ def _recipe_fits(recipe: Recipe, task: Component) -> None:
     """What a recipe, as it is written or as a search would have it, says together with the task."""
     _loss_fits(recipe.loss, task)
     _balance_fits(recipe.training, task)
+    _average_fits(recipe.training)
     _weights_are_watched(recipe.model)
     _transfer_fits(recipe)
 
@@ -580,6 +580,15 @@ def _loss_fits(loss: Any, task: Any) -> None:
         raise UserError(
             f"loss.name: got {loss.name!r}, which does not fit task {task.name}; "
             f"{nearest(loss.name, fitting)}"
+        )
+
+
+def _average_fits(training: Training) -> None:
+    """SWA averages the last epochs of a plan, which patience would cut off before any of them."""
+    if isinstance(training.average, SWA) and training.patience is not None:
+        raise UserError(
+            f"training.patience: got {training.patience} with training.average swa, whose mean "
+            "begins in the last epochs; allowed null, or average: {name: ema}"
         )
 
 

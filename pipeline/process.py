@@ -25,14 +25,13 @@ def prepare() -> None:
 
 
 def prepare_fit() -> None:
-    """Call first in a process of a fit, as `prepare` in a stage; leave Ctrl-C to the stage.
+    """Call first in a process of a fit, as `prepare` in a stage.
 
     A process that Lightning has started ends with the one that started it by SIGKILL, as it is deaf
     to all other signals while it waits for that one.
     """
     _set_environment()
     exit_on_sigterm()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent(signal.SIGTERM if os.environ.get("LOCAL_RANK", "0") == "0" else signal.SIGKILL)
     os.register_at_fork(after_in_child=die_with_parent)
 

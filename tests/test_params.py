@@ -212,11 +212,21 @@ def test_what_fsdp_cannot_do_with_parts_of_weights_is_refused(
     assert str(caught.value).startswith(given + said)
 
 
+def test_patience_would_cut_off_what_swa_averages() -> None:
+    swa = {"average": {"name": "swa"}}
+    tree = changed(("recipes", "cnn", "training"), {**TREE["recipes"]["cnn"]["training"], **swa})
+    said = "training.patience: got 15 with training.average swa, .* allowed null, or average"
+    with pytest.raises(UserError, match=f"params.yaml: recipes.cnn.{said}"):
+        params.parse(tree, "params.yaml")
+    tree["recipes"]["cnn"]["training"]["patience"] = None
+    params.parse(tree, "params.yaml")
+
+
 def test_strategies_are_those_that_lightning_knows() -> None:
-    """Without those for one device, for a TPU and for a notebook."""
+    """Without those for one device and for a TPU, and those that fork or pickle a running fit."""
     from pytorch_lightning.strategies import StrategyRegistry
 
-    left_out = ("single_", "xla", "ddp_notebook")
+    left_out = ("single_", "xla", "ddp_notebook", "ddp_fork", "ddp_spawn")
     known = [s for s in StrategyRegistry.available_strategies() if not s.startswith(left_out)]
     assert sorted(get_args(params.Strategy)) == sorted([*known, "auto"])
 

@@ -8,10 +8,10 @@ epoch's end with half the learning rate where the loss was not finite.
 
 from pathlib import Path
 
-from pipeline.artifacts import read_json, write_json
+from pipeline.artifacts import write_whole
 from pipeline.component import Strict
 from pipeline.errors import UserError
-from pipeline.training.checkpoint import MIDDLE
+from pipeline.training.checkpoint import MIDDLE, damaged
 
 FILE = "attempts.json"
 MOST_RECOVERIES = 5
@@ -31,15 +31,22 @@ class Attempts(Strict):
 
     @classmethod
     def load(cls, folder: Path) -> "Attempts":
-        """Read what the attempts before have left in the fit's folder."""
+        """Read what the attempts before have left in the fit's folder.
+
+        Raises:
+            UserError: the file is damaged.
+        """
         path = folder / FILE
-        return cls.model_validate(read_json(path)) if path.is_file() else cls()
+        if not path.is_file():
+            return cls()
+        try:
+            return cls.model_validate_json(path.read_text())
+        except ValueError:
+            raise damaged(path) from None
 
     def save(self, folder: Path) -> None:
         """Leave it in the fit's folder for the next attempt."""
-        unfinished = folder / f"{FILE}.part"
-        write_json(unfinished, self.model_dump())
-        unfinished.replace(folder / FILE)
+        write_whole(folder / FILE, self.model_dump_json())
 
 
 def shrink(folder: Path, num_parts: int, share: int) -> Again:
@@ -68,8 +75,10 @@ def slow_down(folder: Path, diverged: str, *, may_recover: bool) -> Again:
     """
     attempts = Attempts.load(folder)
     scale = attempts.lr_scale / 2
-    if not may_recover or scale < 0.5**MOST_RECOVERIES:
+    if not may_recover:
         raise UserError(f"{diverged}; lower lr, or set training.on_divergence: recover")
+    if scale < 0.5**MOST_RECOVERIES:
+        raise UserError(f"{diverged}, with the rate halved {MOST_RECOVERIES} times; lower lr")
     (folder / MIDDLE).unlink(missing_ok=True)  # first: a kill in between changes nothing then
     attempts.model_copy(update={"lr_scale": scale}).save(folder)
     return Again(f"{diverged}; back to the end of the epoch before, learning rate × {scale:g}")

@@ -8,6 +8,7 @@ functions of (seed, epoch, step) and need no state of their own.
 import errno
 import os
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from pipeline.errors import UserError
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
 EPOCH, MIDDLE, BEST = "epoch.ckpt", "middle.ckpt", "best.ckpt"
 
 
@@ -44,10 +46,7 @@ class DurableCheckpoints(TorchCheckpointIO):
             unfinished.unlink(missing_ok=True)
             if not _is_full(error, path):
                 raise
-            raise UserError(
-                f"{path.parent}: the disk is full; the last checkpoint is kept, make room and run "
-                "the same command again"
-            ) from None
+            raise full(path.parent) from None
         unfinished.replace(path)
 
 
@@ -58,13 +57,37 @@ def latest(folder: Path) -> Path | None:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Read a checkpoint; its tensors are read when they are used."""
-    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    """Read a checkpoint; its tensors are read when they are used.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    path.open("rb").close()  # one that is missing or forbidden says so itself
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (RuntimeError, ValueError, OSError, EOFError, UnpicklingError):
+        raise damaged(path) from None
     return content
+
+
+def full(folder: Path) -> UserError:
+    """Say that the disk is full."""
+    return UserError(
+        f"{folder}: the disk is full; the last checkpoint is kept, make room and run the same "
+        "command again"
+    )
+
+
+def damaged(path: Path) -> UserError:
+    """Say that a file of the fit cannot be read: the disk has lost something of it."""
+    return UserError(
+        f"{path}: damaged, it cannot be read; delete {path.parent} and run the same command again: "
+        "the fit begins anew"
+    )
 
 
 def _is_full(error: Exception, path: Path) -> bool:
     """Whether the disk is; torch reports that as a RuntimeError of its own."""
     if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return error.errno in FULL
     return os.statvfs(path.parent).f_bavail == 0 or "file write failed" in str(error)

@@ -52,7 +52,9 @@ def fit(job: Job, inputs: Inputs) -> Network | None:
         trainer.fit(module, data, ckpt_path=checkpoint.latest(folder), weights_only=True)
     except torch.OutOfMemoryError:
         raise shrink(folder, module.num_parts, data.share) from None
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in checkpoint.FULL:
+            raise checkpoint.full(folder) from None
         _tell_who_was_killed(trainer)
         raise
     return _finished(job, module) if trainer.is_global_zero else None
@@ -106,6 +108,7 @@ def _tell_who_was_killed(trainer: Trainer) -> None:
 def _finished(job: Job, module: ConvoyModule) -> Network:
     """Return the best epoch's network; it and the figures are written where the job wants them."""
     best = Path(job.folder) / checkpoint.BEST
+    checkpoint.read(best)  # it says so where the file is damaged
     loaded = ConvoyModule.load_from_checkpoint(best, map_location="cpu", weights_only=True)
     network = loaded.network.arrange(module.network.arithmetic)
     if job.network:

@@ -16,7 +16,7 @@ from pipeline import process
 from pipeline.artifacts import Layout
 from pipeline.errors import UserError
 from pipeline.training.job import Job
-from pipeline.training.start import Told
+from pipeline.training.start import LEFT, Told
 
 
 def main(path: Path) -> None:
@@ -31,27 +31,31 @@ def main(path: Path) -> None:
         if job.hardware.world == 1:
             cpu.stop_looking_for_gpus()
         fit(job, Inputs.open(Layout(), job.fold))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         _tell(error, Path(job.folder))
+        if isinstance(error, SystemExit):
+            raise
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(1)  # a process that waits for another would not end by itself
 
 
-def _tell(error: Exception, folder: Path) -> None:
+def _tell(error: Exception | SystemExit, folder: Path) -> None:
     from pytorch_lightning.utilities import rank_zero_only
 
     from pipeline.training.attempts import Again
 
     rank, now_s = rank_zero_only.rank or 0, time.time()  # type: ignore[attr-defined]
-    if isinstance(error, Again):
+    if isinstance(error, SystemExit):
+        if error.code == LEFT:  # else another process has said why
+            Told(now_s, "left").save(folder, rank)
+    elif isinstance(error, Again):
         Told(now_s, "again", str(error)).save(folder, rank)
     elif isinstance(error, UserError):
         Told(now_s, "mistake", str(error)).save(folder, rank)
     else:
-        traceback.print_exc()
         text = f"process {rank} has failed: {type(error).__name__}: {error}"
-        Told(now_s, "failure", text).save(folder, rank)
+        Told(now_s, "failure", text, traceback.format_exc()).save(folder, rank)
 
 
 if __name__ == "__main__":

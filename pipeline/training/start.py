@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Literal, NamedTuple
 
 from pipeline import process
+from pipeline.artifacts import write_whole
 from pipeline.errors import UserError
 from pipeline.training.job import Job
 
@@ -31,14 +32,16 @@ class Told(NamedTuple):
     """The last words of one process of a fit; the earliest of them is the cause of the others."""
 
     at_s: float
-    kind: Literal["mistake", "again", "failure"]
-    """again: what it has found out lies in the job's folder, so start the fit again."""
-    text: str
+    kind: Literal["mistake", "again", "left", "failure"]
+    """again: what it has found out lies in the job's folder, so start the fit again; left: it was
+    asked to."""
+    text: str = ""
+    trace: str = ""
+    """Of a failure."""
 
     def save(self, folder: Path, rank: int) -> None:
         """Write them where the one that has started the fit looks."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / TOLD.format(rank)).write_text(json.dumps(self))
+        write_whole(folder / TOLD.format(rank), json.dumps(self))
 
 
 class FitProcess:
@@ -95,7 +98,10 @@ class FitProcess:
             first = min(told, default=None)
             if first is None:
                 raise self._silent(status)
+            if first.kind == "left":
+                raise SystemExit(LEFT)
             if first.kind == "failure":
+                print(first.trace, file=sys.stderr, flush=True)
                 raise FitError(f"{self._title}: {first.text}")
             if first.kind == "mistake":
                 raise UserError(first.text)
@@ -113,8 +119,12 @@ class FitProcess:
     def _started(self) -> "subprocess.Popen[bytes]":
         for path in self._words():
             path.unlink()
-        try:
-            return subprocess.Popen(self._command, preexec_fn=process.die_with_parent)  # noqa: PLW1509
+        try:  # in a process group of its own: Ctrl-C is the starter's
+            return subprocess.Popen(
+                self._command,
+                preexec_fn=process.die_with_parent,  # noqa: PLW1509
+                process_group=0,
+            )
         except OSError as error:
             raise UserError(
                 f"launch.command: got {self._command[0]!r}: {error.strerror}; install it"

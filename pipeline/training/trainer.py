@@ -71,6 +71,8 @@ def trainer_of(job: Job, monitor: str, block_size: int) -> Trainer:
         UserError: this machine does not have the hardware, or a callback refuses its arguments.
     """
     hardware, settings, folder = job.hardware, job.recipe.training, Path(job.folder)
+    if hardware.accelerator == "gpu" and _device_type(hardware) == "cpu":
+        raise UserError("hardware.accelerator: got gpu, this machine has none; allowed auto or cpu")
     logger = SpoolLogger(Spool(Path(job.spool)))
     shows_bar = sys.stderr.isatty()
     try:

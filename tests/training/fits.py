@@ -1,9 +1,11 @@
 """Small fits for tests: in this process, or in processes of their own as a stage starts them."""
 
 import os
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from pipeline.component import schema
 from pipeline.errors import UserError
 from pipeline.losses import cross_entropy
 from pipeline.network import Network
+from pipeline.packed import Packed
 from pipeline.params import Hardware, Recipe
 from pipeline.spool import Spool
 from pipeline.training import datamodule, start
@@ -69,14 +72,17 @@ def job(
 
 def fit_here(wanted: Job, given: Inputs) -> Network:
     """Run a fit in this process, again where it asks for that, as `start.run` does."""
+    network = _fitted(wanted, given)
+    assert network
+    return network
+
+
+def _fitted(wanted: Job, given: Inputs) -> Network | None:
     while True:
         try:
-            network = fit(wanted, given)
+            return fit(wanted, given)
         except Again as again:
             print(again)
-        else:
-            assert network
-            return network
 
 
 def told(wanted: Job) -> Told:
@@ -194,18 +200,43 @@ def forked(
     os._exit(0)
 
 
-def forked_here(folder: Path, chosen: Recipe, **hardware: Any) -> int:
-    """Run a fit in a fork of this process, whose devices are forks too: it starts in no time."""
+def forked_here(folder: Path, chosen: Recipe, num_val: int | None = None, **hardware: Any) -> int:
+    """Run a fit in forks of this process, one a device as torchrun has it: they start in no time.
+
+    Returns:
+        The process id of the first of them, which waits for the others.
+    """
     child = os.fork()
     if child:
         return child
     try:
-        several = {"strategy": "ddp_fork"} if hardware.get("devices", 1) > 1 else {}
-        fit_here(job(folder, chosen, **hardware, **several), inputs("crop_flip", MIXED))
+        wanted = job(folder, chosen, **hardware)
+        others = _fork_others(wanted.hardware.devices)
+        given = inputs("crop_flip", MIXED)
+        val = Packed(*(part[:num_val] for part in given.val))
+        _fitted(wanted, replace(given, val=val))
+        assert [status(other) for other in others] == [0] * len(others)
     except BaseException as error:
         print(f"{type(error).__name__}: {error}", flush=True)
         os._exit(3)
     os._exit(0)
+
+
+def _fork_others(devices: int) -> list[int]:
+    """Return the process ids of ranks 1 and on in rank 0, and nothing in these."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = f"{probe.getsockname()[1]}"
+    common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": f"{devices}"}
+    os.environ.update(common, TORCHELASTIC_RUN_ID="test", RANK="0", LOCAL_RANK="0")
+    others = []
+    for rank in range(1, devices):
+        other = os.fork()
+        if not other:
+            os.environ.update(RANK=f"{rank}", LOCAL_RANK=f"{rank}")
+            return []
+        others.append(other)
+    return others
 
 
 def status(child: int) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from pytest import MonkeyPatch
 
 from pipeline.errors import UserError
@@ -53,6 +54,27 @@ def _in_step_3_of_rank_1(patch: MonkeyPatch, act: Any) -> None:
         return update(*arguments)
 
     patch.setattr(ConvoyModule, "update", acting)
+
+
+def rank_0_is_ended_early(patch: MonkeyPatch) -> None:
+    """The first device is asked to leave before all devices have met."""
+    _ended_early(patch, rank=0)
+
+
+def rank_1_is_ended_early(patch: MonkeyPatch) -> None:
+    """The second device is asked to leave before all devices have met."""
+    _ended_early(patch, rank=1)
+
+
+def _ended_early(patch: MonkeyPatch, rank: int) -> None:
+    meet = dist.init_process_group
+
+    def ended(*arguments: Any, **named: Any) -> None:
+        if rank == RANK:
+            os.kill(os.getpid(), signal.SIGTERM)
+        meet(*arguments, **named)
+
+    patch.setattr(dist, "init_process_group", ended)
 
 
 def rank_1_fails(patch: MonkeyPatch) -> None:

@@ -3,9 +3,12 @@
 Where one were left, or waited for in vain, these tests would not end.
 """
 
+import os
 import signal
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.training.fits import end, forked, forked_here, recipe, same, status
@@ -52,6 +55,30 @@ def test_the_error_of_the_process_that_failed_first_is_told(patch: str, tmp_path
     assert status(forked(tmp_path, recipe({}), patch, devices=2)) == 3
     told = (tmp_path / "told").read_text()
     assert told == "FitError: test: process 1 has failed: ValueError: the reason"
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_asked_to_leave_before_training(
+    rank: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """No process is left, none calls it a failure, and there is nothing to read."""
+    assert status(forked(tmp_path, recipe({}), f"rank_{rank}_is_ended_early", devices=2)) == 143
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_ctrl_c_is_for_the_one_that_has_started_the_fit(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Also before the fit's process has begun to run Python."""
+    child = forked(tmp_path, recipe({}))
+    os.setpgid(child, child)  # as a shell does
+    while not (started := psutil.Process(child).children()):
+        time.sleep(0.001)
+    os.killpg(child, signal.SIGINT)
+    assert status(child) == 3
+    assert (tmp_path / "told").read_text() == "KeyboardInterrupt: "
+    assert not psutil.wait_procs(started, timeout=20)[1]
+    assert not capfd.readouterr().err
 
 
 def test_a_mistake_is_told_as_it_is(tmp_path: Path) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from mlflow.tracking import MlflowClient
 
+from pipeline import lightning_callbacks
 from pipeline.spool import Spool
 from tests.conftest import Workspace
-from tests.training.fits import fit_here, job, recipe
+from tests.training.fits import MIXED, fit_here, job, recipe
 from tests.training.test_data import inputs
 
 CALLBACKS: list[dict[str, Any]] = [
@@ -49,6 +50,14 @@ def test_a_callback_changes_no_bit_and_no_figure_of_a_fit(tmp_path: Path) -> Non
         found[f"{name} weights"] = [value.tolist() for value in network.state_dict().values()]
     assert found["open"] == found["plain"]
     assert found["open weights"] == found["plain weights"]
+
+
+@pytest.mark.parametrize("name", lightning_callbacks.usable())
+def test_lightnings_callbacks_go_through_a_fit(name: str, tmp_path: Path) -> None:
+    wanted = job(tmp_path, recipe({"epochs": 2, "callbacks": ({"name": name},)}))
+    fit_here(wanted, inputs("crop_flip", MIXED))
+    figures = Spool(Path(wanted.spool)).figures()
+    assert [f.step for f in figures if f.name == "val/log_loss"] == [0, 1]
 
 
 def test_figures_of_callbacks_count_steps_of_the_optimiser(tmp_path: Path) -> None:

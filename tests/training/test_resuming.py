@@ -1,16 +1,19 @@
 """A fit resumes to the bit with every optimiser, stops where it must, and says why."""
 
 import errno
+import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from pipeline.errors import UserError
-from pipeline.training import checkpoint
+from pipeline.spool import Spool
+from pipeline.training import attempts, checkpoint, module
 from pipeline.training.module import STATE, ConvoyModule
-from tests.training.fits import Crash, equal, nan_at, run, save_often
+from tests.training.fits import EPOCHS, Crash, equal, nan_at, run, save_often
 
 WAYS = [
     {"optimiser": {"name": "sgd", "nesterov": True}, "schedule": {"name": "one_cycle"}},
@@ -72,6 +75,17 @@ def test_a_fit_that_patience_has_ended_is_not_trained_further(tmp_path: Path) ->
     assert again == told
 
 
+def test_a_fit_that_was_done_tells_its_figures_again(tmp_path: Path) -> None:
+    """A stage that begins anew has an empty spool; its fit finds that all epochs are done."""
+    weights, told = run(tmp_path / "alone")
+    with pytest.raises(Crash):
+        run(tmp_path / "killed", crash_at=EPOCHS)
+    shutil.rmtree(tmp_path / "killed/spool")
+    resumed, again = run(tmp_path / "killed")
+    assert equal(resumed, weights)
+    assert again == told
+
+
 def test_parts_of_a_batch_add_up_to_it(tmp_path: Path) -> None:
     """Without batch norm and dropout, which see a part at a time."""
     model = {"batch_norm": False, "dropout": 0.0}
@@ -91,6 +105,56 @@ def test_divergence_stops_and_names_step_rate_and_samples(
     assert len(held[STATE]["history"]) == 1
 
 
+@pytest.mark.parametrize("spoilt", ["weight", "running_mean"])
+@pytest.mark.parametrize("average", [None, {"name": "ema"}])
+def test_what_the_last_step_of_an_epoch_has_spoilt_is_not_kept(
+    average: dict[str, Any] | None, spoilt: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _spoil_in_step(monkeypatch, 2 * 5, spoilt)
+    with pytest.raises(UserError, match="not finite at the end of epoch 2; lower lr, or set"):
+        run(tmp_path, average=average)
+    for name in (checkpoint.EPOCH, checkpoint.BEST):
+        held = checkpoint.read(tmp_path / "checkpoints" / name)
+        assert all(value.isfinite().all() for value in held["state_dict"].values())
+        assert len(held[STATE]["history"]) == 1
+    monkeypatch.undo()
+    assert [epoch for epoch, _ in run(tmp_path, average=average)[1]] == [0, 1, 2]
+
+
+def test_a_figure_that_is_not_finite_does_not_choose_the_best_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = {"log_loss": np.full(1, np.nan)}
+    monkeypatch.setattr(module, "scores_of", lambda *_: lambda *_: nowhere)
+    with pytest.raises(UserError, match="val/log_loss is nan at the end of epoch 1; lower lr, or"):
+        run(tmp_path)
+    assert not list((tmp_path / "checkpoints").glob("*.ckpt"))
+
+
+def test_a_fit_recovers_from_weights_that_are_spoilt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    constant = {"schedule": {"name": "constant", "warmup_epochs": 0}}
+    _spoil_in_step(monkeypatch, 2 * 5, "weight")
+    _, told = run(tmp_path, on_divergence="recover", **constant)
+    assert [figures["train/lr"] for _, figures in told] == [0.01, 0.005, 0.005]
+
+
+def _spoil_in_step(monkeypatch: pytest.MonkeyPatch, number: int, part: str) -> None:
+    """Make a part NaN after the loss was computed, as a step at too high a rate does."""
+    update, done = ConvoyModule.update, []
+
+    def spoiling(self: ConvoyModule, *arguments: Any) -> Any:
+        loss = update(self, *arguments)
+        done.append(1)
+        if len(done) == number:
+            state = self.network.state_dict()
+            next(state[name] for name in state if name.endswith(part)).fill_(float("nan"))
+        return loss
+
+    monkeypatch.setattr(ConvoyModule, "update", spoiling)
+
+
 def test_recovery_goes_back_an_epoch_at_half_the_rate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -104,7 +168,7 @@ def test_recovery_goes_back_an_epoch_at_half_the_rate(
 
 def test_a_fit_that_cannot_recover_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nan_at(monkeypatch, set(range(1000)))
-    with pytest.raises(UserError, match="not finite in step 0"):
+    with pytest.raises(UserError, match=r"in step 0 .* with the rate halved 5 times; lower lr$"):
         run(tmp_path, on_divergence="recover")
 
 
@@ -127,6 +191,27 @@ def test_a_full_disk_keeps_the_last_checkpoint(
     assert not list(folder.glob("*.part"))
     monkeypatch.undo()
     assert equal(run(tmp_path)[0], run(tmp_path / "alone")[0])
+
+
+def test_a_disk_that_is_full_for_a_figure_is_told_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Spool, "record", full)
+    with pytest.raises(UserError, match="checkpoints: the disk is full; the last checkpoint is"):
+        run(tmp_path)
+
+
+@pytest.mark.parametrize("name", [checkpoint.EPOCH, checkpoint.BEST, attempts.FILE])
+def test_a_damaged_file_is_named(name: str, tmp_path: Path) -> None:
+    run(tmp_path)
+    file = tmp_path / "checkpoints" / name
+    for content in (b"", b"half", file.read_bytes()[:-50] if file.exists() else b"{"):
+        file.write_bytes(content)
+        with pytest.raises(UserError, match=f"{name}: damaged, it cannot be read; delete .*points"):
+            run(tmp_path)
 
 
 def test_lightning_reads_the_best_epoch(tmp_path: Path) -> None:

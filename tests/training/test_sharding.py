@@ -13,6 +13,7 @@ from pipeline import params
 from pipeline.component import schema
 from pipeline.errors import UserError
 from pipeline.params import Recipe
+from pipeline.spool import Spool
 from pipeline.training import sharding
 from tests.conftest import ROOT
 from tests.training import gloo
@@ -63,6 +64,19 @@ def test_two_shards_learn_what_one_device_learns(
     assert one.keys() == two.keys()
     for name, weight in one.items():
         torch.testing.assert_close(two[name], weight, rtol=1e-3, atol=1e-4, msg=name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["auto", "fsdp"])
+def test_the_last_val_batch_may_be_empty_on_a_device(strategy: str, tmp_path: Path) -> None:
+    """Of 17 images in parts of 4, the first device has three batches and the second two."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    plain = recipe({"epochs": 1}, {"dropout": 0.0})
+    assert status(forked_here(one, plain, num_val=17)) == 0
+    assert status(forked_here(two, plain, num_val=17, devices=2, strategy=strategy)) == 0
+    (alone,), (shared,) = (Spool(folder / "spool").figures()[:1] for folder in (one, two))
+    assert alone.name == shared.name == "val/log_loss"
+    assert shared.value == pytest.approx(alone.value, rel=1e-4)
 
 
 @pytest.mark.slow

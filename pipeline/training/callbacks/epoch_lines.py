@@ -18,16 +18,17 @@ class EpochLines(Callback):
         self._title = title
 
     def on_train_start(self, trainer: Trainer, module: ConvoyModule) -> None:  # type: ignore[override]  # noqa: ARG002
-        """Look at the clock."""
-        self._begin_s = time.monotonic()
+        """Look at the clock, and at how many steps are done."""
+        self._begin_s, self._begin_step = time.monotonic(), trainer.global_step
 
     def on_train_epoch_end(self, trainer: Trainer, module: ConvoyModule) -> None:  # type: ignore[override]
         """Print the line, in the first process of the fit."""
         if not trainer.is_global_zero:
             return
-        num_images = module.num_batches * module.settings.batch_size
-        now_s = time.monotonic()
-        speed, self._begin_s = num_images / (now_s - self._begin_s), now_s
+        now_s, step = time.monotonic(), trainer.global_step
+        num_images = (step - self._begin_step) * module.settings.batch_size
+        speed = num_images / (now_s - self._begin_s)
+        self._begin_s, self._begin_step = now_s, step
         figures = sorted(module.history[-1].items())
         text = "  ".join(f"{name} {value:.4g}" for name, value in figures)
         place = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
