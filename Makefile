@@ -1,6 +1,7 @@
 # make repro   installs what is locked, then runs the pipeline
 # make test    checks and tests
 # make ui      the MLflow pages of what has run
+# make docs    the pages of docs/ as a site in site/, with a search box
 # make lock    resolves the dependencies again
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -9,7 +10,7 @@ export NO_ALBUMENTATIONS_UPDATE = 1
 
 TRAINING = tests/augmentation tests/losses tests/models tests/search tests/tasks tests/training tests/ensembling tests/preprocessing
 
-.PHONY: repro test test-training test-others check lock ui install
+.PHONY: repro test test-training test-others check lock ui docs install
 
 repro: install
 	python -m pipeline check
@@ -33,10 +34,17 @@ check: install
 ui: install
 	@python -m pipeline ui
 
+docs: install
+	@zensical build --strict
+
 lock: install
 	uv pip compile --universal --upgrade --extra dev --no-header --no-annotate --no-emit-index-url pyproject.toml -o requirements.lock
 
-install: .venv/installed
+install: .venv/installed .venv/bin/convoy
+
+.venv/bin/convoy: .venv/installed Makefile # the code of the repository one stands in
+	printf '#!/bin/sh\nexec "$$(dirname "$$0")/python" -m pipeline "$$@"\n' > $@
+	chmod +x $@
 
 .venv/installed: requirements.lock
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed; name one: make PYTHON=python3.12')"

@@ -1,11 +1,11 @@
-"""Pad, crop, flip: Convoy's fast path beside albumentations, image by image, on one core.
+"""Pad, crop and flip: Convoy's fast path against albumentations, image by image, on one core.
 
     python -m bench.augmentation [PAIRS]
 
-An epoch of 8,192 images (256 of 256 px). The baseline is a bare `A.Compose` called on each image,
-without any seeding: what a data set's `__getitem__` would do. The slow path is Convoy's own way to
-albumentations, which hands each image a generator of its own. The fast path is called with so many
-images at once as stand in the table: one batch, or several batches together.
+An epoch has 8,192 images (256 of 256 px). The baseline is a bare `A.Compose` called on each image
+without any seeding, as a data set's `__getitem__` would do. The slow path is Convoy's own way to
+albumentations, which gives each image its own generator. The fast path is called with as many
+images at once as the table states: one batch, or several batches together.
 """
 
 import sys
@@ -17,8 +17,9 @@ import numpy as np
 
 from bench.paired import ratio, seconds, shown
 from pipeline.augmentation.counter import sample_keys
+from pipeline.augmentation.freeze import freeze
 from pipeline.augmentation.policies.crop_flip import Params
-from pipeline.augmentation.policy import Augmenter, freeze
+from pipeline.augmentation.policy import Augmenter
 
 GREY, COLOUR, PHOTO = (28, 28, 1), (32, 32, 3), (256, 256, 3)
 CASES: list[tuple[tuple[int, int, int], dict[str, Any], int]] = [  # the last: images in a call
@@ -36,7 +37,7 @@ CASES: list[tuple[tuple[int, int, int], dict[str, Any], int]] = [  # the last: i
 
 
 class Epoch:
-    """The same images three ways."""
+    """The same images, augmented in three ways."""
 
     def __init__(self, shape: tuple[int, int, int], settings: dict[str, Any], step: int) -> None:
         policy = Params.model_validate({"name": "crop_flip", **settings})

@@ -1,10 +1,10 @@
-"""Training on code that torch.compile makes, beside the same steps without it.
+"""Training with torch.compile against the same steps without it.
 
     python -m bench.compiling [PAIRS [NAME…]]
 
-The networks and steps are those of bench.precision as `auto` computes them, on one thread by its
-own clock. Printed: the
-compiled steps' share of the others' speed, and the seconds to the end of the first step.
+The networks and steps are those of bench.precision with the arithmetic of `auto`, on one thread and
+timed by its own clock. It prints the speed of the compiled steps as a fraction of the others'
+speed, and the seconds to the end of the first step.
 """
 
 import sys

@@ -1,11 +1,12 @@
-"""One fit on one core beside two at once on two, and beside one fit on two devices.
+"""One fit on one core against two at once on two cores, and against one fit on two devices.
 
     python -m bench.devices [PAIRS]
 
-Timed is an epoch, from the first one's end to the last one's, so that no process's start is in it.
-Printed for each network: how many times more two fits do at once than one does alone, which share
-nothing but the machine, as two members of an ensemble do; and how many times faster two devices
-make one fit of the same global batch, which on CPUs is there for testing what GPUs run.
+An epoch is timed, from the end of the first one to the end of the last one, which excludes the
+start of a process. For each network it prints how many times the throughput of a single fit two
+fits reach at once, which share nothing but the machine, as two members of an ensemble do; and how
+many times faster two devices make one fit of the same global batch, which on CPUs serves to test
+what GPUs run.
 """
 
 import sys
@@ -17,8 +18,8 @@ import torch
 from bench.fits import FP32, together_s
 from bench.loop import inputs
 from bench.paired import shown, typical
-from pipeline.component import schema
-from pipeline.params import Recipe
+from pipeline.config.recipes import Recipe
+from pipeline.core.component import schema
 
 BATCH, EPOCHS, STEPS = 128, 3, 50
 TWO = FP32.model_copy(update={"devices": 2, "strategy": "ddp_fork"})
@@ -30,7 +31,7 @@ CASES: dict[str, dict[str, Any]] = {
 
 def main(num_pairs: int) -> None:
     torch.set_num_threads(1)
-    given = inputs(2 * STEPS)  # of 64 images
+    given = inputs(2 * STEPS)  # each batch holds 64 images
     print("| network | two fits at once against one | two devices against one |\n|---|---|---|")
     for title, model in CASES.items():
         recipe = Recipe(

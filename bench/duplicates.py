@@ -1,12 +1,12 @@
-"""The near-duplicate search: its time beside comparing every pair, what it finds, what it misses.
+"""The near-duplicate search: its time against comparing every pair, its findings and its misses.
 
-    taskset -c 0 python -m bench.duplicates [FOLDER]        (data/raw/fashion-mnist unless told)
+    taskset -c 0 python -m bench.duplicates [FOLDER]        (default: data/raw/fashion-mnist)
 
-Times are paired, on one core: the k-d tree in turn with a matrix product of all standardised
-thumbnails. What is found is shown by distance, beside the pairs whose 64-bit pHash differs in up to
-4 bits (made as ImageHash makes it: the 8×8 lowest DCT frequencies of a 32×32 picture, above their
-median or not). What is missed is shown on copies made from originals. Without Fashion-MNIST all of
-it is done on synthetic pictures.
+Times are paired, on one core: the k-d tree alternates with a matrix product of all standardised
+thumbnails. The findings are listed by distance, next to the pairs whose 64-bit pHash differs in up
+to 4 bits (computed as in ImageHash: the 8×8 lowest DCT frequencies of a 32×32 picture, above their
+median or not). The misses are measured on modified copies of originals. Without Fashion-MNIST all
+of it runs on synthetic pictures.
 """
 
 import sys
@@ -29,7 +29,7 @@ NONE_EQUAL = np.empty((0, 2), np.int64)
 
 
 def scenes(num: int, side: int) -> np.ndarray:
-    """Smooth colour noise in octaves with hard-edged shapes on it and a little sensor noise."""
+    """Make smooth colour noise in octaves with hard-edged shapes and a little sensor noise."""
     random = np.random.default_rng(0)
     made = np.zeros((num, side, side, 3), np.uint8)
     for picture in made:
@@ -53,7 +53,7 @@ def standardised(images: np.ndarray) -> np.ndarray:
 
 
 def brute_force(thumbs: np.ndarray) -> int:
-    """Compare every pair; the number of near duplicates, each with itself among them."""
+    """Compare every pair; return the number of near duplicates, each with itself included."""
     vectors, least = standardised(thumbs), 1 - DISTANCE**2 / 2
     return sum(
         int((vectors[i : i + 1024] @ vectors[i:].T > least).sum())
@@ -92,7 +92,7 @@ def described(sizes: np.ndarray) -> str:
 
 
 def phash_pairs(images: np.ndarray) -> np.ndarray:
-    """Pairs whose 64-bit perceptual hashes differ in at most 4 bits."""
+    """Return the pairs whose 64-bit perceptual hashes differ in at most 4 bits."""
     grey = images.mean(axis=3).astype(np.float32)
     square = np.stack([cv2.resize(g, (32, 32), interpolation=cv2.INTER_LANCZOS4) for g in grey])
     low = dctn(square, axes=(1, 2))[:, :8, :8].reshape(len(images), 64)

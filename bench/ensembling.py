@@ -1,11 +1,11 @@
 """Ensemble methods on 100 members × 10,000 samples × 10 classes: time, memory, greedy's shortcut.
 
-    OMP_NUM_THREADS=1 taskset -c 0 python -m bench.ensembling [FITS]        (5 unless told)
+    OMP_NUM_THREADS=1 taskset -c 0 python -m bench.ensembling [FITS]        (default: 5)
 
-Each method is fitted FITS times on all samples; then judged once as in the pipeline: fitted on each
-of five folds as well, with every calibrator. These times are seconds of the processor, which others
-on the machine lengthen less than those of a clock. Greedy selection is timed in turn, by the clock,
-with the same procedure over whole distributions, which finds the same weights.
+Each method is fitted FITS times on all samples, and then evaluated once as in the pipeline: fitted
+on each of five folds as well, with every calibrator. These times are processor seconds, which other
+programs on the machine lengthen less than wall-clock time. Greedy selection alternates, timed by
+the wall clock, with the same procedure on whole distributions, which finds the same weights.
 """
 
 import resource
@@ -18,19 +18,19 @@ import numpy as np
 from scipy.special import log_softmax
 
 from bench.paired import ratio, shown
-from pipeline.component import names, resolve, schema
-from pipeline.decision import Decision
-from pipeline.ensembling._fit import Validation, fit, folds
-from pipeline.ensembling.greedy import Params as Greedy
-from pipeline.ensembling.greedy import fit as fit_greedy
-from pipeline.space import Space
+from pipeline.core.component import names, resolve, schema
+from pipeline.ensembling.cross_fitting import Validation, fit, folds
+from pipeline.ensembling.decisions import Decision
+from pipeline.ensembling.methods.greedy import Params as Greedy
+from pipeline.ensembling.methods.greedy import fit as fit_greedy
+from pipeline.ensembling.prediction_type import Space
 
 NUM_MEMBERS, NUM_SAMPLES, NUM_CLASSES = 100, 10_000, 10
 PLAIN = Greedy(name="greedy", num_bags=1, sorted_start=False)
 
 
 def pool() -> tuple[np.ndarray, np.ndarray]:
-    """Members of unlike skill and sureness, whose errors have a part in common."""
+    """Make members of different skill and confidence with partly shared errors."""
     random = np.random.default_rng(0)
     targets = random.integers(0, NUM_CLASSES, NUM_SAMPLES)
     shared = 3 * np.eye(NUM_CLASSES)[targets] + random.normal(size=(NUM_SAMPLES, NUM_CLASSES))
@@ -43,7 +43,7 @@ def pool() -> tuple[np.ndarray, np.ndarray]:
 
 
 def naive(log_probs: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Caruana's procedure as it is told, every candidate a mean of whole distributions."""
+    """Run Caruana's procedure as published, where every candidate is a mean of distributions."""
     probs, rows = np.exp(log_probs), np.arange(len(targets))
     total, picks, lowest, kept = np.zeros(probs.shape[1:]), [], np.inf, 0
     for size in range(1, PLAIN.num_rounds + 1):

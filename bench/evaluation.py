@@ -1,10 +1,10 @@
-"""100 systems measured and compared, with intervals: the time, the memory, what resampling takes.
+"""100 systems measured and compared with intervals: time, memory and the cost of resampling.
 
     OMP_NUM_THREADS=1 taskset -c 0 python -m bench.evaluation
 
-The baseline resamples the rows of one system and gives them to scikit-learn, a draw at a time; it
-does 10 draws in turn with our 1,000. Both then draw the same 300 samples of the same system, and
-their intervals stand side by side: those of areas and calibration errors are linear with us.
+The baseline resamples the rows of one system and passes them to scikit-learn, one draw at a time;
+it alternates 10 draws with our 1,000. Then both use the same 300 draws of the same system, and
+their intervals are listed side by side: ours are linearised for areas and calibration errors.
 """
 
 import resource
@@ -17,11 +17,11 @@ import sklearn.metrics as reference
 from scipy.special import log_softmax
 
 from bench.paired import ratio, shown
-from pipeline.evaluation.answers import Answers
-from pipeline.evaluation.compare import compare
+from pipeline.evaluation.comparison import compare
+from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Bootstrap, draws
 from pipeline.evaluation.metrics import metrics
-from pipeline.evaluation.yardstick import Yardstick
+from pipeline.evaluation.outputs import SystemOutput
 
 NUM_SYSTEMS, NUM_SAMPLES, NUM_CLASSES, NUM_DRAWS, NUM_BINS = 100, 10_000, 10, 1000, 15
 LABELS = list(range(NUM_CLASSES))
@@ -29,11 +29,11 @@ METRICS = metrics("classes", NUM_CLASSES, num_bins=NUM_BINS, top_k=3, costs=None
 AVERAGES = ("macro", "micro", "weighted")
 
 
-def system(targets: np.ndarray, seed: int) -> Answers:
-    """Right in about nine of ten, and too sure of itself."""
+def system(targets: np.ndarray, seed: int) -> SystemOutput:
+    """Make a system that is right in about nine of ten cases, and overconfident."""
     noise = np.random.default_rng(seed).normal(size=(len(targets), NUM_CLASSES))
     log_probs = log_softmax(2 * (3 * np.eye(NUM_CLASSES)[targets] + noise), axis=1)
-    return Answers(log_probs, log_probs.argmax(axis=1))
+    return SystemOutput(log_probs, log_probs.argmax(axis=1))
 
 
 def calibration_error(share: np.ndarray, is_so: np.ndarray) -> float:
@@ -42,7 +42,7 @@ def calibration_error(share: np.ndarray, is_so: np.ndarray) -> float:
 
 
 def by_scikit_learn(share: np.ndarray, targets: np.ndarray) -> dict[str, float]:
-    """All metrics of one set of samples."""
+    """Compute all metrics of one set of samples."""
     decided, one_hot = share.argmax(axis=1), targets[:, None] == LABELS
     found = {
         "accuracy": reference.accuracy_score(targets, decided),
@@ -66,8 +66,10 @@ def by_scikit_learn(share: np.ndarray, targets: np.ndarray) -> dict[str, float]:
     }
 
 
-def resampled(answers: Answers, targets: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
-    share = np.exp(answers.predictions)
+def resampled(
+    outputs: SystemOutput, targets: np.ndarray, counts: np.ndarray
+) -> dict[str, np.ndarray]:
+    share = np.exp(outputs.predictions)
     share /= share.sum(axis=1, keepdims=True)  # scikit-learn wants sums of 1 to the last digit
     places = (np.repeat(np.arange(len(targets)), row) for row in counts)
     drawn = [by_scikit_learn(share[p], targets[p]) for p in places]
@@ -80,10 +82,10 @@ def clocked(work: Callable[[], object]) -> float:
     return time.process_time() - begin
 
 
-def compared(targets: np.ndarray, systems: dict[str, Answers]) -> None:
-    """Every system by every metric, and every pair of them with its interval and p."""
+def compared(targets: np.ndarray, systems: dict[str, SystemOutput]) -> None:
+    """Measure every system by every metric, and every pair of them with its interval and p."""
     lone = np.arange(NUM_SAMPLES)
-    yardstick = Yardstick(
+    evaluator = Evaluator(
         kind="classes",
         names=tuple(map(str, LABELS)),
         ids=lone.astype(str),
@@ -93,15 +95,15 @@ def compared(targets: np.ndarray, systems: dict[str, Answers]) -> None:
         bootstrap=Bootstrap(lone, NUM_DRAWS, 0.95, seed=0),
         confidence=0.95,
     )
-    compare(yardstick, systems, chosen="0", best_member="1")
+    compare(evaluator, systems, chosen="0", best_member="1")
 
 
 def side_by_side(targets: np.ndarray, num_draws: int = 300) -> None:
-    answers = system(targets, seed=0)
+    outputs = system(targets, seed=0)
     ours = Bootstrap(np.arange(NUM_SAMPLES), num_draws, 0.95, seed=0)
-    drawn = resampled(answers, targets, draws(NUM_SAMPLES, num_draws, seed=0))
+    drawn = resampled(outputs, targets, draws(NUM_SAMPLES, num_draws, seed=0))
     print("\n| metric | value | our interval | resampled |\n|---|---|---|---|")
-    for name, (value, low, high, _) in ours.estimates(METRICS, answers, targets).items():
+    for name, (value, low, high, _) in ours.estimates(METRICS, outputs, targets).items():
         ends = np.quantile(drawn[name], [0.025, 0.975])
         print(
             f"| {name} | {value:.5f} | {low:.5f} to {high:.5f} | {ends[0]:.5f} to {ends[1]:.5f} |"

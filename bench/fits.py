@@ -1,4 +1,4 @@
-"""One fit in this process, as benchmarks time it."""
+"""One fit in this process, for benchmarks to time."""
 
 import contextlib
 import os
@@ -12,23 +12,24 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.component import schema
-from pipeline.network import Network
-from pipeline.params import Hardware, Recipe
-from pipeline.spool import Spool
+from pipeline.config.hardware import Hardware
+from pipeline.config.recipes import Recipe
+from pipeline.core.component import schema
+from pipeline.core.run_log import Spool
+from pipeline.execution.job import Job
+from pipeline.models.network import Network
 from pipeline.training.callbacks.figures import Figures
 from pipeline.training.datamodule import Inputs
 from pipeline.training.fit import fit
-from pipeline.training.job import Job
 
 FP32 = Hardware(accelerator="cpu", precision="fp32", memory_format="channels_last")
 
 
 def fitted(recipe: Recipe, inputs: Inputs, **job: Any) -> Network:
-    """Train in silence; all files are gone afterwards.
+    """Train silently and delete all files afterwards.
 
     Args:
-        job: what is other than seed 0 and fp32 on one CPU.
+        job: the settings that differ from seed 0 and fp32 on one CPU.
     """
     with tempfile.TemporaryDirectory() as folder, _quiet():
         spool = Spool(Path(folder) / "spool")
@@ -46,7 +47,7 @@ def fitted(recipe: Recipe, inputs: Inputs, **job: Any) -> Network:
 
 
 def epoch_s(recipe: Recipe, inputs: Inputs, **job: Any) -> float:
-    """The seconds of an epoch: the mean of all but the first, so that no start is in it."""
+    """Return the seconds of an epoch: the mean of all but the first, which excludes the start."""
     tell = Figures.on_validation_end
     with tempfile.TemporaryDirectory() as folder:
         times = Path(folder) / "times"
@@ -67,7 +68,7 @@ def epoch_s(recipe: Recipe, inputs: Inputs, **job: Any) -> float:
 
 
 def together_s(num: int, recipe: Recipe, inputs: Inputs, **job: Any) -> float:
-    """The mean of `epoch_s` over `num` fits at once, each in a fork of this process."""
+    """Return the mean of `epoch_s` over `num` simultaneous fits, each in a fork of this process."""
     context = get_context("fork")
     found: SimpleQueue[float] = context.SimpleQueue()
     forks = [
@@ -84,7 +85,7 @@ def together_s(num: int, recipe: Recipe, inputs: Inputs, **job: Any) -> float:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Also for processes that are forked inside."""
+    """Silence the output, also of processes that are forked inside."""
     kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     try:

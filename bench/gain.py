@@ -1,13 +1,14 @@
-"""How much less the chosen ensemble errs than the best single member, over five splits of the data.
+"""The errors that the chosen ensemble saves over the best single member, on five splits of the
+data.
 
     python -m bench.gain digits|fashion_mnist [SPLITS]
 
-Each split is a run of the pipeline up to `ensemble` in a folder of its own, two at a time, with
-`data.seed` as the split and other seeds for the members. The ensemble is the one that validation
-chose, and so is the best single member: nobody could have picked another. Beside it stands the
-member that was best on test, in hindsight. Fashion-MNIST is read from data/raw/fashion-mnist.
+Each split is a run of the pipeline up to `ensemble` in its own folder, two at a time, with
+`data.seed` as the split and different seeds for the members. Validation selects both the ensemble
+and the best single member: nobody could have picked another. The member that was best on test, in
+hindsight, is shown as well. Fashion-MNIST is read from data/raw/fashion-mnist.
 
-Printed: for every split the errors on test, and over all splits the share of errors that the
+It prints the errors on test for every split, and over all splits the proportion of errors that the
 ensemble saves, with a 95 % bootstrap interval over the test images; the same image in another split
 is drawn together with it.
 """
@@ -23,9 +24,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from ruamel.yaml import YAML
 
-from pipeline.artifacts import Layout
-from pipeline.evaluating import Tested
-from pipeline.params import load
+from pipeline.config.load import load_params
+from pipeline.core.paths import Layout
+from pipeline.evaluation.systems import Tested
 
 AT_ONCE, NUM_DRAWS = 2, 10_000
 PARTS = (
@@ -44,26 +45,26 @@ MEMBERS = {
 
 
 class Split(NamedTuple):
-    """Whether each of the test images was answered wrongly."""
+    """Whether each test image was predicted wrongly, by three systems."""
 
     chosen: str
     ids: np.ndarray
     ensemble: np.ndarray
     best: np.ndarray
-    """By the member that was best on validation."""
+    """The member that was best on validation."""
     hindsight: np.ndarray
-    """By the member that was best on test."""
+    """The member that was best on test."""
 
 
 def digits(tree: dict[str, Any]) -> None:
-    """Half of the images for test, so that there are errors to count."""
+    """Use half of the images for test, so that there are errors to count."""
     tree["data"]["test_fraction"] = 0.5
     for recipe in tree["recipes"].values():
         del recipe["search"]
 
 
 def fashion_mnist(tree: dict[str, Any]) -> None:
-    """Members that learn in minutes: a narrow network, few epochs."""
+    """Use members that train in minutes: a narrow network, few epochs."""
     tree["hardware"]["threads"] = 1
     recipe = tree["recipes"]["cnn"]
     recipe["model"]["widths"] = [32, 64, 128]
@@ -111,12 +112,12 @@ def run(name: str, split: int, folder: Path) -> Split:
 
 
 def read(folder: Path) -> Split:
-    tested = Tested.read(Layout(folder), load(folder / "params.yaml"))
-    truth = tested.yardstick.targets
+    tested = Tested.read(Layout(folder), load_params(folder / "params.yaml"))
+    truth = tested.evaluator.targets
     wrong = {name: own.decided != truth for name, own in tested.systems.items()}
     return Split(
         tested.chosen,
-        tested.yardstick.ids,
+        tested.evaluator.ids,
         wrong[tested.chosen],
         wrong[tested.best_member],
         min((wrong[member] for member in tested.members), key=np.sum),
@@ -124,7 +125,7 @@ def read(folder: Path) -> Split:
 
 
 def saved(splits: list[Split], of: str) -> tuple[float, float, float]:
-    """The share of errors that the ensembles do not make, and its interval."""
+    """Return the proportion of errors that the ensembles save, and its interval."""
     ids, place = np.unique(np.concatenate([s.ids for s in splits]), return_inverse=True)
     counts = [
         np.bincount(place, np.concatenate([getattr(s, name) for s in splits]), len(ids))
@@ -152,9 +153,9 @@ def main() -> None:
     for index, split in enumerate(splits):
         errors = " | ".join(f"{wrong.sum()}" for wrong in split[2:])
         print(f"| {index} | {split.chosen} | {len(split.ids)} | {errors} |")
-    for of, said in (("best", "validation"), ("hindsight", "test")):
+    for of, measured_on in (("best", "validation"), ("hindsight", "test")):
         share = "{:.1%} [{:.1%}, {:.1%}]".format(*saved(splits, of))
-        print(f"fewer errors than the member that was best on {said}: {share}")
+        print(f"fewer errors than the member that was best on {measured_on}: {share}")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""Training on one GPU: what the data cost, what Lightning costs, two fits at once, and a kill.
+"""Training on one GPU: the cost of data and of Lightning, two fits at once, and a kill.
 
     python -m bench.gpu [PAIRS [DEVICE [IMAGES]]]
 
 Networks: timm's ResNet-50 at 224 px, and airbench at 32 px, both in bf16 from packed uint8 images,
-cropped and mirrored on the device. Compared are epochs after the first, in turns:
+cropped and mirrored on the device. Epochs after the first are compared, in turns:
 
-- constant: the share of the speed on one batch over and over that training from storage reaches;
-- bare: its share of the speed of a hand-written loop on the same loader;
-- two at once: how many times more two fits on the one device do than one alone;
-- resumed: whether a fit that was asked to leave in mid-epoch ends with the bits of one left alone.
+- constant: the speed of training from storage, as a fraction of that on one batch over and over;
+- bare: its speed as a fraction of that of a hand-written loop on the same loader;
+- two at once: the throughput of two fits on the one device, as a multiple of that of one alone;
+- resumed: whether a fit interrupted in mid-epoch ends with the bits of an uninterrupted one.
 
 `python -m bench.gpu 1 cpu 256` tries it on a CPU, with smaller networks.
 """
@@ -30,13 +30,16 @@ from bench.loader import Constant
 from bench.loop import BATCH as IMAGES  # in a step of `inputs`
 from bench.loop import NUM_CLASSES, inputs
 from bench.paired import shown, typical
-from pipeline.component import schema
-from pipeline.network import Network
-from pipeline.params import Hardware, Recipe
-from pipeline.precision import choose
+from pipeline.config.execution import Execution
+from pipeline.config.hardware import Hardware
+from pipeline.config.recipes import Recipe
+from pipeline.core.component import schema
+from pipeline.models.network import Network
+from pipeline.models.precision import choose
 from pipeline.training.datamodule import DataModule, Inputs
 
 EPOCHS, BATCH = 3, 128
+EXECUTION = Execution(loader_workers=4)
 
 
 def recipe(model: dict[str, Any]) -> Recipe:
@@ -53,9 +56,10 @@ def recipe(model: dict[str, Any]) -> Recipe:
 
 
 def bare_s(wanted: Recipe, given: Inputs, hardware: Hardware, device: torch.device) -> float:
-    """The mean epoch but the first of what one would write by hand, validation too."""
-    workers = hardware.loader_workers
-    data = DataModule(given, wanted.training, seed=0, num_workers=workers, device=device)
+    """Return the mean epoch but the first of a hand-written loop with validation."""
+    data = DataModule(
+        given, wanted.training, seed=0, num_workers=EXECUTION.loader_workers, device=device
+    )
     shape = given.card.image_shape
     network = Network.create(wanted.model, given.card, shape, NUM_CLASSES, 0).to(device)
     network.arrange(choose(hardware, device, network.body))
@@ -80,10 +84,10 @@ def bare_s(wanted: Recipe, given: Inputs, hardware: Hardware, device: torch.devi
 
 
 def resumed(wanted: Recipe, given: Inputs, hardware: Hardware) -> bool:
-    """Whether a SIGTERM in the second epoch leaves no trace in the weights."""
+    """Return whether a SIGTERM in the second epoch leaves no trace in the weights."""
     from pipeline.training.callbacks.checkpoints import Checkpoints
 
-    alone = fitted(wanted, given, hardware=hardware).state_dict()
+    alone = fitted(wanted, given, hardware=hardware, execution=EXECUTION).state_dict()
     begin = Checkpoints.on_train_batch_end
 
     def leave(self: Checkpoints, trainer: Any, *rest: Any) -> None:
@@ -91,7 +95,7 @@ def resumed(wanted: Recipe, given: Inputs, hardware: Hardware) -> bool:
             os.kill(os.getpid(), signal.SIGTERM)
         begin(self, trainer, *rest)
 
-    left: dict[str, Any] = {"hardware": hardware}
+    left: dict[str, Any] = {"hardware": hardware, "execution": EXECUTION}
     with tempfile.TemporaryDirectory() as left["folder"]:
         try:
             with patch.object(Checkpoints, "on_train_batch_end", leave):
@@ -103,7 +107,7 @@ def resumed(wanted: Recipe, given: Inputs, hardware: Hardware) -> bool:
 
 def main(num_pairs: int, kind: str, num_images: int) -> None:
     device = torch.device(kind)
-    hardware = Hardware(accelerator="gpu" if kind == "cuda" else "cpu", loader_workers=4)
+    hardware = Hardware(accelerator="gpu" if kind == "cuda" else "cpu")
     large = {"name": "timm", "architecture": "resnet50" if kind == "cuda" else "resnet18"}
     cases = {
         f"{large['architecture']} 224 px": (recipe(large), inputs(num_images // IMAGES, 224, 3)),
@@ -115,13 +119,18 @@ def main(num_pairs: int, kind: str, num_images: int) -> None:
     for title, (wanted, given) in cases.items():
         # Forks come first, before this process has used the GPU itself.
         twice = np.array(
-            [together_s(2, wanted, given, hardware=hardware) for _ in range(num_pairs)]
+            [
+                together_s(2, wanted, given, hardware=hardware, execution=EXECUTION)
+                for _ in range(num_pairs)
+            ]
         )
         times: dict[str, list[float]] = {"stored": [], "constant": [], "bare": []}
         for _ in range(num_pairs):
-            times["stored"].append(epoch_s(wanted, given, hardware=hardware))
+            times["stored"].append(epoch_s(wanted, given, hardware=hardware, execution=EXECUTION))
             with patch.object(DataModule, "train_dataloader", lambda data: Constant(real(data))):
-                times["constant"].append(epoch_s(wanted, given, hardware=hardware))
+                times["constant"].append(
+                    epoch_s(wanted, given, hardware=hardware, execution=EXECUTION)
+                )
             times["bare"].append(bare_s(wanted, given, hardware, device))
         stored, constant, bare = map(np.array, times.values())
         columns = [
@@ -135,7 +144,7 @@ def main(num_pairs: int, kind: str, num_images: int) -> None:
 
 
 def device_name(kind: str) -> str:
-    """What it ran on."""
+    """Return the name of the device."""
     if kind != "cuda":
         return f"cpu, torch {torch.__version__}"
     driver = subprocess.run(

@@ -1,4 +1,4 @@
-"""Reading photos: Convoy's two stores beside torchvision's ImageFolder with Pillow.
+"""Reading photos: Convoy's two stores against torchvision's ImageFolder with Pillow.
 
     python -m bench.jpeg [PAIRS]
 
@@ -27,10 +27,11 @@ from torchvision.datasets import ImageFolder
 
 from bench.paired import ratio, shown
 from pipeline.augmentation.counter import sample_keys
+from pipeline.augmentation.freeze import freeze
 from pipeline.augmentation.policies.crop_flip import Params
-from pipeline.augmentation.policy import Augmenter, freeze
-from pipeline.images import decode, fit
-from pipeline.packed import Encoded, Images
+from pipeline.augmentation.policy import Augmenter
+from pipeline.images.decode import decode, fit
+from pipeline.images.packed import Encoded, Images
 
 NUM, BATCH = 256, 32
 HEIGHT, WIDTH, CROP, STORED = 375, 500, 224, 256
@@ -38,7 +39,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def photo(seed: int) -> np.ndarray:
-    """Octaves of smooth noise, and some hard edges: it compresses much as a photo does."""
+    """Make octaves of smooth noise and some hard edges, which compress much as a photo does."""
     rng = np.random.default_rng(seed)
     image = np.zeros((HEIGHT, WIDTH, 3), np.float32)
     for octave in range(2, 8):
@@ -70,7 +71,7 @@ def image_folder(root: Path, stored_px: int | None) -> ImageFolder:
 
 
 def stores(root: Path, files: list[bytes]) -> dict[str, tuple[Images, int | None]]:
-    """Each way to store the files, and the side to which ImageFolder has to bring them."""
+    """Return each way to store the files, and the side to which ImageFolder has to resize them."""
     Encoded.write(root / "files", iter(files), (HEIGHT, WIDTH, 3), "crop")
     shape = (STORED, STORED, 3)
     pixels = np.stack([fit(decode(file, shape[:2]), shape, "crop") for file in files])

@@ -1,12 +1,12 @@
-"""Training steps in a process that keeps the memory it frees, beside some that hand it back.
+"""Training steps in a process that keeps the memory it frees, against ones that hand it back.
 
     python -m bench.kept_memory [ROUNDS [NAME…]]
 
-`pipeline/cpu.py` against torch as it comes, for the networks of bench/precision.py as `auto` has
-them, one thread; and against a plain loop, which neither keeps memory nor chooses a precision or a
-layout. The three processes live all the while and take their steps in turn. Printed: how many times
-faster the one that keeps is than each, by the processor's clock; the pages that a step has the
-kernel clear, handed back and kept; and the most memory that the steps have taken.
+`pipeline/models/cpu.py` is compared with plain torch, for the networks of bench/precision.py with
+the arithmetic of `auto` on one thread; and with a plain loop, which neither keeps memory nor
+chooses a precision or a layout. The three processes stay alive and take their steps in turn. It
+prints how many times faster the one that keeps memory is than each other, by processor time; the
+pages that the kernel clears in a step, with memory handed back and kept; and the peak memory.
 """
 
 import resource
@@ -21,7 +21,7 @@ import torch
 
 from bench.paired import shown, typical
 from bench.precision import FP32, network, training
-from pipeline import cpu
+from pipeline.models import cpu
 
 NAMES = ("cnn 28 px", "resnet 28 px", "resnet 64 px", "airbench 32 px", "resnet50 96 px")
 WAYS = ("plain", "handed back", "kept")
@@ -32,9 +32,9 @@ NUM_STEPS = 10
 class Taken(NamedTuple):
     own_s: float
     pages: float
-    """A step."""
+    """Pages cleared in a step."""
     peak_mib: float
-    """Above what the process held before its first step."""
+    """Memory above what the process held before its first step."""
 
 
 def work(way: str, name: str, asked: Connection) -> None:
@@ -52,7 +52,7 @@ def work(way: str, name: str, asked: Connection) -> None:
 
 
 def compared(name: str, num_rounds: int) -> dict[str, list[Taken]]:
-    """By way, what its steps took."""
+    """Return the measurements of each way's steps."""
     context, ends = get_context("spawn"), {}
     for way in WAYS:
         ends[way], theirs = Pipe()

@@ -1,11 +1,11 @@
-"""Training from the real loader beside training on one constant batch: what the data costs.
+"""Training from the real loader against training on one constant batch: the cost of the data.
 
     python -m bench.loader [PAIRS]
 
 For each recipe of params.yaml, a fit of some epochs runs twice: with Convoy's loader (stored
 images, the policy of params.yaml, batches in shuffled order), and with the loader's first batch
-over and over. Run `dvc repro augment` first. Printed: the share of the constant batch's speed that
-the loader reaches, 1 being a loader that costs nothing.
+over and over. Run `dvc repro augment` first. It prints the speed with the loader as a fraction of
+that with the constant batch; a loader that costs nothing reaches 1.
 """
 
 import sys
@@ -15,8 +15,10 @@ from unittest.mock import patch
 
 from bench.fits import fitted
 from bench.paired import ratio, shown
-from pipeline.artifacts import Layout
-from pipeline.params import Params, Recipe, load
+from pipeline.config.load import load_params
+from pipeline.config.params import Params
+from pipeline.config.recipes import Recipe
+from pipeline.core.paths import Layout
 from pipeline.training.batches import Block
 from pipeline.training.datamodule import DataModule, Inputs, TrainLoader
 
@@ -24,7 +26,7 @@ NUM_EPOCHS = 40
 
 
 class Constant:
-    """As many blocks as an epoch has, all batches of which are the first one."""
+    """As many blocks as in an epoch, in which every batch is the first one."""
 
     def __init__(self, loader: TrainLoader) -> None:
         first, steps = next(iter(loader)), loader.sampler.num_batches
@@ -57,7 +59,7 @@ def training(
 
 
 def main(num_pairs: int) -> None:
-    params = load(Path("params.yaml"))
+    params = load_params(Path("params.yaml"))
     inputs = Inputs.open(Layout())
     for name, recipe in params.recipes.items():
         real, still = (

@@ -1,14 +1,14 @@
-"""Training by Lightning's Trainer beside a hand-written loop: same batches, model and optimiser.
+"""Training by Lightning's Trainer against a hand-written loop: same batches, model and optimiser.
 
     python -m bench.loop [PAIRS]
 
 Both train the same network from the same weights on the same loader, with validation after each
-epoch, in one thread, where they take turns of a block of steps: this machine's speed changes within
-seconds, for both alike. Convoy's has its figures, its lines of progress, its checks for divergence,
-its checkpoints and the seeding of dropout on, and its start and end are in its time; the
-hand-written one is what stands in `bare` below. Printed: a step of the bare loop, the share of its
-speed that Convoy reaches by the wall's clock and by the processor's, which other programs touch
-less, and whether the final weights are equal to the bit.
+epoch, in one thread, where they alternate by blocks of steps: this machine's speed changes within
+seconds, for both alike. Convoy's loop has its metrics, lines of progress, checks for divergence,
+checkpoints and the seeding of dropout enabled, and its time includes start and end; the
+hand-written one is `bare` below. It prints the time of a step of the bare loop, the fraction of its
+speed that Convoy reaches in wall-clock and in processor time, which other programs affect less, and
+whether the final weights are bitwise equal.
 """
 
 import contextlib
@@ -24,16 +24,16 @@ from torch.optim import AdamW
 
 from bench.fits import fitted
 from bench.paired import shown, typical
-from pipeline import cpu
-from pipeline.artifacts import Card
+from pipeline.augmentation.freeze import freeze
 from pipeline.augmentation.policies.crop_flip import Params as CropFlip
-from pipeline.augmentation.policy import freeze
-from pipeline.component import schema
-from pipeline.network import Network
-from pipeline.optimisation import Cosine
-from pipeline.packed import Packed
-from pipeline.params import Recipe
-from pipeline.precision import Arithmetic
+from pipeline.config.optimisation import Cosine
+from pipeline.config.recipes import Recipe
+from pipeline.core.artifacts import Card
+from pipeline.core.component import schema
+from pipeline.images.packed import Packed
+from pipeline.models import cpu
+from pipeline.models.network import Network
+from pipeline.models.precision import Arithmetic
 from pipeline.tasks import multiclass
 from pipeline.training.batches import Block
 from pipeline.training.datamodule import DataModule, Inputs, TrainLoader
@@ -42,7 +42,7 @@ from pipeline.training.schedules import factor
 NUM_CLASSES, EPOCHS, BATCH = 10, 2, 64
 Work = Callable[[Inputs, Recipe], dict[str, torch.Tensor]]
 CASES = {"12 ms": (28, (16, 32), 200), "1.5 ms": (8, (4,), 1000)}
-"""The images' side in px, the network's widths, and steps of an epoch."""
+"""The images' side in px, the network's widths, and the steps of an epoch."""
 
 
 def inputs(num_steps: int, side_px: int = 28, num_channels: int = 1) -> Inputs:
@@ -74,7 +74,7 @@ def recipe(widths: tuple[int, ...]) -> Recipe:
 
 
 def bare(given: Inputs, wanted: Recipe) -> dict[str, torch.Tensor]:
-    """What one would write by hand; the best epoch's weights."""
+    """Train with a hand-written loop; return the best epoch's weights."""
     settings = wanted.training
     data = DataModule(given, settings, seed=0)
     network = Network.create(wanted.model, given.card, given.card.image_shape, NUM_CLASSES, 0)
@@ -121,12 +121,12 @@ def convoy(given: Inputs, wanted: Recipe) -> dict[str, torch.Tensor]:
 class Timed(NamedTuple):
     wall_s: float
     own_s: float
-    """Of the processor: without waiting for files, and without what other programs took."""
+    """Processor time: without waiting for files, and without the time of other programs."""
     weights: dict[str, torch.Tensor]
 
 
 def both(given: Inputs, wanted: Recipe) -> dict[Work, Timed]:
-    """Both loops in turns, each of which ends where a loop asks for its next block."""
+    """Run both loops in turns; each turn ends where a loop asks for its next block."""
     found: dict[Work, dict[str, torch.Tensor]] = {}
     spent = {work: np.zeros(2) for work in (bare, convoy)}
     with _handing_over():
@@ -144,7 +144,7 @@ def both(given: Inputs, wanted: Recipe) -> dict[Work, Timed]:
 
 @contextlib.contextmanager
 def _handing_over() -> Iterator[None]:
-    """Inside, who asks for its next block lets the other have its turn."""
+    """Let a loop that asks for its next block give the other its turn."""
     plain = TrainLoader.__iter__
 
     def in_turns(loader: TrainLoader) -> Iterator[Block]:

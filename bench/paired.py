@@ -1,7 +1,7 @@
-"""Two ways of doing the same work, timed in turn, and the ratio of their times with its interval.
+"""Paired timing of two ways of doing the same work: the ratio of their times with its interval.
 
-Each time of the one is followed by a time of the other, so that a busy moment of the machine
-touches both. The ratio is the median of the pairs' ratios, with a 95 % bootstrap interval.
+Each timing of one is followed by a timing of the other, so that a busy moment of the machine
+affects both. The ratio is the median of the pairs' ratios, with a 95 % bootstrap interval.
 """
 
 import time
@@ -24,23 +24,23 @@ def ratio(
     num_pairs: int,
     clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[float, float, float]:
-    """How many times longer `slow` takes than `fast`: median, low and high end.
+    """Return how many times longer `slow` takes than `fast`: median, low and high end.
 
     Args:
         clock: `time.process_time` for work of one thread on a machine that does other work too.
     """
-    fast()  # fills caches, imports what is imported late
+    fast()  # fills caches and runs late imports
     ratios = np.array([seconds(slow, clock) / seconds(fast, clock) for _ in range(num_pairs)])
     return typical(ratios)
 
 
 def typical(ratios: np.ndarray) -> tuple[float, float, float]:
-    """The median, and its 95 % bootstrap interval."""
+    """Return the median and its 95 % bootstrap interval."""
     draws = np.random.default_rng(0).choice(ratios, (NUM_DRAWS, len(ratios)))
     low, high = np.quantile(np.median(draws, axis=1), [0.025, 0.975])
     return float(np.median(ratios)), float(low), float(high)
 
 
 def shown(measured: tuple[float, float, float]) -> str:
-    """`3.52 [3.41, 3.60]`."""
+    """Format a ratio with its interval: `3.52 [3.41, 3.60]`."""
     return "{:.2f} [{:.2f}, {:.2f}]".format(*measured)

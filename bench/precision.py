@@ -1,12 +1,12 @@
-"""A training step in the arithmetics that `precision` and `memory_format` name, beside fp32 NCHW.
+"""A training step in each choice of `precision` and `memory_format`, against fp32 in NCHW.
 
     python -m bench.precision [THREADS [PAIRS [NAME…]]]
 
 Forward, loss, backward and AdamW on random images, for the networks in `CASES` or the named ones.
-Printed: how many times faster than fp32 with contiguous images each is; a star marks what `auto`
-chooses here. One thread is timed by its own clock, more by the wall's, which wants a machine that
-does nothing else. With `ONEDNN_MAX_CPU_ISA=AVX512_CORE` or `AVX2` a processor plays an older one,
-without bf16, as far as convolutions go.
+It prints how many times faster than fp32 with contiguous images each is; a star marks the choice of
+`auto` on this machine. One thread is timed by its own clock, several by the wall clock, which needs
+an otherwise idle machine. With `ONEDNN_MAX_CPU_ISA=AVX512_CORE` or `AVX2` a processor emulates an
+older one, without bf16, as far as convolutions go.
 """
 
 import sys
@@ -17,12 +17,12 @@ import numpy as np
 import torch
 
 from bench.paired import ratio, seconds, shown
-from pipeline import cpu
-from pipeline.artifacts import Card
-from pipeline.component import schema
-from pipeline.network import Network
-from pipeline.params import Hardware
-from pipeline.precision import Arithmetic, choose
+from pipeline.config.hardware import Hardware
+from pipeline.core.artifacts import Card
+from pipeline.core.component import schema
+from pipeline.models import cpu
+from pipeline.models.network import Network
+from pipeline.models.precision import Arithmetic, choose
 
 NUM_CLASSES, WINDOW_S = 10, 0.5
 FP32 = Arithmetic("fp32", "contiguous", "")
@@ -52,7 +52,7 @@ CASES = {  # model, side in pixels, channels, batch
 
 
 def network(name: str, arithmetic: Arithmetic | None) -> Network:
-    """With fresh weights; None chooses as `auto` does."""
+    """Build a network with fresh weights; None chooses the arithmetic as `auto` does."""
     model, side_px, channels, _ = CASES[name]
     shape = (side_px, side_px, channels)
     card = Card(("a",), shape, "crop", 1, {}, (0.5,) * channels, (0.25,) * channels, "")
@@ -61,7 +61,7 @@ def network(name: str, arithmetic: Arithmetic | None) -> Network:
 
 
 def training(name: str, made: Network) -> Callable[[int], None]:
-    """Takes as many steps as it is told."""
+    """Return a function that takes a given number of steps."""
     _, side_px, channels, batch = CASES[name]
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (batch, side_px, side_px, channels), np.uint8)
@@ -78,7 +78,7 @@ def training(name: str, made: Network) -> Callable[[int], None]:
 
 
 def faster(name: str, other: Network, num_threads: int, num_pairs: int) -> str:
-    """Times as fast as fp32, as text."""
+    """Format the speed as a multiple of that of fp32."""
     clock = time.process_time if num_threads == 1 else time.perf_counter
     slow, fast = training(name, network(name, FP32)), training(name, other)
     slow(1)

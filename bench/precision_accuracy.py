@@ -1,10 +1,11 @@
-"""Test accuracy of networks trained in fp32 and as `auto` chooses, seed by seed.
+"""Test accuracy of networks trained in fp32 and with the precision of `auto`, paired by seed.
 
     python -m bench.precision_accuracy [SEEDS [IMAGES [EPOCHS]]]
 
-Run `dvc repro augment` on examples/fashion_mnist first. Each seed trains the plain network twice on
-the first so many images, predicts the test images as it trained, and is one pair; printed are all
-of them and the mean difference in points of accuracy, with its 95 % interval of Student's t.
+Run `dvc repro augment` on examples/fashion_mnist first. For each seed the plain network is trained
+both ways on the first IMAGES images, and predicts the test images in the precision of its training.
+It prints all pairs and the mean difference in percentage points of accuracy, with its 95 % interval
+by Student's t.
 """
 
 import sys
@@ -15,11 +16,12 @@ import torch
 from scipy import stats
 
 from bench.fits import fitted
-from pipeline.artifacts import Layout
-from pipeline.component import schema
-from pipeline.packed import Packed
-from pipeline.params import Hardware, Recipe
-from pipeline.predicting import predict_logits
+from pipeline.config.hardware import Hardware
+from pipeline.config.recipes import Recipe
+from pipeline.core.component import schema
+from pipeline.core.paths import Layout
+from pipeline.images.packed import Packed
+from pipeline.prediction.member import predict_logits
 from pipeline.training.datamodule import Inputs
 
 FP32 = Hardware(accelerator="cpu", precision="fp32", memory_format="contiguous")
@@ -27,7 +29,7 @@ AUTO = Hardware(accelerator="cpu")
 
 
 def accuracy(hardware: Hardware, seed: int, epochs: int, inputs: Inputs, test: Packed) -> float:
-    """In percent."""
+    """Return the accuracy in percent."""
     recipe = Recipe(
         model=schema("model", "cnn")(name="cnn", head="flatten", dropout=0.2),
         loss=schema("loss", "cross_entropy")(name="cross_entropy"),

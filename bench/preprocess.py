@@ -1,12 +1,12 @@
-"""The preprocess stage on many small images: its time beside decoding alone, and its memory.
+"""The preprocess stage on many small images: its time against decoding alone, and its memory.
 
-    python -m bench.preprocess [NUM ...]        (50,000 and 500,000 unless told)
+    python -m bench.preprocess [NUM ...]        (default: 50,000 and 500,000)
 
-Writes NUM synthetic 28 × 28 grey PNGs into Parquet shards, as the `arrow` source reads them, 1 % of
-them near duplicates of others, and runs the stage on them in a copy of the repository. Printed: how
-many times longer the stage takes, on all cores, than a loop over Pillow that only decodes the same
-files on one core; and the most memory, without mapped files, of the stage's own process and of one
-of its workers.
+It writes NUM synthetic 28 × 28 grey PNGs into Parquet shards, as the `arrow` source reads them, 1 %
+of them near duplicates of others, and runs the stage on them in a copy of the repository. It prints
+how many times longer the stage takes, on all cores, than a loop over Pillow that only decodes the
+same files on one core; and the peak memory, without mapped files, of the stage's own process and of
+one of its workers.
 """
 
 import io
@@ -34,7 +34,7 @@ POLL_S = 0.05
 
 
 def images(num: int, seed: int) -> np.ndarray:
-    """Smooth noise; each hundredth image is the one before it, a little brighter."""
+    """Make smooth noise; each hundredth image is the one before it, a little brighter."""
     rng = np.random.default_rng(seed)
     made = np.empty((num, SIDE, SIDE), np.uint8)
     coarse = rng.integers(0, 256, (num, 7, 7), np.uint8)
@@ -78,7 +78,7 @@ def workspace(folder: Path, num: int) -> None:
 
 
 def decode_alone(folder: Path) -> float:
-    """Seconds that Pillow takes on one core."""
+    """Return the seconds that Pillow takes on one core."""
     begin = time.perf_counter()
     for path in sorted((folder / "data/raw/synthetic").glob("*.parquet")):
         for batch in pq.ParquetFile(path).iter_batches(1000, columns=["image"]):
@@ -102,9 +102,9 @@ def main(sizes: list[int]) -> None:
 
 
 def run_stage(folder: Path) -> tuple[float, float, float]:
-    """Seconds, and the most memory of the stage's process and of one of its workers, MiB.
+    """Return seconds, and the peak memory of the stage's process and of one of its workers in MiB.
 
-    Anonymous memory: pages of mapped files are the system's to take back.
+    The memory is anonymous memory: the system can reclaim pages of mapped files.
     """
     begin = time.perf_counter()
     environment = {**os.environ, "PYTHONPATH": str(folder), "MLFLOW_TRACKING_URI": "sqlite:///m.db"}
@@ -120,7 +120,7 @@ def run_stage(folder: Path) -> tuple[float, float, float]:
 
 
 def workers(stage: psutil.Process) -> list[int]:
-    """All processes of the stage but the one that mirrors its figures to MLflow."""
+    """Return all processes of the stage but the one that mirrors its metrics to MLflow."""
     found = []
     for child in stage.children():
         with suppress(psutil.NoSuchProcess):

@@ -1,10 +1,10 @@
-"""How long a stage takes until its own work begins, beside a bare `import torch`.
+"""The time until a stage starts its own work, against a bare `import torch`.
 
     python -m bench.startup [PAIRS]
 
 A stage has started when its imports are done and params.yaml is checked. Each start is followed by
-one of the baseline, in turn, so that a busy moment of the machine touches both. Printed: the median
-of the stage in seconds, and the median of the paired ratios with its 95 % bootstrap interval.
+one of the baseline, so that a busy moment of the machine affects both. It prints the median of the
+stage in seconds, and the median of the paired ratios with its 95 % bootstrap interval.
 """
 
 import subprocess
@@ -18,14 +18,14 @@ from bench.paired import shown, typical
 
 STAGES = [p.stem for p in sorted(Path("stages").glob("*.py")) if p.stem != "__init__"]
 START = (
-    "import stages.{stage}; from pathlib import Path; from pipeline import params;"
-    "params.load(Path('params.yaml'))"
+    "import stages.{stage}; from pathlib import Path; from pipeline.config.load import load_params;"
+    "load_params(Path('params.yaml'))"
 )
 BASELINE = "import torch"
 
 
 def seconds(code: str) -> float:
-    """From the start of the interpreter until `code` has run; not its teardown."""
+    """Return the time from the start of the interpreter until `code` has run, without teardown."""
     begin = time.time()
     script = f"{code}; import time, sys; sys.stderr.write(str(time.time()))"
     done = subprocess.run(

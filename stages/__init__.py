@@ -1,1 +1,1 @@
-"""One file a stage: it reads, calls, writes."""
+"""The stages, one in each file: each reads its inputs, calls the library, and writes."""

@@ -1,18 +1,22 @@
-"""Freeze the augmentation policy, make the offline copies, and show what training will see."""
+"""Freeze the augmentation policy, make the offline copies, and preview the augmented images."""
 
 import numpy as np
 
-from pipeline.artifacts import Card, write_json
 from pipeline.augmentation import statistics
 from pipeline.augmentation.counter import sample_keys
+from pipeline.augmentation.freeze import freeze
 from pipeline.augmentation.offline import materialise, num_copies
-from pipeline.augmentation.policy import Augmenter, freeze
+from pipeline.augmentation.policy import Augmenter
 from pipeline.augmentation.preview import preview, save_png
-from pipeline.packed import Packed
-from pipeline.stage import Stage, run
+from pipeline.config.load import parse_params
+from pipeline.config.params import Params
+from pipeline.core.artifacts import Card
+from pipeline.core.files import write_json
+from pipeline.core.stage import Stage, run
+from pipeline.images.packed import Packed
 
 
-def main(stage: Stage) -> None:
+def main(stage: Stage[Params]) -> None:
     settings, card = stage.params.augmentation, Card.load(stage.inputs.card)
     folder = stage.outputs.augmentation
     mixing = settings.mixing.model_dump() if settings.mixing else None
@@ -37,12 +41,12 @@ def main(stage: Stage) -> None:
     print(f"{statistics.images_per_second(augmenter, images, keys):,.0f} images/s on one core")
 
 
-def _train(stage: Stage, card: Card) -> Packed:
-    """All that some fit learns from: without val in hold-out, everything with folds."""
+def _train(stage: Stage[Params], card: Card) -> Packed:
+    """Return all images that any fit trains on: without val in hold-out, everything with folds."""
     packed = Packed.open(stage.inputs.trainval)
     is_train = (packed.folds < 0) | (card.num_folds > 1)
     return packed.take(np.flatnonzero(is_train))
 
 
 if __name__ == "__main__":
-    run("augment", main)
+    run("augment", parse_params, main)

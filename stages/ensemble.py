@@ -1,14 +1,18 @@
-"""Fit every member's calibration and every ensemble on validation, and name the one to deploy."""
+"""Fit every member's calibration and every ensemble on validation, and choose one to deploy."""
 
-from pipeline.artifacts import HeldOut, Pool, write_json
-from pipeline.component import Component
-from pipeline.ensembling._fit import Fitted, fit
-from pipeline.params import fitting
-from pipeline.stage import Stage, run
-from pipeline.validation import pooled, validation
+from pipeline.config.ensembling import fitting
+from pipeline.config.load import parse_params
+from pipeline.config.params import Params
+from pipeline.core.artifacts import HeldOut, Pool
+from pipeline.core.component import Component
+from pipeline.core.files import write_json
+from pipeline.core.paths import CODE
+from pipeline.core.stage import Stage, run
+from pipeline.ensembling.cross_fitting import Fitted, fit
+from pipeline.ensembling.validation import pooled, validation
 
 
-def main(stage: Stage) -> None:
+def main(stage: Stage[Params]) -> None:
     settings, task = stage.params.ensemble, stage.params.task
     members = list(stage.params.pool)
     pool, predictions = pooled(stage.inputs, members, "val", stage.params)
@@ -23,7 +27,7 @@ def main(stage: Stage) -> None:
 
 
 def _write(
-    stage: Stage, members: dict[str, Fitted], ensembles: dict[str, Fitted], pool: Pool
+    stage: Stage[Params], members: dict[str, Fitted], ensembles: dict[str, Fitted], pool: Pool
 ) -> None:
     systems = {**members, **ensembles}
     for name, fitted in systems.items():
@@ -40,6 +44,7 @@ def _write(
         },
     }
     write_json(stage.outputs.ensemble / "choice.json", choice)
+    write_json(stage.outputs.ensemble / CODE, stage.code())
     HeldOut(pool.ids, pool.targets, {n: f.held_out for n, f in systems.items()}).save(
         stage.outputs.held_out
     )
@@ -47,4 +52,4 @@ def _write(
 
 
 if __name__ == "__main__":
-    run("ensemble", main)
+    run("ensemble", parse_params, main)

@@ -1,16 +1,21 @@
-"""Measure every member and every ensemble on test, and say what differs, where and why."""
+"""Measure every member and every ensemble on test, and report which differ, where and why."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipeline.artifacts import Cost, HeldOut, read_json, write_json
-from pipeline.ensembling._sizes import nested
-from pipeline.ensembling._without import without
-from pipeline.evaluating import Tested, answers
+from pipeline.config.ensembling import fitting
+from pipeline.config.load import parse_params
+from pipeline.config.params import Params, monitor
+from pipeline.core.artifacts import Cost, HeldOut
+from pipeline.core.files import read_json, write_json
+from pipeline.core.stage import Stage, run
+from pipeline.ensembling.leave_one_out import without
+from pipeline.ensembling.nested import nested
+from pipeline.ensembling.validation import pooled, validation
 from pipeline.evaluation import contributions, plots, records, tables
 from pipeline.evaluation.calibration import calibrated
-from pipeline.evaluation.compare import Comparison, compare
+from pipeline.evaluation.comparison import Comparison, compare
 from pipeline.evaluation.diversity import diversity
 from pipeline.evaluation.each import absences, each
 from pipeline.evaluation.errors import confusions, misses, mistakes
@@ -18,22 +23,20 @@ from pipeline.evaluation.frontier import frontier
 from pipeline.evaluation.histories import histories
 from pipeline.evaluation.label_errors import suspects
 from pipeline.evaluation.slices import left_out, slices
-from pipeline.params import fitting, monitor
-from pipeline.stage import Stage, run
-from pipeline.validation import pooled, validation
+from pipeline.evaluation.systems import Tested, outputs_of
 
 Tables = dict[str, Sequence[Any]]
-"""By name, rows of any kind that a table can have."""
+"""Tables by name, with rows of any kind that a table accepts."""
 MOST_LEFT_OUT = 20
-"""Members, of those that count the most useful, without which the ensemble is fitted again."""
+"""The most members that are left out, one at a time, to fit the ensemble without them."""
 
 
-def main(stage: Stage) -> None:
+def main(stage: Stage[Params]) -> None:
     tested = Tested.read(stage.inputs, stage.params)
     held_out = HeldOut.load(stage.inputs.held_out)
-    measure_by = tested.yardstick
+    evaluator = tested.evaluator
     comparison = compare(
-        measure_by, tested.systems, chosen=tested.chosen, best_member=tested.best_member
+        evaluator, tested.systems, chosen=tested.chosen, best_member=tested.best_member
     )
     found: Tables = {
         **_of_systems(stage, tested, comparison),
@@ -44,24 +47,24 @@ def main(stage: Stage) -> None:
         if rows:
             tables.write(stage.outputs.tables / f"{name}.csv", rows)
     _plot(stage, tested, comparison, found)
-    targets = {"validation": held_out.targets, "test": measure_by.targets}
+    targets = {"validation": held_out.targets, "test": evaluator.targets}
     notes = [
-        *absences(measure_by.kind, measure_by.names, targets),
+        *absences(evaluator.kind, evaluator.names, targets),
         *left_out(tested.samples),
     ]
-    write_json(stage.outputs.comparison, {**comparison.as_json(measure_by), "notes": notes})
+    write_json(stage.outputs.comparison, {**comparison.as_json(evaluator), "notes": notes})
     records.write_metrics(stage.outputs.metrics, comparison, tested.ensembles)
     records.record(stage.spool, comparison, tested.ensembles)
-    records.show(comparison, measure_by, tested.ensembles, notes)
+    records.show(comparison, evaluator, tested.ensembles, notes)
 
 
-def _of_systems(stage: Stage, tested: Tested, comparison: Comparison) -> Tables:
-    """How good every system is, at what cost, with which calibrator, and against each other."""
-    measure_by = tested.yardstick
+def _of_systems(stage: Stage[Params], tested: Tested, comparison: Comparison) -> Tables:
+    """Tabulate every system's metrics, cost, calibration and comparison with the others."""
+    evaluator = tested.evaluator
     costs = {m: Cost(**read_json(stage.inputs.cost(m))) for m in tested.members}
     counted = {name: own.without_idle().members for name, own in tested.combiners.items()}
-    figures = {name: own[measure_by.headline] for name, own in comparison.systems.items()}
-    better = measure_by.headline_metric.higher_is_better
+    figures = {name: own[evaluator.headline] for name, own in comparison.systems.items()}
+    better = evaluator.headline_metric.higher_is_better
     return {
         "systems": [
             {
@@ -82,65 +85,65 @@ def _of_systems(stage: Stage, tested: Tested, comparison: Comparison) -> Tables:
 def _calibrations(tested: Tested, name: str) -> Sequence[Any]:
     own = tested.combiners[name]
     each_way = {
-        calibrator: answers(replace(own, calibrator=calibrator), tested.predictions)
+        calibrator: outputs_of(replace(own, calibrator=calibrator), tested.predictions)
         for calibrator in own.calibrations
     }
-    return calibrated(tested.yardstick, name, own.calibrator, each_way)
+    return calibrated(tested.evaluator, name, own.calibrator, each_way)
 
 
-def _of_members(stage: Stage, tested: Tested) -> Tables:
-    """How members differ, what each adds to the chosen ensemble, and how few are enough."""
-    measure_by, whole = tested.yardstick, tested.combiners[tested.chosen]
+def _of_members(stage: Stage[Params], tested: Tested) -> Tables:
+    """Tabulate the members' diversity, their contributions, and ensembles of growing size."""
+    evaluator, whole = tested.evaluator, tested.combiners[tested.chosen]
     pool, predictions = pooled(stage.inputs, tested.members, "val", stage.params)
     val = validation(stage.inputs, pool, stage.params)
     methods = fitting("method", stage.params.ensemble.methods, stage.params.task)
     method = next(method for method in methods if method.name == tested.chosen)
     growing = [
-        (combiner.members, answers(combiner, tested.predictions))
+        (combiner.members, outputs_of(combiner, tested.predictions))
         for combiner in nested(tested.members, predictions, val)
     ]
     counted, (by_usefulness, _) = whole.without_idle().members, growing[-1]
     asked = [member for member in by_usefulness if member in counted][:MOST_LEFT_OUT]
     reduced = {
-        member: answers(combiner, tested.predictions)
+        member: outputs_of(combiner, tested.predictions)
         for member, combiner in without(method, whole, predictions, val, asked).items()
     }
     members = {name: tested.systems[name] for name in tested.members}
     return {
-        "diversity": diversity(measure_by, members, tested.std),
+        "diversity": diversity(evaluator, members, tested.std),
         "contributions": contributions.contributions(
-            measure_by, tested.systems[tested.chosen], reduced
+            evaluator, tested.systems[tested.chosen], reduced
         ),
-        "sizes": contributions.sizes(measure_by, growing),
+        "sizes": contributions.sizes(evaluator, growing),
     }
 
 
 def _of_chosen(tested: Tested, held_out: HeldOut) -> Tables:
-    """Where the chosen ensemble errs, and where it may be the labels that do."""
-    measure_by, chosen = tested.yardstick, tested.systems[tested.chosen]
-    ids, targets, names = measure_by.ids, measure_by.targets, measure_by.names
+    """Tabulate the chosen ensemble's errors, and suspected label errors."""
+    evaluator, chosen = tested.evaluator, tested.systems[tested.chosen]
+    ids, targets, names = evaluator.ids, evaluator.targets, evaluator.names
     found: Tables = {
-        "per_class": each(measure_by, chosen),
-        "slices": slices(measure_by, chosen, tested.samples),
+        "per_class": each(evaluator, chosen),
+        "slices": slices(evaluator, chosen, tested.samples),
     }
-    if measure_by.kind == "values":
+    if evaluator.kind == "values":
         missed = misses(chosen.predictions, targets, tested.std, ids, names)
         return {**found, "largest_errors": missed}
-    said = held_out.systems[tested.chosen]
+    outputs = held_out.systems[tested.chosen]
     return {
         **found,
-        "label_errors": suspects(said, held_out.targets, held_out.ids, names),
+        "label_errors": suspects(outputs, held_out.targets, held_out.ids, names),
         "confident_mistakes": mistakes(chosen, targets, ids, names),
-        "confused_pairs": confusions(measure_by, chosen.decided),
+        "confused_pairs": confusions(evaluator, chosen.decided),
     }
 
 
-def _plot(stage: Stage, tested: Tested, comparison: Comparison, found: Tables) -> None:
-    folder, measure_by = stage.outputs.plots, tested.yardstick
+def _plot(stage: Stage[Params], tested: Tested, comparison: Comparison, found: Tables) -> None:
+    folder, evaluator = stage.outputs.plots, tested.evaluator
     chosen, bins = tested.systems[tested.chosen], stage.params.evaluation.num_bins
-    plots.of_answers(folder, measure_by, chosen, f"{tested.chosen} on test", bins)
+    plots.of_system(folder, evaluator, chosen, f"{tested.chosen} on test", bins)
     plots.of_systems(
-        folder, comparison, measure_by.headline, tested.ensembles,
+        folder, comparison, evaluator.headline, tested.ensembles,
         found["cost"], found["sizes"], found["diversity"],
     )  # fmt: skip
     watched = monitor(stage.params.task)
@@ -148,4 +151,4 @@ def _plot(stage: Stage, tested: Tested, comparison: Comparison, found: Tables) -
 
 
 if __name__ == "__main__":
-    run("evaluate", main)
+    run("evaluate", parse_params, main)

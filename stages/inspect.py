@@ -1,31 +1,34 @@
-"""Look at errors, and put the systems under hard conditions where that is asked for."""
+"""Show individual errors, and measure robustness where the parameters ask for it."""
 
 from typing import Any
 
 import numpy as np
 
-from pipeline import cpu
-from pipeline.artifacts import Card, read_json
 from pipeline.augmentation.counter import sample_keys
-from pipeline.component import load
-from pipeline.ensembling._combiner import Combiner
-from pipeline.evaluating import Tested, yardstick
+from pipeline.config.evaluation import Robustness
+from pipeline.config.load import parse_params
+from pipeline.config.params import Params
+from pipeline.core.artifacts import Card
+from pipeline.core.component import load
+from pipeline.core.files import read_json
+from pipeline.core.stage import Stage, run
+from pipeline.ensembling.combiner import Combiner
+from pipeline.evaluation.systems import Tested, make_evaluator
 from pipeline.evaluation.tables import read
+from pipeline.images.packed import Packed
 from pipeline.inspection import gallery, robustness
-from pipeline.packed import Packed
-from pipeline.params import Robustness
-from pipeline.predicting import Member, choose_device
-from pipeline.stage import Stage, run
+from pipeline.models import cpu
+from pipeline.prediction.member import Member, choose_device
 
 
-def main(stage: Stage) -> None:
+def main(stage: Stage[Params]) -> None:
     cpu.use(stage.params.hardware.threads)
     _show_errors(stage)
     if stage.params.evaluation.robustness:
         _test_hard(stage, stage.params.evaluation.robustness)
 
 
-def _show_errors(stage: Stage) -> None:
+def _show_errors(stage: Stage[Params]) -> None:
     card, choice = Card.load(stage.inputs.card), read_json(stage.inputs.ensemble / "choice.json")
     combiner = Combiner.load(stage.inputs.system(choice["chosen"]))
     looked_with = combiner.heaviest or choice["best_member"]
@@ -38,25 +41,27 @@ def _show_errors(stage: Stage) -> None:
     mistakes = tables["confident_mistakes"]
     sections = {}
     for name, captioned, packed, column in (
-        ("confident_mistakes", gallery.mistakes(mistakes), test, "answered"),
-        ("confused_pairs", gallery.confused(tables["confused_pairs"], mistakes), test, "answered"),
-        ("largest_errors", gallery.misses(tables["largest_errors"]), test, "answered"),
+        ("confident_mistakes", gallery.mistakes(mistakes), test, "predicted"),
+        ("confused_pairs", gallery.confused(tables["confused_pairs"], mistakes), test, "predicted"),
+        ("largest_errors", gallery.misses(tables["largest_errors"]), test, "predicted"),
         ("label_errors", gallery.suspects(tables["label_errors"]), trainval, "suggested"),
     ):
-        said = gallery.said_by(combiner.space.kind, card.classes, network.num_outputs, column)
+        evidence_of = gallery.evidence_in(
+            combiner.space.kind, card.classes, network.num_outputs, column
+        )
         sections[name] = gallery.write(
-            stage.outputs.inspection, name, captioned, packed, network, said
+            stage.outputs.inspection, name, captioned, packed, network, evidence_of
         )
     gallery.write_index(stage.outputs.inspection, sections, looked_with)
     stage.spool.record({f"gallery/{name}": len(items) for name, items in sections.items()})
 
 
-def _test_hard(stage: Stage, settings: Robustness) -> None:
+def _test_hard(stage: Stage[Params], settings: Robustness) -> None:
     tested, test = Tested.read(stage.inputs, stage.params), Packed.open(stage.inputs.test)
     card, pool = Card.load(stage.inputs.card), tested.pool
     rows = np.sort(np.argsort(sample_keys(pool.ids))[: settings.max_images])
-    kind, samples = tested.yardstick.kind, tested.samples.of(pool.ids[rows])
-    measure_by = yardstick(kind, card, pool.take(rows), samples, stage.params)
+    kind, samples = tested.evaluator.kind, tested.samples.of(pool.ids[rows])
+    evaluator = make_evaluator(kind, card, pool.take(rows), samples, stage.params)
     images = np.asarray(test.images[rows])
     task: Any = stage.params.task
     device = choose_device(stage.params.hardware.accelerator)
@@ -66,13 +71,13 @@ def _test_hard(stage: Stage, settings: Robustness) -> None:
         lambda logits: load("task", task).predictions(logits, *card.target_scale),
     )
     found = list(
-        robustness.corrupted(systems, measure_by, images, settings.corruptions, settings.severities)
+        robustness.corrupted(systems, evaluator, images, settings.corruptions, settings.severities)
     )
     if settings.epsilons:
-        goal = robustness.goal(task.ACTIVATION, measure_by.targets, card.target_scale)
-        found += robustness.attacked(systems, measure_by, images, settings.epsilons, goal)
-    robustness.write(stage.outputs.inspection / "robustness.csv", found, measure_by.headline)
+        goal = robustness.goal(task.ACTIVATION, evaluator.targets, card.target_scale)
+        found += robustness.attacked(systems, evaluator, images, settings.epsilons, goal)
+    robustness.write(stage.outputs.inspection / "robustness.csv", found, evaluator.headline)
 
 
 if __name__ == "__main__":
-    run("inspect", main)
+    run("inspect", parse_params, main)

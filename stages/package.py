@@ -1,12 +1,14 @@
-"""Write the chosen ensemble as one model to deploy."""
+"""Package the chosen ensemble as one model to deploy."""
 
-from pipeline.artifacts import read_json
-from pipeline.ensembling._combiner import Combiner
+from pipeline.config.load import parse_params
+from pipeline.config.params import Params
+from pipeline.core.files import read_json
+from pipeline.core.stage import Stage, run
+from pipeline.ensembling.combiner import Combiner
 from pipeline.serving.package import package
-from pipeline.stage import Stage, run
 
 
-def main(stage: Stage) -> None:
+def main(stage: Stage[Params]) -> None:
     chosen = read_json(stage.inputs.ensemble / "choice.json")["chosen"]
     combiner = Combiner.load(stage.inputs.system(chosen))
     package(stage.inputs, combiner, stage.params, stage.scratch, stage.outputs.model)
@@ -14,4 +16,4 @@ def main(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    run("package", main)
+    run("package", parse_params, main)

@@ -1,15 +1,18 @@
 """Predict validation and test with one member: the only stage that reads test images."""
 
-from pipeline import cpu
-from pipeline.artifacts import Cost, Predictions, write_json
-from pipeline.packed import Packed
-from pipeline.predicting import Member, choose_device
-from pipeline.stage import Stage, run
-from pipeline.summary import cost
-from pipeline.views import num_views
+from pipeline.config.load import parse_params
+from pipeline.config.params import Params
+from pipeline.core.artifacts import Cost, Predictions
+from pipeline.core.files import write_json
+from pipeline.core.stage import Stage, run
+from pipeline.images.packed import Packed
+from pipeline.models import cpu
+from pipeline.models.summary import cost
+from pipeline.prediction.member import Member, choose_device
+from pipeline.prediction.views import num_views
 
 
-def main(stage: Stage) -> None:
+def main(stage: Stage[Params]) -> None:
     hardware = stage.params.hardware
     cpu.use(hardware.threads)
     device = choose_device(hardware.accelerator)
@@ -30,4 +33,4 @@ def main(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    run("predict", main)
+    run("predict", parse_params, main)

@@ -1,7 +1,8 @@
 """Predict validation and test with one soup, as `predict` does with a member."""
 
-from pipeline.stage import run
+from pipeline.config.load import parse_params
+from pipeline.core.stage import run
 from stages.predict import main
 
 if __name__ == "__main__":
-    run("predict_soup", main)
+    run("predict_soup", parse_params, main)

@@ -2,19 +2,21 @@
 
 from pathlib import Path
 
-from pipeline.artifacts import write_json
-from pipeline.component import load, resolve
-from pipeline.preprocessing.audit import audit, summary, told, write_findings
+from pipeline.config.load import parse_params
+from pipeline.config.params import Params
+from pipeline.core.component import load, resolve
+from pipeline.core.files import write_json
+from pipeline.core.stage import Stage, run
+from pipeline.preprocessing.audit import audit, summary, summary_line, write_findings
 from pipeline.preprocessing.bad_images import refuse
 from pipeline.preprocessing.pack import pack
 from pipeline.preprocessing.page import write_page
 from pipeline.preprocessing.pairs import same_pictures
 from pipeline.preprocessing.places import place
 from pipeline.preprocessing.scan import plan, scan
-from pipeline.stage import Stage, run
 
 
-def main(stage: Stage) -> None:
+def main(stage: Stage[Params]) -> None:
     data = stage.params.data
     source, own = resolve("source", data.source)
     listing = source.load(own, Path(data.path), load("task", stage.params.task).Params.KIND)
@@ -47,10 +49,10 @@ def main(stage: Stage) -> None:
     write_json(stage.outputs.audit / "metrics.json", figures)
     write_page(stage.outputs.audit / "index.html", listing, seen, findings, card.counts)
     stage.spool.record(figures)
-    for line in (told(figures), places.told):
+    for line in (summary_line(figures), places.message):
         if line:
             print(f"preprocess  {line}", flush=True)
 
 
 if __name__ == "__main__":
-    run("preprocess", main)
+    run("preprocess", parse_params, main)

@@ -1,12 +1,14 @@
-"""Show what was compared and found, on one page."""
+"""Write the report, one page with all comparisons and findings."""
 
+from pipeline.config.load import parse_params
+from pipeline.config.params import Params
+from pipeline.core.stage import Stage, run
 from pipeline.report.page import write_page
-from pipeline.stage import Stage, run
 
 
-def main(stage: Stage) -> None:
+def main(stage: Stage[Params]) -> None:
     write_page(stage.outputs.report, stage.inputs, stage.params)
 
 
 if __name__ == "__main__":
-    run("report", main)
+    run("report", parse_params, main)

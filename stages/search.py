@@ -1,17 +1,20 @@
-"""Choose one recipe's settings by an Optuna study."""
+"""Choose one recipe's settings in an Optuna study."""
 
 import csv
 
-from pipeline.artifacts import write_json
-from pipeline.params import Value, monitor
+from pipeline.config.load import parse_params
+from pipeline.config.params import Params, monitor
+from pipeline.config.types import Value
+from pipeline.core.files import write_json
+from pipeline.core.paths import CODE
+from pipeline.core.stage import Stage, run
+from pipeline.execution.job import Job
 from pipeline.search.pretrained import fingerprint
 from pipeline.search.study import Trial, chosen, search
 from pipeline.search.trials import run_together, trial
-from pipeline.stage import Stage, run
-from pipeline.training.job import Job
 
 
-def main(stage: Stage) -> None:
+def main(stage: Stage[Params]) -> None:
     recipe, watched = stage.params.recipes[stage.key], monitor(stage.params.task)
     trials: list[Trial] = []
     if recipe.search:
@@ -20,12 +23,13 @@ def main(stage: Stage) -> None:
         )
     folder, settled = stage.outputs.search(stage.key), chosen(recipe, trials)
     write_json(folder / "chosen.json", settled.model_dump())
+    write_json(folder / CODE, stage.code())
     write_json(folder / "pretrained.json", fingerprint(settled.model))
     _write_table(stage, trials, watched)
 
 
-def _job(stage: Stage, number: int, settings: dict[str, Value]) -> tuple[str, Job]:
-    """The fit of a trial, and what an error is to call it."""
+def _job(stage: Stage[Params], number: int, settings: dict[str, Value]) -> tuple[str, Job]:
+    """Return the name of a trial for errors, and its fit."""
     params = {key: str(value) for key, value in settings.items()}
     spool = stage.spool.nested(f"trial_{number:03d}", {"params": params})
     scratch = stage.scratch / "trials"
@@ -33,7 +37,7 @@ def _job(stage: Stage, number: int, settings: dict[str, Value]) -> tuple[str, Jo
     return f"trial {number} {settings}", job
 
 
-def _write_table(stage: Stage, trials: list[Trial], watched: str) -> None:
+def _write_table(stage: Stage[Params], trials: list[Trial], watched: str) -> None:
     keys = sorted({key for trial in trials for key in trial.settings})
     with (stage.outputs.search(stage.key) / "trials.csv").open("w", newline="") as file:
         table = csv.writer(file)
@@ -46,4 +50,4 @@ def _write_table(stage: Stage, trials: list[Trial], watched: str) -> None:
 
 
 if __name__ == "__main__":
-    run("search", main)
+    run("search", parse_params, main)

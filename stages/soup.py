@@ -1,24 +1,28 @@
-"""Make soups: networks whose weights are means of those of members."""
+"""Make model soups: networks whose weights are the means of members' weights."""
 
 from typing import Any
 
-from pipeline.artifacts import Card, read_json, write_json
-from pipeline.component import retuple
-from pipeline.params import Recipe
-from pipeline.stage import Stage, run
+from pipeline.config.load import parse_params
+from pipeline.config.params import Params
+from pipeline.config.recipes import Recipe
+from pipeline.core.artifacts import Card
+from pipeline.core.component import retuple
+from pipeline.core.files import read_json, write_json
+from pipeline.core.paths import CODE
+from pipeline.core.stage import Stage, run
 
 
-def main(stage: Stage) -> None:
+def main(stage: Stage[Params]) -> None:
     made = {name: _make(stage, name) for name in stage.params.soups}
     write_json(stage.outputs.soups / "soups.json", made)
 
 
-def _make(stage: Stage, name: str) -> list[dict[str, Any]]:
-    """One network, or one a fold; and what of it is known."""
-    from pipeline import cpu
-    from pipeline.network import Network
+def _make(stage: Stage[Params], name: str) -> list[dict[str, Any]]:
+    """Make one soup, for each fold where there are several, and return what is known of each."""
+    from pipeline.models import cpu
+    from pipeline.models.network import Network
+    from pipeline.soups.soup import make_soup
     from pipeline.training.datamodule import Inputs
-    from pipeline.training.soup import make_soup
 
     cpu.use(stage.params.hardware.threads)
     settings, found = stage.params.soups[name], []
@@ -40,8 +44,10 @@ def _make(stage: Stage, name: str) -> list[dict[str, Any]]:
         stage.spool.record({f"{name}/val/loss": soup.loss}, step=fold)
         print(f"{name}: {soup.loss:.4g} on validation, of {', '.join(soup.used)}", flush=True)
         found.append({"used": soup.used, "loss": soup.loss, "members": soup.losses})
+    made_of = read_json(stage.inputs.member(settings.members[0]) / CODE)
+    write_json(stage.outputs.soup(name) / CODE, made_of)
     return found
 
 
 if __name__ == "__main__":
-    run("soup", main)
+    run("soup", parse_params, main)

@@ -1,24 +1,31 @@
-"""Train one member with its recipe's chosen settings: one network, or one a fold."""
+"""Train one member with its recipe's chosen settings: one network, or one for each fold."""
 
-from pipeline.artifacts import Card, read_json
-from pipeline.component import retuple
-from pipeline.params import Recipe
-from pipeline.spool import Spool
-from pipeline.stage import Stage, run
-from pipeline.training import start
-from pipeline.training.job import Job
+from pipeline.config.load import parse_params
+from pipeline.config.params import Params
+from pipeline.config.recipes import Recipe
+from pipeline.core.artifacts import Card
+from pipeline.core.component import retuple
+from pipeline.core.files import read_json, write_json
+from pipeline.core.paths import CODE, network_code
+from pipeline.core.run_log import Spool
+from pipeline.core.stage import Stage, run
+from pipeline.execution.fit_process import run_fit
+from pipeline.execution.job import Job
 
 
-def main(stage: Stage) -> None:
+def main(stage: Stage[Params]) -> None:
     num_folds = Card.load(stage.inputs.card).num_folds
     for fold in range(num_folds):
         spool = stage.spool if num_folds == 1 else stage.spool.nested(f"fold_{fold}", {})
         title = f"train {stage.key}" + (f" fold {fold}" if num_folds > 1 else "")
         job = _job(stage, fold, spool, title)
-        start.run(job, stage.scratch / f"fold_{fold}.json", stage.params.launch.command)
+        run_fit(job, stage.scratch / f"fold_{fold}.json")
+    member = stage.params.members[stage.key]
+    made_of = read_json(stage.inputs.search(member.recipe) / CODE)
+    write_json(stage.outputs.member(stage.key) / CODE, network_code(made_of))
 
 
-def _job(stage: Stage, fold: int, spool: Spool, title: str) -> Job:
+def _job(stage: Stage[Params], fold: int, spool: Spool, title: str) -> Job:
     member = stage.params.members[stage.key]
     settings = read_json(stage.inputs.search(member.recipe) / "chosen.json")
     return Job(
@@ -26,6 +33,7 @@ def _job(stage: Stage, fold: int, spool: Spool, title: str) -> Job:
         recipe=Recipe.model_validate(retuple(settings)),
         task=stage.params.task,
         hardware=stage.params.hardware,
+        execution=stage.params.execution,
         seed=member.seed,
         init_seed=member.init_seed,
         fold=fold,
@@ -36,4 +44,4 @@ def _job(stage: Stage, fold: int, spool: Spool, title: str) -> Job:
 
 
 if __name__ == "__main__":
-    run("train", main)
+    run("train", parse_params, main)

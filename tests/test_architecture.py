@@ -4,28 +4,68 @@ import ast
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import grimp
 import pytest
 
-from pipeline import graph, params
-from pipeline.component import FAMILIES
-from pipeline.training import start
+from pipeline.core import dvcfile as graph
+from pipeline.core.component import FAMILIES, names
+from pipeline.core.files import read_yaml
+from pipeline.execution import fit_process as start
 from tests.conftest import ROOT
 
 CODE = sorted([*ROOT.glob("pipeline/**/*.py"), *ROOT.glob("stages/*.py")])
 STAGES = sorted(p.stem for p in ROOT.glob("stages/*.py") if p.stem != "__init__")
-TREE = params.read(ROOT / "params.yaml")
+TREE = read_yaml(ROOT / "params.yaml")
 WITH_SOUP = {**TREE, "soups": {"soup_1": {}}}  # an entry of each stage
 GRAPH = grimp.build_graph("pipeline", "stages", cache_dir=None)
 
-TRAINING = {str(path.relative_to(ROOT)) for path in ROOT.glob("pipeline/training/**/*.py")}
+TRAINING = {
+    str(path.relative_to(ROOT))
+    for folder in ("training", "callbacks")
+    for path in ROOT.glob(f"pipeline/{folder}/**/*.py")
+}
+FRAME = "pipeline/core/"
+CODE_OF_FRAME = sorted(ROOT.glob("pipeline/core/*.py"))
+CARRIED = {  # artifacts that hold the hashes of the code they are made of, and who writes them
+    "artifacts/search": "search",
+    "artifacts/members": "train",
+    "artifacts/soups": "soup",
+    "artifacts/ensemble": "ensemble",
+}
+SECTIONS = {  # of params.yaml: the files of pipeline/config that hold their defaults
+    "data": ("data",),
+    "augmentation": ("augmentation",),
+    "recipes": ("recipes", "training", "optimisation", "callbacks"),
+    "hardware": ("hardware",),
+    "prediction": ("prediction",),
+    "ensemble": ("ensembling",),
+    "evaluation": ("evaluation",),
+    "task": (),
+    "members": (),  # names, and seeds that a network carries
+    "soups": (),
+}
+CHOSEN = {  # by the default parameters
+    "source": ["digits"],
+    "policy": ["crop_flip"],
+    "task": ["multiclass"],
+    "model": ["cnn"],
+    "loss": ["cross_entropy"],
+    "method": names("method"),
+    "calibrator": names("calibrator"),
+}
+AUGMENTATION = ("freeze", "policy", "elastic", "library", "operations")
 DOORS = {
     "pytorch_lightning": TRAINING,
     "lightning_fabric": {"pipeline/training/trainer.py"},
     "lightning_utilities": set(),
-    "torch.distributed": {"pipeline/training/batch_norm.py", "pipeline/training/sharding.py"},
+    "torch.distributed": {
+        "pipeline/training/batch_norm.py",
+        "pipeline/training/fit.py",
+        "pipeline/training/sharding.py",
+    },
     "optuna": {"pipeline/search/study.py"},
     "mlflow": {
         "pipeline/tracking/store.py",
@@ -33,7 +73,7 @@ DOORS = {
         "pipeline/serving/pyfunc.py",
     },
     "albumentations": {
-        "pipeline/augmentation/policy.py",
+        *(f"pipeline/augmentation/{name}.py" for name in AUGMENTATION),
         *(str(p.relative_to(ROOT)) for p in ROOT.glob("pipeline/augmentation/policies/*.py")),
     },
 }
@@ -59,25 +99,34 @@ def test_each_library_has_one_door(library: str) -> None:
     assert users <= DOORS[library]
 
 
+ENTRIES = graph.entries(WITH_SOUP, ROOT / "dvc.yaml")
+
+
 def entries(stage: str) -> list[graph.Entry]:
-    return [e for e in graph.entries(WITH_SOUP, ROOT / "dvc.yaml") if e.stage == stage]
+    return [entry for entry in ENTRIES if entry.stage == stage]
 
 
+@cache
 def imported(stage: str) -> set[str]:
-    """Files a stage can reach, with whole families where it chooses by name.
+    """The code of ours that a stage can reach, without the frame and without components.
 
     One that starts fits also reaches what their processes run.
     """
-    modules = GRAPH.find_upstream_modules(f"stages.{stage}") | {f"stages.{stage}"}
+    modules = upstream(f"stages.{stage}")
     if start.__name__ in modules:
-        modules |= GRAPH.find_upstream_modules(start.MODULE) | {start.MODULE}
-    for module in list(modules):
-        for family in loaded_families(module):
-            modules |= GRAPH.find_descendants(FAMILIES[family])
-            for child in GRAPH.find_descendants(FAMILIES[family]):
-                modules |= GRAPH.find_upstream_modules(child)
+        modules |= upstream(start.MODULE)
+    components = {c for m in set(modules) for f in loaded_families(m) for c in members(f)}
+    modules |= {m for component in components for m in upstream(component)} - components
     files = {file_of(m) for m in modules}
-    return {f for f in files if not f.endswith("__init__.py")}
+    return {f for f in files if not f.endswith("__init__.py") and not f.startswith(FRAME)}
+
+
+def upstream(module: str) -> set[str]:
+    return {*GRAPH.find_upstream_modules(module), module}
+
+
+def members(family: str) -> set[str]:
+    return {f"{FAMILIES[family]}.{name}" for name in names(family)}
 
 
 def loaded_families(module: str) -> set[str]:
@@ -93,22 +142,98 @@ def file_of(module: str) -> str:
     return f"{path}/__init__.py" if (ROOT / path).is_dir() else f"{path}.py"
 
 
+@cache
+def watched(stage: str) -> set[str]:
+    """The code that a stage depends on: by name, or carried by an artifact that it depends on."""
+    deps = entries(stage)[0].deps
+    found = {dep for dep in deps if dep.startswith(("pipeline", "stages"))}
+    for artifact, source in CARRIED.items():
+        if stage != source and any(dep.startswith(artifact) for dep in deps):
+            found |= watched(source)
+    return found
+
+
+def is_covered(file: str, by: set[str]) -> bool:
+    return any(file == dep or file.startswith(f"{dep}/") for dep in by)
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_depends_on_the_code_it_imports(stage: str) -> None:
     """DVC does not follow imports: code that is missing in `deps` would change in silence."""
-    deps = entries(stage)[0].deps
-    uncovered = {
-        f for f in imported(stage) if not any(f == d or f.startswith(d + "/") for d in deps)
-    }
-    assert not uncovered
+    needed = {f for f in imported(stage) if not f.startswith("pipeline/config/")}
+    assert not {f for f in needed if not is_covered(f, watched(stage))}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_the_defaults_of_its_parameters(stage: str) -> None:
+    for dotted in entries(stage)[0].params:
+        for file in SECTIONS[dotted.split(".")[0]]:
+            assert is_covered(f"pipeline/config/{file}.py", watched(stage)), (dotted, file)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_the_components_it_uses(stage: str) -> None:
+    """And on no other: the file of another one is not named."""
+    used = {f for m in imported(stage) for f in loaded_families(module_of(m))}
+    for family, chosen in CHOSEN.items():
+        files = {file_of(m) for m in members(family)}
+        named = {f for f in files if f in watched(stage)}
+        if family in used and stage not in ("package",):
+            assert named == {file_of(f"{FAMILIES[family]}.{name}") for name in chosen}, family
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_depends_on_no_code_it_does_not_import(stage: str) -> None:
     """Code that is named without need would repeat work in vain."""
     code = [d for d in entries(stage)[0].deps if d.startswith(("pipeline/", "stages/"))]
-    idle = [d for d in code if not any(f == d or f.startswith(d + "/") for f in imported(stage))]
-    assert not idle
+    code = [d for d in code if not d.endswith(".html")]
+    components = {file_of(m) for family in FAMILIES for m in members(family)}
+    reached = imported(stage) | components
+    assert not [d for d in code if not any(is_covered(f, {d}) for f in reached)]
+
+
+def test_no_stage_depends_on_the_frame() -> None:
+    for stage in STAGES:
+        assert not [d for d in entries(stage)[0].deps if d.startswith(FRAME)]
+
+
+def test_the_frame_changes_no_number() -> None:
+    """It imports no other room and none of the libraries that compute, but for arrays to carry."""
+    modules = {m for m in GRAPH.modules if m.startswith("pipeline.core")}
+    inside = {m for module in modules for m in GRAPH.find_modules_directly_imported_by(module)}
+    assert all(m.startswith("pipeline.core") for m in inside)
+    libraries = {m.split(".")[0] for path in CODE_OF_FRAME for m in modules_of(path)}
+    assert not libraries & {"torch", "scipy", "sklearn", "pytorch_lightning", "timm", "cv2"}
+
+
+def test_components_do_not_import_each_other() -> None:
+    """Else an edit of one could change what uses another, and nothing would run anew."""
+    for family in FAMILIES:
+        for component in members(family):
+            assert not GRAPH.find_modules_directly_imported_by(component) & members(family)
+
+
+def test_nothing_reaches_for_a_private_name_of_another_package() -> None:
+    found = []
+    for path in CODE:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pipeline"):
+                names_ = [*node.module.split("."), *(alias.name for alias in node.names)]
+                found += [(str(path), n) for n in names_ if n.startswith("_")]
+    assert not found
+
+
+def test_no_file_is_long() -> None:
+    lengths = {str(p.relative_to(ROOT)): len(p.read_text().splitlines()) for p in CODE}
+    assert not {name: length for name, length in lengths.items() if length > 300}
+
+
+def test_nothing_lies_loose() -> None:
+    assert sorted(p.name for p in ROOT.glob("pipeline/*.py")) == ["__init__.py", "__main__.py"]
+
+
+def module_of(file: str) -> str:
+    return file.removesuffix(".py").replace("/", ".")
 
 
 # What inspect shows is chosen by evaluate.

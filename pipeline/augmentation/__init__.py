@@ -1,1 +1,1 @@
-"""Augmentation by (seed, epoch, sample id) alone; the door to albumentations."""
+"""Augmentation as a function of (seed, epoch, sample id) alone; the only user of albumentations."""

@@ -1,7 +1,7 @@
-"""Random numbers that are a function of (seed, epoch, sample, copy): nothing is remembered.
+"""Random numbers that are a function of (seed, epoch, sample, copy), without any state.
 
 A sample's stream is SplitMix64 (Steele, Lea and Flood, Fast splittable pseudorandom number
-generators, 2014) started at a state into which seed, epoch, key and copy were mixed. Word `i` of a
+generators, 2014), started at a state into which seed, epoch, key and copy are mixed. Word `i` of a
 stream is computed without the words before it, for all samples of a batch at once.
 """
 
@@ -16,7 +16,7 @@ States = UInt64[np.ndarray, " n"]
 
 
 def sample_keys(ids: np.ndarray) -> UInt64[np.ndarray, " n"]:
-    """64 bits of each id's BLAKE2b digest. Done once for a split: about 1 µs an id."""
+    """Return 64 bits of each id's BLAKE2b digest. Done once per split: about 1 µs per id."""
     digests = (blake2b(str(id_).encode(), digest_size=8).digest() for id_ in ids)
     return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
 
@@ -27,7 +27,7 @@ def states(
     keys: UInt64[np.ndarray, " n"],
     copies: Int[np.ndarray, " n"] | None = None,
 ) -> States:
-    """Where each sample's stream starts. An epoch may be negative; no copies are copies 0."""
+    """Return the start of each sample's stream. Epochs may be negative; None means copies 0."""
     state = np.zeros(1, np.uint64)
     for number in (seed, epoch):
         state = _mix((state + _GOLDEN) ^ np.array([number & _MASK], np.uint64))
@@ -37,12 +37,12 @@ def states(
 
 
 def word(state: States, index: int) -> UInt64[np.ndarray, " n"]:
-    """64 uniform bits: word `index` of each stream."""
+    """Return 64 uniform bits: word `index` of each stream."""
     return _mix(state + np.array([(index + 1) * int(_GOLDEN) & _MASK], np.uint64))
 
 
 def halves(state: States, index: int) -> tuple[UInt64[np.ndarray, " n"], UInt64[np.ndarray, " n"]]:
-    """The upper and the lower half of a word: two independent numbers, uniform in 0..2³²−1."""
+    """Split a word into its upper and lower half: two independent numbers, uniform in 0..2³²−1."""
     whole = word(state, index)
     return whole >> np.uint64(32), whole & np.uint64(2**32 - 1)
 
@@ -50,13 +50,13 @@ def halves(state: States, index: int) -> tuple[UInt64[np.ndarray, " n"], UInt64[
 def below(
     half: UInt64[np.ndarray, " n"], bound: int | Int64[np.ndarray, " n"]
 ) -> Int64[np.ndarray, " n"]:
-    """Uniform in 0..bound−1, from 32 bits; odds are off by at most bound / 2³² of themselves."""
+    """Return uniform numbers in 0..bound−1 from 32 bits, with a relative bias ≤ bound / 2³²."""
     drawn: np.ndarray = (half * np.asarray(bound, np.uint64)) >> np.uint64(32)
     return drawn.astype(np.int64)
 
 
 def _mix(z: UInt64[np.ndarray, " n"]) -> UInt64[np.ndarray, " n"]:
-    """The finaliser of SplitMix64: a permutation of 0..2⁶⁴−1 that flips half of the bits."""
+    """Apply SplitMix64's finaliser: a permutation of 0..2⁶⁴−1 that flips half of the bits."""
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     mixed: np.ndarray = z ^ (z >> np.uint64(31))

@@ -1,4 +1,4 @@
-"""The fast path on an accelerator: the pixels of `fast.apply`, bit for bit, from the same draws."""
+"""The fast path on an accelerator: for the same draws, bit for bit the pixels of `fast.apply`."""
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from pipeline.augmentation.plan import Plan
 
 
 def apply(images: UInt8[Tensor, "n h w c"], draws: Draws, plan: Plan) -> UInt8[Tensor, "n h2 w2 c"]:
-    """New images on the device of `images`; one gather, then the fills."""
+    """Return new images on the device of `images`, by one gather and then the fills."""
     rows = _lines(plan.rows, draws.tops, draws.upended, plan.crop[0], images.device)
     columns = _lines(plan.columns, draws.lefts, draws.mirrored, plan.crop[1], images.device)
     rows, columns = rows[:, :, None], columns[:, None, :]
@@ -32,7 +32,7 @@ def _lines(
     size: int,
     device: torch.device,
 ) -> Int[Tensor, "n s"]:
-    """The image's row (or column) that each row (or column) of the result shows; −1 for fill."""
+    """Return the image's row (or column) behind each row (or column) of the result; −1 for fill."""
     steps = torch.arange(size, device=device)
     first = torch.from_numpy(starts).to(device)[:, None]
     is_reversed = torch.from_numpy(reversed_).to(device)[:, None]

@@ -1,4 +1,4 @@
-"""The numbers that the fast path draws for each image of a batch."""
+"""Draw the random numbers of the fast path for each image of a batch."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from pipeline.augmentation.plan import Cutout, Plan
 
 @dataclass(frozen=True)
 class Draws:
-    """What was drawn for each image."""
+    """The drawn numbers of each image."""
 
     tops: Int[np.ndarray, " n"]
     """First row of the crop in the padded image, px."""
@@ -29,7 +29,7 @@ def draw(
     keys: UInt64[np.ndarray, " n"],
     copies: Int[np.ndarray, " n"] | None = None,
 ) -> Draws:
-    """Each number is uniform, independent of the others, and a function of its sample alone."""
+    """Draw numbers that are uniform, independent, and each a function of its sample alone."""
     state = states(seed, epoch, keys, copies)
     for_top, for_left = halves(state, 0)
     for_mirror, for_upend = halves(state, 1)
@@ -47,7 +47,7 @@ def _happens(half: UInt64[np.ndarray, " n"], probability: float) -> Bool[np.ndar
 
 
 def _holes(cutout: Cutout | None, size: tuple[int, int], state: States) -> Int[np.ndarray, "n m 4"]:
-    """How many holes, then a size and a place for each."""
+    """Draw the number of holes, then a size and a place for each."""
     if not cutout:
         return np.zeros((len(state), 0, 4), np.int64)
     for_any, for_number = halves(state, 2)
@@ -62,7 +62,7 @@ def _holes(cutout: Cutout | None, size: tuple[int, int], state: States) -> Int[n
 def _hole(
     cutout: Cutout, size: tuple[int, int], state: States, index: int
 ) -> Int[np.ndarray, "n 4"]:
-    """One hole for each image, wholly inside it, from words `index` and `index` + 1."""
+    """Draw one hole for each image, wholly inside it, from words `index` and `index` + 1."""
     for_height, for_width = halves(state, index)
     heights = _within(cutout.heights_px, for_height)
     widths = _within(cutout.widths_px, for_width)

@@ -1,10 +1,10 @@
 """Pad, crop, flip and cut out a whole batch at once, as uint8 on the CPU.
 
-The same pixels as albumentations makes of the same drawn numbers, many times as fast for small
-images (bench/results/augmentation.md). Normalising, the dearest step when done here, is left to
-the network, on its device. `device.py` follows the same draws on an accelerator.
+The pixels are those that albumentations makes from the same drawn numbers, many times as fast for
+small images (bench/results/augmentation.md). Normalisation, which would be the most expensive step
+here, is left to the network, on its device. `device.py` follows the same draws on an accelerator.
 
-What makes it quick: numpy copies an item of any length at once, so rows, images and whatever lies
+The speed comes from numpy copying an item of any length at once: rows, images and whatever lies
 between two pixels are copied as single items; pixel by pixel would take ten times as long.
 """
 
@@ -15,7 +15,7 @@ from jaxtyping import UInt8
 from pipeline.augmentation.draws import Draws
 from pipeline.augmentation.plan import Plan
 
-BLOCK_BYTES = 2**20  # images worked on at once: they and their copies stay in a core's cache
+BLOCK_BYTES = 2**20  # images per block: they and their copies stay in a core's cache
 
 Repeats = list[tuple[int, int]]  # a row (or column) of the padded image, and the one it repeats
 
@@ -23,7 +23,7 @@ Repeats = list[tuple[int, int]]  # a row (or column) of the padded image, and th
 def apply(
     images: UInt8[np.ndarray, "n h w c"], draws: Draws, plan: Plan
 ) -> UInt8[np.ndarray, "n h2 w2 c"]:
-    """New images; the input is left as it is."""
+    """Return new images; the input is not changed."""
     num, height, width, channels = images.shape
     out = np.empty((num, *plan.crop, channels), np.uint8)
     size = max(1, BLOCK_BYTES // (height * width * channels))
@@ -38,7 +38,7 @@ def apply(
 
 
 class _Padding:
-    """Room for padded images; what is constant in it is written once."""
+    """A buffer for padded images, whose constant parts are written once."""
 
     def __init__(self, plan: Plan, num: int, size: tuple[int, int]) -> None:
         self._is_none = (len(plan.rows), len(plan.columns)) == size
@@ -64,7 +64,7 @@ class _Padding:
 
 
 def _repeats(line: np.ndarray, start: int, size: int) -> Repeats:
-    """`line` outside start..start+size−1, where it is not fill."""
+    """Return the part of `line` outside start..start+size−1 that is not fill."""
     outside = [i for i in range(len(line)) if not start <= i < start + size]
     return [(i, start + int(line[i])) for i in outside if line[i] >= 0]
 
@@ -74,8 +74,8 @@ def _crop(
 ) -> None:
     """Fill `out` with windows of the padded images.
 
-    A window is first copied from its first pixel to its last, with what lies between its rows;
-    then row by row.
+    A window is first copied from its first pixel to its last, including what lies between its rows,
+    and then row by row.
     """
     num, height, width, channels = padded.shape
     line = width * channels
@@ -86,7 +86,7 @@ def _crop(
 
 
 def _flip(images: UInt8[np.ndarray, "n h w c"], mirrored: np.ndarray, upended: np.ndarray) -> None:
-    """In place. OpenCV mirrors rows without knowing where an image ends: all at once."""
+    """Flip in place. OpenCV mirrors rows without knowing where an image ends: all at once."""
     num, _, width, channels = images.shape
     items = _item(images.reshape(num, -1))
     if len(chosen := np.flatnonzero(mirrored)):
@@ -97,7 +97,7 @@ def _flip(images: UInt8[np.ndarray, "n h w c"], mirrored: np.ndarray, upended: n
 
 
 def _cut(images: UInt8[np.ndarray, "n h w c"], holes: np.ndarray, fill: np.ndarray) -> None:
-    """Write the fill, row by row of every hole."""
+    """Write the fill, row by row for every hole."""
     _, height, width, channels = images.shape
     image, place = np.nonzero(holes[..., 2])
     x_min, y_min, x_max, y_max = holes[image, place].T
@@ -111,16 +111,16 @@ def _cut(images: UInt8[np.ndarray, "n h w c"], holes: np.ndarray, fill: np.ndarr
 
 
 def _rows(images: UInt8[np.ndarray, "n h w c"]) -> np.ndarray:
-    """n h, each row of pixels an item."""
+    """Return the rows of pixels as items, n h."""
     num, height, width, channels = images.shape
     return _item(images.reshape(num, height, width * channels))
 
 
 def _item(array: np.ndarray) -> np.ndarray:
-    """The last axis as one item."""
+    """Return the last axis as one item."""
     return array.view(f"V{array.shape[-1]}")[..., 0]
 
 
 def _runs(images: UInt8[np.ndarray, "n h w c"], length: int) -> np.ndarray:
-    """At place i the `length` bytes from byte i on, as one item."""
+    """Return, at index i, the `length` bytes from byte i on as one item."""
     return np.ndarray(images.size - length + 1, f"V{length}", images.data, strides=(1,))

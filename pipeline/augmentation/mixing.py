@@ -1,4 +1,4 @@
-"""MixUp and CutMix: pairs of images of one batch become one, and their targets with them.
+"""MixUp and CutMix: combine pairs of images of one batch, and their targets.
 
 MixUp: H. Zhang et al., mixup: Beyond Empirical Risk Minimization, 2018. CutMix: S. Yun et al.,
 CutMix: Regularization Strategy to Train Strong Classifiers with Localizable Features, 2019.
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, UInt8
 
-DOMAIN = 0x6D6978  # keeps these draws apart from others of the same seed
+DOMAIN = 0x6D6978  # keeps these draws apart from others with the same seed
 SHARES = 256  # lam is a multiple of 1/256, so that 16 bits hold the sum without rounding error
 
 Box = tuple[int, int, int, int]  # x_min, y_min, x_max, y_max in px, ends excluded
@@ -38,9 +38,10 @@ def draw(
     height_px: int,
     width_px: int,
 ) -> Mix | None:
-    """What (seed, epoch, batch) say of the `num` images of a global batch; None: not mixed.
+    """Draw how to mix the `num` images of a global batch; return None to leave it unmixed.
 
-    `mixing` holds mixup_alpha, cutmix_alpha (null: off; both: equal odds) and probability.
+    The draw depends on (seed, epoch, batch) alone. `mixing` holds mixup_alpha, cutmix_alpha (null:
+    off; both: equal odds) and probability.
     """
     rng = np.random.default_rng((DOMAIN, seed, epoch, batch))
     if rng.random() >= mixing["probability"]:
@@ -58,12 +59,12 @@ def draw(
 def apply(
     images: UInt8[np.ndarray, "n h w c"], partners: UInt8[np.ndarray, "n h w c"], mix: Mix
 ) -> UInt8[np.ndarray, "n h w c"]:
-    """New images. MixUp rounds lam · image + (1 − lam) · partner, halves upwards.
+    """Return new images. MixUp rounds lam · image + (1 − lam) · partner, halves upwards.
 
     Args:
         images: this device's part of the global batch.
-        partners: for each of them the image that `mix.partners` names.
-        mix: what was drawn for the global batch.
+        partners: the image that `mix.partners` names for each of them.
+        mix: the draw for the global batch.
     """
     if mix.box is not None:
         x_min, y_min, x_max, y_max = mix.box
@@ -78,7 +79,10 @@ def apply(
 
 
 def _box(rng: np.random.Generator, lam: float, height_px: int, width_px: int) -> Box:
-    """Yun et al., equation 2: sides √(1 − lam) of the image's, any centre, cut at the border."""
+    """Draw the box of Yun et al., equation 2.
+
+    Its sides are √(1 − lam) of the image's, its centre is anywhere, and it is cut at the border.
+    """
     cut_h, cut_w = (int(side * np.sqrt(1 - lam)) for side in (height_px, width_px))
     y, x = int(rng.integers(height_px)), int(rng.integers(width_px))
     return (

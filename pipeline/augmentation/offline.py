@@ -1,6 +1,6 @@
-"""Augmented copies of train that are made once and stored, each tied to its origin.
+"""Augmented copies of train that are made once and stored, each linked to its original.
 
-A copy has its origin's target and fold, so it can cross no split and no fold, and the id
+A copy has its original's target and fold, so it can cross no split and no fold, and the id
 `origin#1`, `origin#2`, ….
 """
 
@@ -9,25 +9,25 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from pipeline.artifacts import Targets
 from pipeline.augmentation.counter import sample_keys
 from pipeline.augmentation.policy import Augmenter
 from pipeline.augmentation.probe import size
-from pipeline.errors import UserError
-from pipeline.packed import Packed
+from pipeline.core.artifacts import Targets
+from pipeline.core.errors import UserError
+from pipeline.images.packed import Packed
 
-EPOCH = -1  # training counts from 0: no copy repeats what an epoch draws
+EPOCH = -1  # training counts from 0, so no copy repeats the draw of an epoch
 BLOCK_BYTES = 2**24  # memory does not grow with the number of copies
 
 
 def num_copies(targets: Targets, copies: int, minority_only: bool) -> Int[np.ndarray, " n"]:
-    """How many copies each sample gets, at most `copies`.
+    """Return the number of copies of each sample, at most `copies`.
 
-    With `minority_only`, only as many as bring each class up to the largest, spread evenly over
-    the class: two samples of a class differ by one at most.
+    With `minority_only`, make only as many as bring each class up to the largest, spread evenly
+    over the class: two samples of a class differ by one at most.
 
     Raises:
-        UserError: `minority_only` where targets are not one class an image.
+        UserError: `minority_only` is set but targets are not one class per image.
     """
     if not minority_only:
         return np.full(len(targets), copies)
@@ -47,9 +47,9 @@ def num_copies(targets: Targets, copies: int, minority_only: bool) -> Int[np.nda
 def materialise(
     train: Packed, augmenter: Augmenter, num: Int[np.ndarray, " n"], folder: Path
 ) -> None:
-    """Write `num[i]` copies of each sample i into `folder`, to be read by `Packed.open`.
+    """Write `num[i]` copies of each sample i into `folder`, in the format of `Packed.open`.
 
-    Beside what every split has, `origins.npy` holds the id that each copy was made from.
+    In addition to a split's usual files, `origins.npy` holds the id behind each copy.
 
     Raises:
         UserError: the policy changes the size of images, or a copy's id is taken.
@@ -72,7 +72,7 @@ def materialise(
 
 
 def _place_in_class(classes: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-    """How many samples of the same class stand before each sample."""
+    """Count the samples of the same class that precede each sample."""
     order = np.argsort(classes, kind="stable")
     counts = np.bincount(classes)
     place = np.empty_like(classes)

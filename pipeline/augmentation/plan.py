@@ -1,4 +1,4 @@
-"""Tell whether a frozen policy is one that the fast path can follow, and what it draws.
+"""Decide whether the fast path can follow a frozen policy, and what it draws.
 
 The fast path knows pad, random crop, flips and cutout, each at most once and in this order.
 Anything else is left to albumentations, one image at a time.
@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 
 MODES = {0: "constant", 1: "edge", 2: "symmetric", 3: "wrap", 4: "reflect"}
-"""OpenCV's border modes, which albumentations speaks of, in numpy's words."""
+"""OpenCV's border modes, which albumentations uses, with their names in numpy."""
 
 Range = tuple[int, int]  # both ends included
 
@@ -30,16 +30,16 @@ class Cutout:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is done to each image, in this order: pad, crop, mirror, upend, cut out."""
+    """The operations on each image, in this order: pad, crop, mirror, upend, cut out."""
 
     rows: Int[np.ndarray, " h1"]
     """The image's row that each row of the padded image repeats; −1 for fill."""
     columns: Int[np.ndarray, " w1"]
     origin: tuple[int, int]
-    """Row and column of the padded image where the image itself begins."""
+    """Row and column of the padded image at which the image itself begins."""
     fill: UInt8[np.ndarray, " c"]
     crop: tuple[int, int]
-    """Height and width; those of the padded image where nothing is cropped."""
+    """Height and width of the crop; those of the padded image if nothing is cropped."""
     mirror: float = 0.0
     """Probability of a horizontal flip."""
     upend: float = 0.0
@@ -48,11 +48,11 @@ class Plan:
 
 
 class _OtherError(Exception):
-    """The policy holds something that the fast path does not do."""
+    """The policy needs something that the fast path does not support."""
 
 
 def plan_of(policy: dict[str, Any], image_shape: tuple[int, ...]) -> Plan | None:
-    """The plan of a policy as albumentations serialises it; None where it takes the slow path."""
+    """Return the plan of a policy as albumentations serialises it; None for the slow path."""
     height, width, channels = image_shape
     fill = np.zeros(channels, np.uint8)
     plan = Plan(np.arange(height), np.arange(width), (0, 0), fill, (height, width))
@@ -113,7 +113,7 @@ STEPS: dict[str, tuple[int, Callable[[Plan, dict[str, Any]], Plan]]] = {
     "VerticalFlip": (2, _upend),  # flips commute
     "CoarseDropout": (3, _cutout),
 }
-"""The place of each transform in the order, and how it adds to the plan."""
+"""The position of each transform in the order, and the function that adds it to the plan."""
 
 
 def _require(possible: bool) -> None:
@@ -122,7 +122,7 @@ def _require(possible: bool) -> None:
 
 
 def _sides(padding: Any) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom of albumentations' three ways to say them."""
+    """Return left, top, right and bottom, from any of albumentations' three notations."""
     if isinstance(padding, int):
         return (padding,) * 4
     x, y = padding[:2]
@@ -132,7 +132,7 @@ def _sides(padding: Any) -> tuple[int, int, int, int]:
 def _border(line: Int[np.ndarray, " s"], sides: Range, mode: str) -> Int[np.ndarray, " t"]:
     if mode == "constant":
         return np.pad(line, sides, constant_values=-1)
-    _require(max(sides) < len(line))  # beyond, OpenCV and numpy may repeat differently
+    _require(max(sides) < len(line))  # beyond this, OpenCV and numpy may repeat differently
     return np.pad(line, sides, mode)  # type: ignore[call-overload, no-any-return]
 
 
@@ -144,7 +144,7 @@ def _fill(given: Any, num_channels: int) -> UInt8[np.ndarray, " c"]:
 
 
 def _pixels(given: Any, limit: int) -> Range:
-    """Albumentations reads a range that ends below 1 as fractions."""
+    """Return a range in pixels; albumentations reads a range that ends below 1 as fractions."""
     low, high = given
     _require(1 <= low <= limit and low % 1 == 0 and high % 1 == 0)
     return int(low), min(int(high), limit)

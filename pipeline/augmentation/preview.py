@@ -1,4 +1,4 @@
-"""What training will see: stored images beside several draws of the policy, one row a class."""
+"""Preview what training will see: stored images beside several draws, one row per class."""
 
 from functools import cache
 from pathlib import Path
@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.augmentation.counter import sample_keys
 from pipeline.augmentation.policy import Augmenter
-from pipeline.packed import Packed
+from pipeline.images.packed import Packed
 
 MAX_ROWS = 20
 CELL_PX = 112
@@ -25,10 +25,10 @@ FRAME = (38, 110, 180)
 def preview(
     train: Packed, classes: tuple[str, ...], augmenter: Augmenter, num_draws: int
 ) -> Image.Image:
-    """Stored images, framed, in the first column; then draw after draw, as epochs would be.
+    """Draw a page with framed stored images in the first column, then one draw per column.
 
-    The first image of each class, 20 classes at most; where an image has not one class, the
-    first images.
+    It shows the first image of each class, of 20 classes at most; if images do not have exactly one
+    class, it shows the first images.
     """
     rows = _rows(train.targets)
     stored, keys = np.asarray(train.images[rows]), sample_keys(train.ids[rows])
@@ -46,7 +46,7 @@ def preview(
 
 
 def save_png(path: Path, page: Image.Image) -> None:
-    """The same pixels are the same bytes."""
+    """Write the page so that the same pixels give the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     page.save(path, optimize=True)
 
@@ -72,7 +72,7 @@ def _top(row: int) -> int:
 
 
 def _scaled(image: UInt8[np.ndarray, "h w c"], factor: float) -> Image.Image:
-    """Small images show their pixels; large ones are averaged."""
+    """Scale an image: small ones show their pixels, large ones are averaged."""
     size = [max(1, round(side * factor)) for side in (image.shape[1], image.shape[0])]
     how = cv2.INTER_NEAREST if factor > 1 else cv2.INTER_AREA
     scaled = cv2.resize(image, size, interpolation=how)
@@ -80,7 +80,7 @@ def _scaled(image: UInt8[np.ndarray, "h w c"], factor: float) -> Image.Image:
 
 
 def _paste(page: Image.Image, image: Image.Image, corner: tuple[int, int], framed: bool) -> None:
-    """In the middle of its cell."""
+    """Paste an image in the middle of its cell."""
     left, top = ((CELL_PX - side) // 2 + at for side, at in zip(image.size, corner, strict=True))
     if framed:
         box = (left - 3, top - 3, left + image.width + 2, top + image.height + 2)
@@ -89,7 +89,7 @@ def _paste(page: Image.Image, image: Image.Image, corner: tuple[int, int], frame
 
 
 def _text(page: Image.Image, text: str, corner: tuple[int, int], width_px: int) -> None:
-    """On one line, cut short where it is wider."""
+    """Write text on one line, cut short if it is wider."""
     draw, font = ImageDraw.Draw(page), _font()
     while draw.textlength(text, font) > width_px:
         text = text.removesuffix("…")[:-1] + "…"
@@ -98,7 +98,7 @@ def _text(page: Image.Image, text: str, corner: tuple[int, int], width_px: int) 
 
 @cache
 def _font() -> ImageFont.FreeTypeFont:
-    """matplotlib's: names of classes may be Greek or Cyrillic, which Pillow's own cannot show."""
+    """Return matplotlib's font: class names may be Greek or Cyrillic, which Pillow's own lacks."""
     import matplotlib
 
     path = Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf")

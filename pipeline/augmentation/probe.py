@@ -1,4 +1,4 @@
-"""Try a policy on noise: what size of images it makes, and whether training can use them."""
+"""Try a policy on noise: find the size of its images, and whether training can use them."""
 
 import random
 from typing import Any
@@ -6,16 +6,17 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
 
-NUM_PROBES = 64  # a transform of probability 0.1 is missed by all of them in 1 of 850 cases
+NUM_PROBES = 64  # all of them miss a transform of probability 0.1 in 1 of 850 cases
 
 
 def probe(compose: Any, name: str, image_shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape of what `compose` makes of images of `image_shape`.
+    """Return the shape of the output of `compose` for images of `image_shape`.
 
     Raises:
-        UserError: it fails on them, makes several sizes, other channels, or pixels but uint8.
+        UserError: it fails on them, or returns several sizes, other channels or another dtype than
+            uint8.
     """
     rng = np.random.default_rng(0)
     compose.set_random_state(rng, random.Random(0))
@@ -37,7 +38,7 @@ def probe(compose: Any, name: str, image_shape: tuple[int, ...]) -> tuple[int, .
 
 
 def one_shape(shapes: set[tuple[int, ...]], name: str) -> tuple[int, ...]:
-    """The only one of `shapes`; several are a UserError."""
+    """Return the only one of `shapes`; raise a UserError if there are several."""
     if len(shapes) > 1:
         sizes = " and ".join(size(shape) for shape in sorted(shapes))
         raise UserError(
@@ -48,12 +49,12 @@ def one_shape(shapes: set[tuple[int, ...]], name: str) -> tuple[int, ...]:
 
 
 def size(shape: tuple[int, ...]) -> str:
-    """`28×28×1`."""
+    """Format a shape as `28×28×1`."""
     return "×".join(map(str, shape))
 
 
 def with_channels(image: Shaped[np.ndarray, "h w *c"]) -> Shaped[np.ndarray, "h w c1"]:
-    """OpenCV drops a single channel: put it back."""
+    """Restore the channel axis, which OpenCV drops for a single channel."""
     return image.reshape(*image.shape[:2], -1)
 
 

@@ -1,4 +1,4 @@
-"""How far each transform of a policy moves an image, and how quick the whole is."""
+"""Measure how far each transform of a policy changes an image, and how fast the policy is."""
 
 import time
 from collections.abc import Iterator
@@ -7,17 +7,18 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, UInt8, UInt64
 
-from pipeline.augmentation.policy import Augmenter, alone
+from pipeline.augmentation.freeze import alone
+from pipeline.augmentation.policy import Augmenter
 
 NUM_IMAGES = 256
-NUM_BYTES = 2**25  # of larger images fewer, which is as sure: they have more pixels
+NUM_BYTES = 2**25  # fewer images if they are larger, which is as precise: they have more pixels
 NO_SETTINGS = {"__class_fullname__", "p"}
 
 Tree = dict[str, Any]  # a transform as albumentations serialises it
 
 
 def sample(num: int, image_shape: tuple[int, ...]) -> Int[np.ndarray, " m"]:
-    """Rows of `num` images that are enough to measure on, spread evenly."""
+    """Return rows of `num` images, spread evenly, that are enough to measure on."""
     enough = min(num, NUM_IMAGES, max(1, NUM_BYTES // int(np.prod(image_shape))))
     return np.arange(enough) * num // enough
 
@@ -25,10 +26,10 @@ def sample(num: int, image_shape: tuple[int, ...]) -> Int[np.ndarray, " m"]:
 def per_transform(
     images: UInt8[np.ndarray, "n h w c"], keys: UInt64[np.ndarray, " n"], policy: Tree
 ) -> list[Tree]:
-    """For each transform: its name, settings, probability, and mean pixel change, 0..255.
+    """Return each transform's name, settings, probability and mean pixel change, 0..255.
 
-    The change is that of the transform alone, always applied. Where it pads or crops, its images
-    are what the next transform gets: a crop of a padded image is told by how far it shifts.
+    The change is that of the transform alone, always applied. If it pads or crops, its output is
+    the input of the next transform, so the crop of a padded image shows by how far it shifts.
     """
     found = []
     for transform, probability in leaves(policy["transform"], 1.0):
@@ -47,9 +48,9 @@ def per_transform(
 
 
 def leaves(tree: Tree, odds: float) -> Iterator[tuple[Tree, float]]:
-    """Every single transform below `tree`, and the probability that it is applied to an image.
+    """Yield every single transform below `tree`, and the probability that it is applied.
 
-    `odds` is the probability that `tree` itself is.
+    `odds` is the probability that `tree` itself is applied.
     """
     if "transforms" not in tree:
         yield tree, odds
@@ -61,7 +62,7 @@ def leaves(tree: Tree, odds: float) -> Iterator[tuple[Tree, float]]:
 def pixel_change(
     before: UInt8[np.ndarray, "n h w c"], after: UInt8[np.ndarray, "n h2 w2 c"]
 ) -> float:
-    """Mean absolute difference of pixels, 0..255, over what both show around their centres."""
+    """Return the mean absolute difference, 0..255, over the area common to both, centred."""
     size = tuple(map(min, before.shape[1:3], after.shape[1:3]))
     difference = _centre(before, size).astype(np.int16) - _centre(after, size)
     return float(np.abs(difference).mean())
@@ -73,7 +74,7 @@ def images_per_second(
     keys: UInt64[np.ndarray, " n"],
     seconds: float = 0.5,
 ) -> float:
-    """Measured over at least this time on one core; differs from run to run."""
+    """Measure for at least `seconds` on one core; the result differs from run to run."""
     augmenter(images, 0, keys)
     begin, epochs = time.perf_counter(), 0
     while time.perf_counter() - begin < seconds:
@@ -83,10 +84,10 @@ def images_per_second(
 
 
 def _share(held: Tree, group: Tree) -> float:
-    """The probability that `held` is applied at least once, given that its group is."""
+    """Return the probability that `held` is applied at least once, given that its group is."""
     kind: str = group["__class_fullname__"]
     p: float = held["p"]
-    if kind == "OneOf":  # probabilities there are weights
+    if kind == "OneOf":  # there, probabilities are weights
         return p / float(sum(t["p"] for t in group["transforms"]))
     if kind in ("SomeOf", "RandomOrder"):
         num, times = len(group["transforms"]), int(group["n"])

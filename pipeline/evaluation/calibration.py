@@ -1,11 +1,11 @@
-"""What calibrators do to a system on test: its figures with each, and as it is without."""
+"""The effect of calibration on test: metrics of a system under each calibrator and without one."""
 
 from typing import NamedTuple
 
-from pipeline.evaluation.answers import Answers
+from pipeline.ensembling.prediction_type import Kind
+from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Estimate
-from pipeline.evaluation.yardstick import Yardstick
-from pipeline.space import Kind
+from pipeline.evaluation.outputs import SystemOutput
 
 FIGURES: dict[Kind, tuple[str, ...]] = {
     "classes": ("log_loss", "calibration_error"),
@@ -15,26 +15,26 @@ FIGURES: dict[Kind, tuple[str, ...]] = {
 
 
 class Calibrated(NamedTuple):
-    """One system with one calibrator."""
+    """The metrics of one system under one calibrator."""
 
     system: str
     calibrator: str
     is_used: bool
-    """It is the one that suited the system best on validation."""
+    """Validation found this calibrator to be the best for the system."""
     figures: dict[str, Estimate]
 
 
 def calibrated(
-    yardstick: Yardstick, system: str, used: str, by_calibrator: dict[str, Answers]
+    evaluator: Evaluator, system: str, used: str, by_calibrator: dict[str, SystemOutput]
 ) -> list[Calibrated]:
-    """A row a calibrator."""
-    metrics = {name: yardstick.metrics[name] for name in FIGURES[yardstick.kind]}
+    """Measure a system under every calibrator, one row for each."""
+    metrics = {name: evaluator.metrics[name] for name in FIGURES[evaluator.kind]}
     return [
         Calibrated(
             system,
             calibrator,
             calibrator == used,
-            yardstick.bootstrap.estimates(metrics, answers, yardstick.targets),
+            evaluator.bootstrap.estimates(metrics, outputs, evaluator.targets),
         )
-        for calibrator, answers in by_calibrator.items()
+        for calibrator, outputs in by_calibrator.items()
     ]

@@ -1,71 +1,71 @@
-"""What each member adds to the chosen ensemble, and how few members are enough."""
+"""How much each member contributes to the chosen ensemble, and how many members suffice."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.evaluation.answers import Answers
+from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Estimate
+from pipeline.evaluation.outputs import SystemOutput
 from pipeline.evaluation.significance import holm, pairs
-from pipeline.evaluation.yardstick import Yardstick
 
 
 class Contribution(NamedTuple):
-    """Of one member."""
+    """The contribution of one member."""
 
     member: str
     difference: Estimate
-    """The whole ensemble's headline metric less that without the member."""
+    """The headline metric of the full ensemble minus that of the ensemble without the member."""
     p: float
-    """Of no difference, corrected for all members."""
+    """The p-value of no difference, corrected for all members."""
 
 
 class Size(NamedTuple):
-    """An ensemble of some members."""
+    """The metric of an ensemble of some of the members."""
 
     num_members: int
     added: str
-    """The members that the next smaller one lacks."""
+    """The members that the next smaller ensemble lacks."""
     figure: Estimate
     difference: Estimate
-    """From the ensemble of all members."""
+    """The difference from the ensemble of all members."""
 
 
 def contributions(
-    yardstick: Yardstick, whole: Answers, without: dict[str, Answers]
+    evaluator: Evaluator, whole: SystemOutput, without: dict[str, SystemOutput]
 ) -> list[Contribution]:
-    """The most helpful member first.
+    """Return the contribution of each member, the most helpful first.
 
     Args:
-        without: what the ensemble says without each member.
+        without: the ensemble's output without each member, by the member's name.
     """
-    metric, figures = yardstick.headline_metric, yardstick.figures(whole)
-    tables = np.stack([yardstick.table(answers) for answers in (whole, *without.values())])
-    p = holm(pairs(metric, tables, yardstick.groups)[0, 1:])
+    metric, figures = evaluator.headline_metric, evaluator.figures(whole)
+    tables = np.stack([evaluator.table(outputs) for outputs in (whole, *without.values())])
+    p = holm(pairs(metric, tables, evaluator.groups)[0, 1:])
     found = [
         Contribution(
             member,
-            yardstick.bootstrap.estimate(figures - yardstick.figures(answers)),
+            evaluator.bootstrap.estimate(figures - evaluator.figures(outputs)),
             float(corrected),
         )
-        for (member, answers), corrected in zip(without.items(), p, strict=True)
+        for (member, outputs), corrected in zip(without.items(), p, strict=True)
     ]
     better = 1 if metric.higher_is_better else -1
     return sorted(found, key=lambda contribution: -better * contribution.difference.value)
 
 
-def sizes(yardstick: Yardstick, growing: list[tuple[tuple[str, ...], Answers]]) -> list[Size]:
-    """What is won by the members that each ensemble has more than the last.
+def sizes(evaluator: Evaluator, growing: list[tuple[tuple[str, ...], SystemOutput]]) -> list[Size]:
+    """Measure ensembles of a growing number of members.
 
     Args:
-        growing: members, and what they say together.
+        growing: the members of each ensemble, and its output.
     """
-    figures = [yardstick.figures(answers) for _, answers in growing]
+    figures = [evaluator.figures(outputs) for _, outputs in growing]
     num_known, found = 0, []
     for (members, _), own in zip(growing, figures, strict=True):
         added = ", ".join(members[num_known:])
         num_known = len(members)
-        value = yardstick.estimate(yardstick.headline, own)
-        from_all = yardstick.bootstrap.estimate(own - figures[-1])
+        value = evaluator.estimate(evaluator.headline, own)
+        from_all = evaluator.bootstrap.estimate(own - figures[-1])
         found.append(Size(num_known, added, value, from_all))
     return found

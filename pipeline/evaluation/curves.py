@@ -1,8 +1,8 @@
-"""The curves of one system, as rows of a table: ROC, precision and recall, and reliability.
+"""The curves of one system as table rows: ROC, precision-recall and reliability.
 
-Each class or label has a curve of its own, against the rest; they have none together where there
-are but two classes, as that of the second then says all. Of more than 20, only the curve of all
-together is drawn.
+Each class or label has its own curve, one against the rest, and there is one curve over all of
+them. With two classes only the curve of the second is given, as it says everything; with more than
+20 classes or labels, only the curve over all of them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,17 +13,17 @@ from jaxtyping import Bool, Float
 from scipy.stats import beta
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from pipeline.evaluation.answers import Answers
-from pipeline.evaluation.metrics._answers import one_hot
-from pipeline.evaluation.metrics._calibration import bins
-from pipeline.evaluation.metrics._probabilities import probs
+from pipeline.evaluation.metrics.calibration import bins
+from pipeline.evaluation.metrics.decided import one_hot
+from pipeline.evaluation.metrics.probabilities import probs
+from pipeline.evaluation.outputs import SystemOutput
 
 ALL = "(all)"
 MOST_CURVES, MOST_POINTS = 20, 200
 
 
 class RocPoint(NamedTuple):
-    """What answering yes from a threshold on would give."""
+    """The two rates that result from predicting positive at or above a threshold."""
 
     curve: str
     false_positive_rate: float
@@ -33,7 +33,7 @@ class RocPoint(NamedTuple):
 
 
 class PrecisionPoint(NamedTuple):
-    """What answering yes from a threshold on would give."""
+    """The recall and precision that result from predicting positive at or above a threshold."""
 
     curve: str
     recall: float
@@ -47,64 +47,69 @@ class ReliabilityBin(NamedTuple):
 
     curve: str
     predicted: float
-    """The mean probability."""
+    """The mean predicted probability."""
     observed: float
-    """How often it was so, with an interval."""
+    """The fraction of positives, followed by its interval."""
     low: float
     high: float
     num_samples: int
 
 
-def roc(answers: Answers, targets: np.ndarray, names: Sequence[str]) -> list[RocPoint]:
-    """None for a class or label that all samples have, or none."""
+def roc(outputs: SystemOutput, targets: np.ndarray, names: Sequence[str]) -> list[RocPoint]:
+    """Return ROC curves, without a class or label that all samples have or that none has."""
     return [
         RocPoint(name, *point)
-        for name, share, is_so in _each(answers, targets, names)
+        for name, share, is_so in _each(outputs, targets, names)
         if is_so.any() and not is_so.all()
         for point in _thinned(*roc_curve(is_so, share))
     ]
 
 
 def precision_recall(
-    answers: Answers, targets: np.ndarray, names: Sequence[str]
+    outputs: SystemOutput, targets: np.ndarray, names: Sequence[str]
 ) -> list[PrecisionPoint]:
-    """None for a class or label that no sample has."""
+    """Return precision-recall curves, without a class or label that no sample has."""
     return [
         PrecisionPoint(name, *point)
-        for name, share, is_so in _each(answers, targets, names)
+        for name, share, is_so in _each(outputs, targets, names)
         if is_so.any()
         for point in _thinned(*_from_the_right(is_so, share))
     ]
 
 
 def reliability(
-    answers: Answers,
+    outputs: SystemOutput,
     targets: np.ndarray,
     names: Sequence[str],
     *,
     num_bins: int,
     confidence: float,
 ) -> list[ReliabilityBin]:
-    """In bins of equal width, without the empty ones. All classes together: the most probable.
+    """Return reliability diagrams in bins of equal width, without the empty bins.
 
-    Intervals are those of samples that stand alone.
+    The curve over all classes is that of the most probable class. The intervals assume independent
+    samples.
     """
     return [
         ReliabilityBin(name, *row)
-        for name, share, is_so in _each(answers, targets, names, of_most_probable=True)
+        for name, share, is_so in _each(outputs, targets, names, of_most_probable=True)
         for row in _bins(share, is_so, num_bins, confidence)
     ]
 
 
 def _each(
-    answers: Answers, targets: np.ndarray, names: Sequence[str], *, of_most_probable: bool = False
+    outputs: SystemOutput,
+    targets: np.ndarray,
+    names: Sequence[str],
+    *,
+    of_most_probable: bool = False,
 ) -> Iterator[tuple[str, Float[np.ndarray, " n"], Bool[np.ndarray, " n"]]]:
-    """Each curve's name, the probabilities it is of, and whether it was so."""
-    share, is_so = probs(answers), one_hot(targets, len(names))
-    if answers.predictions.shape[1:] == (2,):
+    """Yield the name of each curve, its predicted probabilities, and which samples are positive."""
+    share, is_so = probs(outputs), one_hot(targets, len(names))
+    if outputs.predictions.shape[1:] == (2,):
         yield names[1], share[:, 1], is_so[:, 1]
         return
-    if of_most_probable and answers.predictions.ndim == 2:
+    if of_most_probable and outputs.predictions.ndim == 2:
         yield ALL, share.max(axis=1), share.argmax(axis=1) == targets
     else:
         yield ALL, share.ravel(), is_so.ravel()
@@ -115,7 +120,7 @@ def _each(
 def _from_the_right(
     is_so: Bool[np.ndarray, " n"], share: Float[np.ndarray, " n"]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Recall, precision and thresholds, from recall 0 on."""
+    """Return recall, precision and thresholds in order of rising recall."""
     precision, recall, thresholds = precision_recall_curve(is_so, share)
     return recall[::-1], precision[::-1], np.append(thresholds, np.inf)[::-1]
 
@@ -123,7 +128,7 @@ def _from_the_right(
 def _thinned(
     x: Float[np.ndarray, " p"], y: Float[np.ndarray, " p"], thresholds: Float[np.ndarray, " p"]
 ) -> Iterator[list[float]]:
-    """At most as many points as are seen, evenly along the curve, with both its ends."""
+    """Yield at most `MOST_POINTS` points, evenly spaced along the curve, with both its ends."""
     passed = np.append(0, np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y))))
     wanted = np.linspace(0, passed[-1], MOST_POINTS)
     kept = np.unique(np.searchsorted(passed, wanted).clip(0, len(x) - 1))
@@ -137,7 +142,11 @@ def _bins(
     num_bins: int,
     confidence: float,
 ) -> Iterator[tuple[float, float, float, float, int]]:
-    """C. Clopper and E. Pearson, The Use of Confidence or Fiducial Limits, 1934: the intervals."""
+    """Yield mean probability, fraction of positives, its interval and the count of each bin.
+
+    The intervals are those of C. Clopper and E. Pearson, The Use of Confidence or Fiducial Limits,
+    1934.
+    """
     bin_of = bins(num_bins, share)
     for place in np.unique(bin_of):
         inside = bin_of == place

@@ -1,10 +1,10 @@
-"""How differently members err, pair by pair: what an ensemble lives on.
+"""Diversity: how differently each pair of members errs, which is what an ensemble gains from.
 
 L. Kuncheva and C. Whitaker, Measures of Diversity in Classifier Ensembles and Their Relationship
 with the Ensemble Accuracy, Machine Learning 2003, section 3.1: disagreement, correlation and
-Yule's Q of being right. Of labels, over all pairs of sample and label. Of values, the correlation
-of the errors and the root mean square of how far two members are apart, in standard deviations of
-train, both as means over the values.
+Yule's Q of being right. For labels they are computed over all pairs of sample and label. For values
+the figures are the correlation of the errors and the root mean square difference between two
+members' predictions, in standard deviations over train, both averaged over the values.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,63 +14,63 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from pipeline.evaluation.answers import Answers
+from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.metrics import Metric
-from pipeline.evaluation.metrics._metric import ratio
-from pipeline.evaluation.yardstick import Yardstick
+from pipeline.evaluation.metrics.metric import ratio
+from pipeline.evaluation.outputs import SystemOutput
 
 Parts = Float[np.ndarray, "b s"]
 Figure = Callable[[Parts], Float[np.ndarray, " b"]]
-"""From means over samples."""
+"""Computes a figure from means over samples."""
 
 
 class Diversity(NamedTuple):
-    """Of two members."""
+    """The diversity of two members."""
 
     first: str
     second: str
     figures: dict[str, Estimate]
-    """disagreement, 0 where they answer alike; error_correlation, 1 where they err alike; and, but
-    for values, q, 1 where all that the worse one knows the better one knows as well. Without those
-    that are not defined, as the correlation with a member that makes no error."""
+    """disagreement: 0 where they always agree. error_correlation: 1 where they err alike. q, for
+    classes and labels: 1 where the better member is right wherever the worse one is. A figure that
+    is undefined is left out, such as the correlation with a member that makes no error."""
 
 
 def diversity(
-    yardstick: Yardstick, members: dict[str, Answers], std: tuple[float, ...]
+    evaluator: Evaluator, members: dict[str, SystemOutput], std: tuple[float, ...]
 ) -> list[Diversity]:
-    """Each pair once.
+    """Return the diversity of each pair of members once.
 
     Args:
-        std: of each value over train; empty for all else.
+        std: the standard deviation of each value over train; empty for classes and labels.
     """
     figures: dict[str, Figure]
-    if yardstick.kind == "values":
+    if evaluator.kind == "values":
         figures = {"disagreement": _distance, "error_correlation": _residual_correlation}
     else:
         figures = {"disagreement": _differing, "error_correlation": _correlation, "q": _q}
     return [
         pair
         for place, first in enumerate(members)
-        for pair in _of_one(yardstick, members, first, [*members][place + 1 :], figures, std)
+        for pair in _of_one(evaluator, members, first, [*members][place + 1 :], figures, std)
     ]
 
 
 def _of_one(
-    yardstick: Yardstick,
-    members: dict[str, Answers],
+    evaluator: Evaluator,
+    members: dict[str, SystemOutput],
     first: str,
     others: Sequence[str],
     figures: dict[str, Figure],
     std: tuple[float, ...],
 ) -> list[Diversity]:
-    """All pairs of one member at once, as a bootstrap is the faster the more it draws together."""
+    """Compute all pairs of one member at once: a bootstrap is faster on many figures together."""
     metrics: dict[str, Metric] = {}
     for second in others:
         decided = members[first].decided, members[second].decided
-        given = partial(_given, _table(yardstick, *decided, np.array(std)))
+        given = partial(_given, _table(evaluator, *decided, np.array(std)))
         metrics |= {f"{name} {second}": _metric(given, figure) for name, figure in figures.items()}
-    made = yardstick.estimates(metrics) if metrics else {}
+    made = evaluator.estimates(metrics) if metrics else {}
     return [
         Diversity(
             first,
@@ -81,9 +81,9 @@ def _of_one(
     ]
 
 
-def _table(yardstick: Yardstick, first: np.ndarray, second: np.ndarray, std: np.ndarray) -> Parts:
-    targets = yardstick.targets
-    if yardstick.kind == "values":
+def _table(evaluator: Evaluator, first: np.ndarray, second: np.ndarray, std: np.ndarray) -> Parts:
+    targets = evaluator.targets
+    if evaluator.kind == "values":
         e, f = (first - targets) / std, (second - targets) / std
         return np.hstack([e, f, e * e, f * f, e * f])
     cells = np.stack([

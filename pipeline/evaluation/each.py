@@ -1,18 +1,18 @@
-"""One system, class by class, label by label or value by value."""
+"""The metrics of one system by class, by label or by value."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.evaluation.answers import Answers
+from pipeline.ensembling.prediction_type import Kind
+from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.metrics import of_each
-from pipeline.evaluation.yardstick import Yardstick
-from pipeline.space import Kind
+from pipeline.evaluation.outputs import SystemOutput
 
 
 class Each(NamedTuple):
-    """One figure of one class, label or value."""
+    """One metric of one class, label or value."""
 
     name: str
     metric: str
@@ -22,22 +22,22 @@ class Each(NamedTuple):
     num_samples: int
 
 
-def each(yardstick: Yardstick, answers: Answers) -> list[Each]:
-    """But for what the samples do not define, as the recall of a class that none has."""
-    bootstrap, targets = yardstick.bootstrap, yardstick.targets
-    own = zip(yardstick.names, of_each(yardstick.kind, len(yardstick.names)), strict=True)
+def each(evaluator: Evaluator, outputs: SystemOutput) -> list[Each]:
+    """Return every metric that the samples define; the recall of an absent class, say, is not."""
+    bootstrap, targets = evaluator.bootstrap, evaluator.targets
+    own = zip(evaluator.names, of_each(evaluator.kind, len(evaluator.names)), strict=True)
     return [
         Each(name, metric, *estimate)
         for name, metrics in own
-        for metric, estimate in bootstrap.estimates(metrics, answers, targets).items()
+        for metric, estimate in bootstrap.estimates(metrics, outputs, targets).items()
     ]
 
 
 def absences(kind: Kind, names: Sequence[str], targets: dict[str, np.ndarray]) -> list[str]:
-    """What could not be judged, in a sentence a split: classes or labels that it has no sample of.
+    """Name the classes or labels without a sample, in one sentence for each split.
 
     Args:
-        targets: by split.
+        targets: the targets of each split, by its name.
     """
     found = []
     for split, own in targets.items() if kind != "values" else ():
@@ -46,5 +46,5 @@ def absences(kind: Kind, names: Sequence[str], targets: dict[str, np.ndarray]) -
         if missing:
             them = "it" if len(missing) == 1 else "them"
             listed = ", ".join(missing)
-            found.append(f"{split} has no sample of {listed}: nothing is known of {them} there")
+            found.append(f"{split} has no sample of {listed}, so it says nothing about {them}")
     return found

@@ -1,4 +1,4 @@
-"""Mistakes one can look at: the surest ones, and the classes that are taken for each other."""
+"""Individual mistakes: the most confident, the largest errors and the most confused classes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,63 +7,63 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from pipeline.evaluation.answers import Answers
+from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.metrics import Metric
-from pipeline.evaluation.metrics._metric import ratio
-from pipeline.evaluation.yardstick import Yardstick
+from pipeline.evaluation.metrics.metric import ratio
+from pipeline.evaluation.outputs import SystemOutput
 
 MOST = 200
-"""Mistakes, or pairs of classes, that are listed."""
+"""The most mistakes, or pairs of classes, that are listed."""
 
 
 class Mistake(NamedTuple):
-    """One wrong answer."""
+    """One wrong prediction."""
 
     id: str
     true: str
-    answered: str
+    predicted: str
     probability: float
-    """Of the answer."""
+    """The probability of the predicted class or label."""
     true_probability: float
 
 
 class Miss(NamedTuple):
-    """One value that is far off."""
+    """One value with a large error."""
 
     id: str
     value: str
     true: float
-    answered: float
+    predicted: float
     error: float
-    """In standard deviations of train."""
+    """The error in standard deviations over train."""
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """How often one class is answered where another is true."""
+    """How often one class is predicted where another is true."""
 
     true: str
-    answered: str
+    predicted: str
     count: int
     num_true: int
     share: Estimate
-    """Of those that are true."""
+    """The fraction of the samples of the true class."""
 
 
 def mistakes(
-    answers: Answers, targets: np.ndarray, ids: np.ndarray, names: Sequence[str]
+    outputs: SystemOutput, targets: np.ndarray, ids: np.ndarray, names: Sequence[str]
 ) -> list[Mistake]:
-    """The surest wrong answers first; of labels, those that are wrong one by one."""
+    """Return wrong predictions, the most confident first; each label counts on its own."""
     if targets.ndim == 1:
-        found = _of(answers.predictions, answers.decided, targets, ids, names)
+        found = _of(outputs.predictions, outputs.decided, targets, ids, names)
     else:
         found = [
             mistake
             for i, name in enumerate(names)
             for mistake in _of(
-                answers.predictions[:, i],
-                answers.decided[:, i].astype(int),
+                outputs.predictions[:, i],
+                outputs.decided[:, i].astype(int),
                 targets[:, i].astype(int),
                 ids,
                 (f"no {name}", name),
@@ -79,10 +79,10 @@ def misses(
     ids: np.ndarray,
     names: Sequence[str],
 ) -> list[Miss]:
-    """The largest errors first.
+    """Return the largest errors first.
 
     Args:
-        std: of each value over train.
+        std: the standard deviation of each value over train.
     """
     errors = (values - targets) / np.array(std)
     order = np.argsort(-np.abs(errors), axis=None, kind="stable")[:MOST]
@@ -93,17 +93,19 @@ def misses(
 
 
 def confusions(
-    yardstick: Yardstick, decided: Int[np.ndarray, " n"] | Bool[np.ndarray, "n k"]
+    evaluator: Evaluator, decided: Int[np.ndarray, " n"] | Bool[np.ndarray, "n k"]
 ) -> list[Confusion]:
-    """The most frequent pairs first. Of labels: one is missed, and the other is given where it
-    should not be."""
-    names = yardstick.names
-    is_true, is_given = (_one_hot(a, len(names)) for a in (yardstick.targets, decided))
+    """Return confused pairs, the most frequent first.
+
+    For labels, a pair is a label that is missed and another that is predicted but not true.
+    """
+    names = evaluator.names
+    is_true, is_given = (_one_hot(a, len(names)) for a in (evaluator.targets, decided))
     missed, wrong = is_true & ~is_given, is_given & ~is_true
     counts = missed.T.astype(np.float32) @ wrong.astype(np.float32)
     order = np.argsort(-counts, axis=None, kind="stable")[: min(MOST, np.count_nonzero(counts))]
     pairs = [(int(place) // len(names), int(place) % len(names)) for place in order]
-    shares = yardstick.estimates({
+    shares = evaluator.estimates({
         f"{i} {j}": _share(missed[:, i] & wrong[:, j], is_true[:, i]) for i, j in pairs
     })  # fmt: skip
     num_true = is_true.sum(axis=0)
@@ -120,8 +122,8 @@ def _share(part: Bool[np.ndarray, " n"], whole: Bool[np.ndarray, " n"]) -> Metri
     )
 
 
-def _one_hot(answers: np.ndarray, num_names: int) -> Bool[np.ndarray, "n k"]:
-    return answers if answers.ndim == 2 else answers[:, None] == np.arange(num_names)
+def _one_hot(outputs: np.ndarray, num_names: int) -> Bool[np.ndarray, "n k"]:
+    return outputs if outputs.ndim == 2 else outputs[:, None] == np.arange(num_names)
 
 
 def _of(

@@ -1,21 +1,21 @@
-"""Accuracy against cost: which systems nothing else beats on both."""
+"""The Pareto frontier of accuracy against cost: the systems that no other beats on both."""
 
 from typing import NamedTuple
 
-from pipeline.artifacts import Cost
+from pipeline.core.artifacts import Cost
 from pipeline.evaluation.intervals import Estimate
 
 
 class Priced(NamedTuple):
-    """One system."""
+    """One system with its cost."""
 
     system: str
     num_members: int
-    """Of those that count."""
+    """The number of members that contribute to the system."""
     cost: Cost
     figure: Estimate
     on_frontier: bool
-    """No other system is as good for fewer multiply-adds, or better for as many."""
+    """No other system is as good at fewer multiply-adds, or better at as many."""
 
 
 def frontier(
@@ -25,10 +25,10 @@ def frontier(
     *,
     higher_is_better: bool,
 ) -> list[Priced]:
-    """All systems, the cheapest first.
+    """Return all systems, the cheapest first.
 
     Args:
-        costs: of the members.
+        costs: the cost of each member.
         counted: the members that each system needs.
         figures: the headline metric of each system.
     """

@@ -1,13 +1,13 @@
-"""How the members learned: the figure that training watched, by epoch."""
+"""Learning curves: the monitored metric of each member by epoch."""
 
 import csv
 from typing import NamedTuple
 
-from pipeline.artifacts import Layout
+from pipeline.core.paths import Layout
 
 
 class Epoch(NamedTuple):
-    """Of one member, or of one fold of it."""
+    """One epoch of one member, or of one of its folds."""
 
     member: str
     epoch: int
@@ -15,10 +15,10 @@ class Epoch(NamedTuple):
 
 
 def histories(inputs: Layout, members: list[str], monitor: str) -> list[Epoch]:
-    """Of every member; of every fold of it, where there are several.
+    """Return the history of every member, or of every fold of it where there are several.
 
     Args:
-        monitor: the figure's column, such as `val/log_loss`.
+        monitor: the column of the monitored metric, such as `val/log_loss`.
     """
     found = []
     for member in members:

@@ -1,9 +1,9 @@
-"""Bootstrap intervals, for each system and for what is made of several, on the same draws.
+"""Bootstrap intervals for every system, and for quantities computed from several, on shared draws.
 
 B. Efron and R. Tibshirani, An Introduction to the Bootstrap, 1993: percentile intervals
-(chapter 13) over resampled test samples; what is made of several systems is made within each draw
-(paired). Where samples come in groups, whole groups are drawn: A. Davison and D. Hinkley, Bootstrap
-Methods and their Application, 1997, section 3.8.
+(chapter 13) over resampled test samples; a quantity that combines several systems is computed
+within each draw (paired). Where samples come in groups, whole groups are drawn: A. Davison and
+D. Hinkley, Bootstrap Methods and their Application, 1997, section 3.8.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,21 +13,21 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from scipy.stats import norm, t
 
-from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.metrics import Metric
+from pipeline.evaluation.outputs import SystemOutput
 
 BLOCK = 128
-"""Draws that are multiplied at once: their counts take eight times the memory meanwhile."""
+"""Draws multiplied at once; meanwhile their counts take eight times the memory."""
 
 
 Figures = Float[np.ndarray, " d"]
-"""What all samples, and then each draw of them, have for one figure."""
+"""A figure over all samples, followed by its value in each draw."""
 SumsOf = dict[Callable[..., Any], Float[np.ndarray, "d s"]]
-"""By what makes the statistics."""
+"""Sums of statistics, by the function that computes the statistics."""
 
 
 class Estimate(NamedTuple):
-    """A figure with its interval, and the samples it rests on."""
+    """A figure with its interval and the number of samples behind it."""
 
     value: float
     low: float
@@ -36,31 +36,31 @@ class Estimate(NamedTuple):
 
 
 def numbered(groups: Sequence[str]) -> Int[np.ndarray, " n"]:
-    """Groups by name as groups by number; a sample without a name is a group of its own."""
+    """Number the named groups; a sample without a name becomes a group of its own."""
     own = [group or f"\n{place}" for place, group in enumerate(groups)]
     return np.unique(own, return_inverse=True)[1]
 
 
 def draws(num_groups: int, num_draws: int, seed: int) -> UInt8[np.ndarray, "b g"]:
-    """How often each group is counted in each draw; every row adds up to `num_groups`."""
+    """Return how often each draw contains each group; every row sums to `num_groups`."""
     generator = np.random.default_rng(seed)
-    counts = np.empty((num_draws, num_groups), np.uint8)  # over 255 once in 10^500 draws
+    counts = np.empty((num_draws, num_groups), np.uint8)  # above 255 once in 10^500 draws
     for row in counts:
         row[:] = np.bincount(generator.integers(num_groups, size=num_groups), minlength=num_groups)
     return counts
 
 
 class Bootstrap:
-    """All systems are measured on the same draws of the same test samples.
+    """The bootstrap that measures all systems on the same draws of the same test samples.
 
-    What one makes of figures, such as the difference of two systems, is figures again, and
-    `estimate` turns it into a value with its interval.
+    Arithmetic on figures, such as the difference of two systems, gives figures again; `estimate`
+    turns them into a value with its interval.
     """
 
     def __init__(
         self, groups: Int[np.ndarray, " n"], num_draws: int, confidence: float, seed: int
     ) -> None:
-        """`groups`: a number for each sample; samples with the same are drawn together."""
+        """`groups`: a group number for each sample; samples of one group are drawn together."""
         self._order = np.argsort(groups, kind="stable")
         _, self._starts, sizes = np.unique(
             groups[self._order], return_index=True, return_counts=True
@@ -71,43 +71,47 @@ class Bootstrap:
         self._confidence, self._tails = confidence, _tails(len(sizes), confidence)
 
     def measure(
-        self, metrics: dict[str, Metric], answers: Answers, targets: np.ndarray
+        self, metrics: dict[str, Metric], outputs: SystemOutput, targets: np.ndarray
     ) -> dict[str, Figures]:
-        """The figures of one system, without metrics that its samples leave undefined."""
-        return self._figures(metrics, self._sums(metrics, answers, targets))
+        """Compute the figures of one system, without metrics that the samples leave undefined."""
+        return self._figures(metrics, self._sums(metrics, outputs, targets))
 
     def estimate(self, figures: Figures, share_of: int | None = None) -> Estimate:
-        """The value with its percentile interval; draws that leave it undefined do not count.
+        """Return the value with its percentile interval, ignoring draws that leave it undefined.
 
         Args:
-            share_of: how many samples the figure is a share of; None where it is no share. Its
-                interval then is no narrower than if all of them agreed, which they may do by
-                chance: C. Clopper and E. Pearson, The Use of Confidence or Fiducial Limits
-                Illustrated in the Case of the Binomial, 1934.
+            share_of: the number of samples that the figure is a proportion of; None where it is not
+                a proportion. The interval is then no narrower than it would be if all samples
+                agreed, as they may by chance: C. Clopper and E. Pearson, The Use of Confidence or
+                Fiducial Limits Illustrated in the Case of the Binomial, 1934.
         """
         low, high = np.nanquantile(figures[1:], self._tails).tolist()
         num_samples = len(self._order)
         if share_of:
-            num_alone = share_of * len(self._starts) / num_samples  # groups count once
+            num_alone = share_of * len(self._starts) / num_samples  # a group counts once
             unseen = 1 - ((1 - self._confidence) / 2) ** (1 / max(num_alone, 1))
             low, high, num_samples = min(low, 1 - unseen), max(high, unseen), share_of
         return Estimate(float(figures[0]), low, high, num_samples)
 
     def estimates(
-        self, metrics: dict[str, Metric], answers: Answers, targets: np.ndarray
+        self, metrics: dict[str, Metric], outputs: SystemOutput, targets: np.ndarray
     ) -> dict[str, Estimate]:
-        """All metrics of one system that its samples define."""
-        sums = self._sums(metrics, answers, targets)
+        """Estimate every metric of one system that the samples define."""
+        sums = self._sums(metrics, outputs, targets)
         return {
             name: self.estimate(figures, self._share_of(metrics[name], sums))
             for name, figures in self._figures(metrics, sums).items()
         }
 
     def differences(
-        self, metrics: dict[str, Metric], answers: Answers, baseline: Answers, targets: np.ndarray
+        self,
+        metrics: dict[str, Metric],
+        outputs: SystemOutput,
+        baseline: SystemOutput,
+        targets: np.ndarray,
     ) -> dict[str, Estimate]:
-        """The first system less the second; an interval without zero is a difference shown."""
-        first, second = (self.measure(metrics, a, targets) for a in (answers, baseline))
+        """Estimate the first system minus the second; an interval without 0 shows a difference."""
+        first, second = (self.measure(metrics, a, targets) for a in (outputs, baseline))
         return {name: self.estimate(first[name] - second[name]) for name in first if name in second}
 
     def _figures(self, metrics: dict[str, Metric], sums: SumsOf) -> dict[str, Figures]:
@@ -122,15 +126,17 @@ class Bootstrap:
             return None
         return int(metric.share_of(sums[metric.statistics][:1], self._num_samples[:1])[0])
 
-    def _sums(self, metrics: dict[str, Metric], answers: Answers, targets: np.ndarray) -> SumsOf:
+    def _sums(
+        self, metrics: dict[str, Metric], outputs: SystemOutput, targets: np.ndarray
+    ) -> SumsOf:
         making = dict.fromkeys(metric.statistics for metric in metrics.values())
-        tables = [make(answers, targets) for make in making]
+        tables = [make(outputs, targets) for make in making]
         ends = np.cumsum([table.shape[1] for table in tables])
         parts = np.split(self._counted(np.hstack(tables)), ends[:-1], axis=1)
         return dict(zip(making, parts, strict=True))
 
     def _counted(self, table: Float[np.ndarray, "n s"]) -> Float[np.ndarray, "d s"]:
-        """The sums over all samples, and then over those of each draw."""
+        """Return the sums over all samples, followed by those over each draw."""
         grouped = self._by_group(table)
         starts = range(0, len(self._counts), BLOCK)
         blocks = (self._counts[start : start + BLOCK].astype(np.float64) for start in starts)
@@ -144,8 +150,11 @@ class Bootstrap:
 
 
 def _tails(num_groups: int, confidence: float) -> list[float]:
-    """The quantiles of an expanded percentile interval, which makes up for draws of few groups
-    being too much alike: T. Hesterberg, What Teachers Should Know About the Bootstrap, 2015."""
+    """Return the quantiles of an expanded percentile interval.
+
+    It compensates for the draws of few groups being too much alike: T. Hesterberg, What Teachers
+    Should Know About the Bootstrap, 2015.
+    """
     num = max(num_groups, 2)
     far = t.ppf((1 + confidence) / 2, num - 1) * np.sqrt(num / (num - 1))
     return [float(norm.cdf(-far)), float(norm.cdf(far))]

@@ -1,11 +1,12 @@
-"""Labels that are probably wrong, by confident learning.
+"""Probable label errors, found by confident learning.
 
 C. Northcutt, L. Jiang and I. Chuang, Confident Learning: Estimating Uncertainty in Dataset Labels,
-JAIR 2021. A sample is confidently of a class when its probability is at least the mean probability
-of those that are labelled so (section 3.1); such samples tell how many labels `given` should be
-`suggested`; and as many are suspected, those with the widest margin (section 3.2, method 4).
+JAIR 2021. A sample confidently belongs to a class when its probability reaches the mean probability
+over the samples with that label (section 3.1). Counting such samples estimates how many labels
+`given` should be `suggested`; as many are suspected, those with the widest margin (section 3.2,
+method 4).
 
-The probabilities have to be honest: of systems that saw neither the sample nor its label.
+The probabilities have to come from systems that saw neither the sample nor its label.
 """
 
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 
 
 class Suspect(NamedTuple):
-    """One label to look at."""
+    """One suspected label."""
 
     id: str
     given: str
@@ -23,7 +24,7 @@ class Suspect(NamedTuple):
     given_probability: float
     suggested_probability: float
     margin: float
-    """The difference: from 0, in doubt, to 1, certainly wrong."""
+    """The difference of the two probabilities: 0 is doubtful, 1 is certainly wrong."""
 
 
 def suspects(
@@ -32,10 +33,10 @@ def suspects(
     ids: np.ndarray,
     names: tuple[str, ...],
 ) -> list[Suspect]:
-    """Suspected labels, the worst first.
+    """Return suspected labels, the worst first.
 
     Args:
-        names: of the classes, or of labels, which are then judged one by one.
+        names: the classes; or the labels, each of which is then examined on its own.
     """
     if targets.ndim == 1:
         found = _of(np.exp(log_probs), targets, ids, names)
@@ -53,11 +54,11 @@ def suspects(
 def confident_joint(
     probs: Float[np.ndarray, "n k"], given: Int[np.ndarray, " n"]
 ) -> Float[np.ndarray, "k k"]:
-    """How many samples with one label (row) are of which class; equation 3, calibrated."""
+    """Estimate how many samples of each label (row) are of which class; equation 3, calibrated."""
     num_classes = probs.shape[1]
     num_given = np.bincount(given, minlength=num_classes)
     own = np.bincount(given, probs[np.arange(len(given)), given], minlength=num_classes)
-    threshold = np.full(num_classes, np.inf)  # of a class that nothing is labelled with
+    threshold = np.full(num_classes, np.inf)  # infinite for a class that is no sample's label
     np.divide(own, num_given, out=threshold, where=num_given > 0)
     candidates = np.where(probs >= threshold, probs, -1)
     is_confident = candidates.max(axis=1) >= 0
@@ -71,7 +72,7 @@ def confident_joint(
 def _suggested(
     probs: Float[np.ndarray, "n k"], given: Int[np.ndarray, " n"]
 ) -> Int[np.ndarray, " n"]:
-    """The class that each sample should have; where nothing is suspected, the given one."""
+    """Return the class that each sample should have: the given one unless it is suspected."""
     suggested, widest = given.copy(), np.zeros(len(given))
     num_wrong = np.round(confident_joint(probs, given)).astype(int)
     for i, j in np.argwhere(num_wrong):

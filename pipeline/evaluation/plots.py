@@ -1,43 +1,47 @@
-"""Plots of an evaluation: tables that `dvc plots` draws, and the same as pictures."""
+"""Plots of an evaluation: tables for `dvc plots`, and the same data as pictures."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from pipeline.evaluation import curves, tables
-from pipeline.evaluation.answers import Answers
-from pipeline.evaluation.compare import Comparison
+from pipeline.evaluation.comparison import Comparison
 from pipeline.evaluation.contributions import Size
 from pipeline.evaluation.diversity import Diversity
+from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.frontier import Priced
 from pipeline.evaluation.histories import Epoch
-from pipeline.evaluation.yardstick import Yardstick
+from pipeline.evaluation.outputs import SystemOutput
 
 
-def of_answers(
-    folder: Path, yardstick: Yardstick, answers: Answers, title: str, num_bins: int
+def of_system(
+    folder: Path, evaluator: Evaluator, outputs: SystemOutput, title: str, num_bins: int
 ) -> None:
-    """Of one system; none for values. `num_bins`: of the reliability."""
-    from pipeline.evaluation.pictures import answers as pictures  # matplotlib takes 0.4 s to import
+    """Write the plots of one system; there are none for values.
 
-    targets, names = yardstick.targets, yardstick.names
-    if yardstick.kind == "values":
+    Args:
+        num_bins: the number of bins of the reliability diagram.
+    """
+    from pipeline.evaluation.pictures import outputs as pictures  # matplotlib takes 0.4 s to import
+
+    targets, names = evaluator.targets, evaluator.names
+    if evaluator.kind == "values":
         return
     for name, points in (
-        ("roc", curves.roc(answers, targets, names)),
-        ("precision_recall", curves.precision_recall(answers, targets, names)),
+        ("roc", curves.roc(outputs, targets, names)),
+        ("precision_recall", curves.precision_recall(outputs, targets, names)),
     ):
         if points:
             tables.write(folder / f"{name}.csv", points)
             pictures.thresholds(folder / f"{name}.png", points)
-    confidence = yardstick.confidence
-    bins = curves.reliability(answers, targets, names, num_bins=num_bins, confidence=confidence)
+    confidence = evaluator.confidence
+    bins = curves.reliability(outputs, targets, names, num_bins=num_bins, confidence=confidence)
     tables.write(folder / "reliability.csv", bins)
     pictures.reliability(folder / "reliability.png", bins, title)
-    if yardstick.kind == "classes":
-        pairs = zip(targets, answers.decided, strict=True)
+    if evaluator.kind == "classes":
+        pairs = zip(targets, outputs.decided, strict=True)
         rows = [{"actual": names[true], "predicted": names[answer]} for true, answer in pairs]
         tables.write(folder / "confusion.csv", rows)
-        pictures.confusion(folder / "confusion.png", answers.decided, targets, names, title)
+        pictures.confusion(folder / "confusion.png", outputs.decided, targets, names, title)
 
 
 def of_systems(
@@ -49,7 +53,7 @@ def of_systems(
     sizes: Sequence[Size],
     pairs: Sequence[Diversity],
 ) -> None:
-    """All systems beside each other."""
+    """Write the plots that compare all systems."""
     from pipeline.evaluation.pictures import systems as pictures
 
     own = {name: estimates[headline] for name, estimates in comparison.systems.items()}
@@ -60,7 +64,7 @@ def of_systems(
 
 
 def of_training(folder: Path, epochs: Sequence[Epoch], monitor: str) -> None:
-    """How the members learned."""
+    """Write the learning curves of the members."""
     from pipeline.evaluation.pictures import training as pictures
 
     column = monitor.replace("/", "_")

@@ -1,25 +1,25 @@
-"""The figures of a comparison for `dvc metrics`, for the tracked runs, and on the terminal."""
+"""Comparison results for `dvc metrics`, for the tracked runs and for the terminal."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from pipeline.artifacts import write_json
-from pipeline.evaluation.compare import Comparison
+from pipeline.core.files import write_json
+from pipeline.core.run_log import Spool
+from pipeline.ensembling.prediction_type import Kind
+from pipeline.evaluation.comparison import Comparison
+from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Estimate
-from pipeline.evaluation.yardstick import Yardstick
-from pipeline.space import Kind
-from pipeline.spool import Spool
 
 SHOWN: dict[Kind, tuple[str, ...]] = {
     "classes": ("accuracy", "macro_f1", "log_loss", "calibration_error"),
     "labels": ("hamming_loss", "subset_accuracy", "mean_average_precision", "log_loss"),
     "values": ("rmse", "mae", "r2", "interval_coverage"),
 }
-"""On the terminal; all others are in the files."""
+"""Metrics shown on the terminal; the files hold all of them."""
 
 
 def write_metrics(folder: Path, comparison: Comparison, ensembles: Collection[str]) -> None:
-    """One file a system, which `dvc metrics show` turns into one row each."""
+    """Write one file for each system, which `dvc metrics show` turns into one row each."""
     for name, estimates in comparison.systems.items():
         row: dict[str, float | str] = {"kind": "ensemble" if name in ensembles else "member"}
         for metric, estimate in estimates.items():
@@ -30,7 +30,7 @@ def write_metrics(folder: Path, comparison: Comparison, ensembles: Collection[st
 
 
 def record(spool: Spool, comparison: Comparison, ensembles: Collection[str]) -> None:
-    """A nested run a system; the run itself holds the chosen ensemble and its gain."""
+    """Record a nested run for each system; the run itself gets the chosen ensemble and its gain."""
     for name, estimates in comparison.systems.items():
         kind = "ensemble" if name in ensembles else "member"
         nested = spool.nested(name, {"tags": {"convoy.system": name, "convoy.kind": kind}})
@@ -41,17 +41,17 @@ def record(spool: Spool, comparison: Comparison, ensembles: Collection[str]) -> 
 
 
 def show(
-    comparison: Comparison, yardstick: Yardstick, ensembles: Collection[str], notes: Sequence[str]
+    comparison: Comparison, evaluator: Evaluator, ensembles: Collection[str], notes: Sequence[str]
 ) -> None:
-    """The comparison on the terminal, the best system first."""
+    """Print the comparison on the terminal, the best system first."""
     from rich.console import Console
     from rich.table import Table
 
-    shown = SHOWN[yardstick.kind]
+    shown = SHOWN[evaluator.kind]
     table = Table("system", *(metric.replace("_", " ") for metric in shown), box=None)
-    better = 1 if yardstick.headline_metric.higher_is_better else -1
+    better = 1 if evaluator.headline_metric.higher_is_better else -1
     systems = comparison.systems.items()
-    for name, row in sorted(systems, key=lambda item: -better * item[1][yardstick.headline].value):
+    for name, row in sorted(systems, key=lambda item: -better * item[1][evaluator.headline].value):
         label = f"{name} (ensemble)" if name in ensembles else name
         table.add_row(label, *(_cell(row.get(metric)) for metric in shown))
     console = Console(width=None if Console().is_terminal else 140)

@@ -1,9 +1,9 @@
-"""P-values of differences, and what is left of them when many differences are looked at.
+"""P-values of differences, and their correction for multiple comparisons.
 
-Where each sample is right or wrong and stands alone, counts decide: McNemar's test between two
-systems, Fisher's between a part of the samples and the rest; both with the mid-p, which wastes less
-power than the exact p and keeps its level in practice. Everywhere else Student's t decides, on
-jackknife pseudo-values of the metric, one a group of samples that belong together.
+Where each sample is right or wrong and samples are independent, tests on counts are used: McNemar's
+test between two systems, Fisher's test between some of the samples and the rest. Both use the
+mid-p, which wastes less power than the exact p and keeps its level in practice. In all other cases
+Student's t is used on jackknife pseudo-values of the metric, one for each group of samples.
 """
 
 import numpy as np
@@ -18,10 +18,10 @@ from pipeline.evaluation.subset import Table, part_and_gap, parted
 def pairs(
     metric: Metric, tables: Float[np.ndarray, "m n s"], groups: Int[np.ndarray, " n"]
 ) -> Float[np.ndarray, "m m"]:
-    """Two-sided p of no difference between each two of m systems; 1 between equal ones.
+    """Return two-sided p-values of no difference for each pair of m systems; 1 for equal ones.
 
     Args:
-        tables: the statistics of the metric, of each system.
+        tables: the statistics of the metric, for each system.
     """
     if _counts_decide(tables, groups):
         right = tables[..., 0]
@@ -34,7 +34,7 @@ def pairs(
 def weaker(
     metric: Metric, table: Table, inside: Bool[np.ndarray, "p n"], groups: Int[np.ndarray, " n"]
 ) -> Float[np.ndarray, " p"]:
-    """One-sided p of the samples inside each of p parts being no worse than the rest."""
+    """Return one-sided p-values, one for each of p parts, of being no worse than the rest."""
     if _counts_decide(table, groups):
         is_wrong = table[:, 0] == (0 if metric.higher_is_better else 1)
         return fisher(
@@ -50,13 +50,14 @@ def weaker(
 def mcnemar(
     num_first: Float[np.ndarray, "*p"], num_second: Float[np.ndarray, "*p"]
 ) -> Float[np.ndarray, "*p"]:
-    """Two-sided mid-p of two systems being right equally often.
+    """Return the two-sided mid-p of two systems being right equally often.
 
     M. Fagerland, S. Lydersen and P. Laake, The McNemar Test for Binary Matched-Pairs Data, BMC
-    Medical Research Methodology 2013. Where both numbers are equal it is 1, as the systems are.
+    Medical Research Methodology 2013. Where both counts are equal it is 1, as the systems are.
 
     Args:
-        num_first: samples on which only the first system is right; `num_second` likewise.
+        num_first: the number of samples on which only the first system is right; `num_second`
+            likewise.
     """
     fewer, either = np.minimum(num_first, num_second), num_first + num_second
     p: np.ndarray = 2 * binom.cdf(fewer, either, 0.5) - binom.pmf(fewer, either, 0.5)
@@ -69,7 +70,7 @@ def fisher(
     wrong_in_all: int | np.integer,
     num_in_all: int,
 ) -> Float[np.ndarray, "*p"]:
-    """One-sided mid-p of parts of the samples being wrong no more often than chance has it."""
+    """Return the one-sided mid-p of each part being wrong no more often than chance has it."""
     urn = (num_in_all, wrong_in_all, num_samples)
     p: np.ndarray = hypergeom.sf(num_wrong, *urn) + hypergeom.pmf(num_wrong, *urn) / 2
     return p
@@ -78,10 +79,10 @@ def fisher(
 def pseudo_values(
     metric: Metric, table: Table, groups: Int[np.ndarray, " n"]
 ) -> Float[np.ndarray, " g"]:
-    """What each group adds to a metric, found by leaving it out; the mean of lone samples has the
-    samples themselves.
+    """Return what each group contributes to a metric, found by leaving the group out.
 
-    J. Tukey, Bias and Confidence in Not Quite Large Samples, 1958.
+    For a mean over independent samples these are the samples themselves. J. Tukey, Bias and
+    Confidence in Not Quite Large Samples, 1958.
     """
     sums = np.stack([np.bincount(groups, column) for column in table.T], axis=1)
     sizes = np.bincount(groups)
@@ -92,15 +93,21 @@ def pseudo_values(
 
 
 def two_sided(pseudo: Float[np.ndarray, "g *p"]) -> Float[np.ndarray, "*p"]:
-    """P of a mean of 0 over the groups. Where few of them differ from 0, it is at least the
-    probability that so many have one sign by chance: t alone would see too much in them."""
+    """Return the p-value of a mean of 0 over the groups.
+
+    Where few groups differ from 0, it is at least the probability that so many have the same sign
+    by chance: t alone would find too much in them.
+    """
     p = 2 * student.sf(np.abs(student_t(pseudo)), len(pseudo) - 1)
     num_differing = np.count_nonzero(pseudo, axis=0)
     return np.asarray(np.minimum(np.maximum(p, 2.0 ** (1 - num_differing)), 1))
 
 
 def student_t(pseudo: Float[np.ndarray, "g *p"]) -> Float[np.ndarray, "*p"]:
-    """Of a mean of 0 over the groups: 0 where all are 0, infinite where all are equal else."""
+    """Return Student's t for a mean of 0 over the groups.
+
+    It is 0 if all are 0, and infinite if all equal another value.
+    """
     mean = pseudo.mean(axis=0)
     error = pseudo.std(axis=0, ddof=1) / np.sqrt(len(pseudo))
     is_flat = error <= 1e-12 * np.abs(mean)
@@ -109,7 +116,7 @@ def student_t(pseudo: Float[np.ndarray, "g *p"]) -> Float[np.ndarray, "*p"]:
 
 
 def holm(p: Float[np.ndarray, " p"]) -> Float[np.ndarray, " p"]:
-    """P-values that hold for all of them at once, however they depend on each other.
+    """Correct p-values so that all hold at once, however they depend on each other.
 
     S. Holm, A Simple Sequentially Rejective Multiple Test Procedure, 1979.
     """

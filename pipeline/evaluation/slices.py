@@ -1,10 +1,10 @@
-"""Where a system is weak: its headline metric on parts of test, each against all other samples.
+"""Slices: the headline metric on parts of test, each compared with all other samples.
 
-Columns are cut into parts. Numbers of which there are more than 10 different ones go to four bins
-of equal size; of all else each value makes a part, and so does what is left empty. A column of more
-than 20 values that are no numbers is left out, and so are parts of fewer than 20 samples, or groups
-of samples that belong together. The p-values of all parts of all columns are corrected together
-(Holm), so that the search for a weak one costs what it should.
+Every column is divided into parts. Numbers with more than 10 distinct values form four bins of
+equal size; otherwise each distinct value forms a part, and so do the samples without a value. A
+column of more than 20 distinct values that are not numbers is left out, and so is a part of fewer
+than 20 samples, or of fewer than 20 groups where samples belong together. The p-values of all parts
+of all columns are corrected together (Holm), which pays for the search for a weak one.
 """
 
 from collections.abc import Sequence
@@ -13,19 +13,19 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from pipeline.artifacts import Samples
-from pipeline.evaluation.answers import Answers
+from pipeline.core.artifacts import Samples
+from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Estimate
+from pipeline.evaluation.outputs import SystemOutput
 from pipeline.evaluation.significance import holm, weaker
 from pipeline.evaluation.subset import Table, part_and_gap, parted
-from pipeline.evaluation.yardstick import Yardstick
 
 NUM_BINS, MOST_CATEGORIES, FEWEST_GROUPS = 4, 20, 20
-MOST_DISCRETE = 10  # numbers, such as 0 to 9 for digits, that are categories
+MOST_DISCRETE = 10  # distinct numbers that still count as categories, such as the digits 0 to 9
 NO_SLICES = ("id", "fold")
 
 Parts = dict[str, Bool[np.ndarray, " n"]]
-"""By name, which samples are in it."""
+"""The samples of each part, by the part's name."""
 
 
 class Slice(NamedTuple):
@@ -35,23 +35,23 @@ class Slice(NamedTuple):
     part: str
     figure: Estimate
     difference: Estimate
-    """From all other samples."""
+    """The difference from all other samples."""
     p: float
-    """Of being no weaker than they are, corrected for all slices."""
+    """The p-value of being no weaker than the other samples, corrected for all slices."""
     is_weak: bool
 
 
-def slices(yardstick: Yardstick, answers: Answers, samples: Samples) -> list[Slice]:
-    """The weakest first."""
-    columns = columns_of(yardstick, samples)
+def slices(evaluator: Evaluator, outputs: SystemOutput, samples: Samples) -> list[Slice]:
+    """Return all slices, the weakest first."""
+    columns = columns_of(evaluator, samples)
     places = [(column, part) for column, parts in columns.items() for part in parts]
     if not places:
         return []
     inside = [columns[column][part] for column, part in places]
-    metric, table = yardstick.headline_metric, yardstick.table(answers)
-    p = holm(weaker(metric, table, np.stack(inside), yardstick.groups))
+    metric, table = evaluator.headline_metric, evaluator.table(outputs)
+    p = holm(weaker(metric, table, np.stack(inside), evaluator.groups))
     found = [
-        _slice(yardstick, table, column, part, columns[column][part], float(corrected))
+        _slice(evaluator, table, column, part, columns[column][part], float(corrected))
         for (column, part), corrected in zip(places, p, strict=True)
     ]
     better = 1 if metric.higher_is_better else -1
@@ -59,35 +59,35 @@ def slices(yardstick: Yardstick, answers: Answers, samples: Samples) -> list[Sli
 
 
 def _slice(
-    yardstick: Yardstick,
+    evaluator: Evaluator,
     table: Table,
     column: str,
     part: str,
     inside: Bool[np.ndarray, " n"],
     p: float,
 ) -> Slice:
-    figure, gap = part_and_gap(yardstick.headline_metric, parted(table, inside))
-    made = yardstick.estimates({"figure": figure, "gap": gap})
+    figure, gap = part_and_gap(evaluator.headline_metric, parted(table, inside))
+    made = evaluator.estimates({"figure": figure, "gap": gap})
     own = made["figure"]._replace(num_samples=int(inside.sum()))
-    return Slice(column, part, own, made["gap"], p, p < 1 - yardstick.confidence)
+    return Slice(column, part, own, made["gap"], p, p < 1 - evaluator.confidence)
 
 
-def columns_of(yardstick: Yardstick, samples: Samples) -> dict[str, Parts]:
-    """All columns that can be cut, each with its parts of enough samples."""
+def columns_of(evaluator: Evaluator, samples: Samples) -> dict[str, Parts]:
+    """Return the columns that can be divided, each with its sufficiently large parts."""
     known = {name: parts(v) for name, v in samples.columns.items() if name not in NO_SLICES}
-    groups = yardstick.groups
+    groups = evaluator.groups
     return {
         name: {
             part: mask
             for part, mask in cut.items()
             if len(np.unique(groups[mask])) >= FEWEST_GROUPS and not mask.all()
         }
-        for name, cut in (_targets(yardstick) | known).items()
+        for name, cut in (_targets(evaluator) | known).items()
     }
 
 
 def parts(values: Sequence[str]) -> Parts:
-    """The parts that a column is cut into; none where it is left out."""
+    """Divide a column into its parts; return none where the column is left out."""
     column = np.array(values)
     is_empty = column == ""
     made: Parts = {}
@@ -98,12 +98,12 @@ def parts(values: Sequence[str]) -> Parts:
 
 
 def left_out(samples: Samples) -> list[str]:
-    """A sentence on the columns that are not cut, if there are any."""
+    """Return a sentence on the columns that were left out, if there are any."""
     names = [name for name in samples.columns if name not in NO_SLICES]
     uncut = [
         name for name in names if any(samples.columns[name]) and not parts(samples.columns[name])
     ]
-    many = f"more than {MOST_CATEGORIES} different values that are no numbers"
+    many = f"more than {MOST_CATEGORIES} distinct values that are not numbers"
     return [f"not sliced by {', '.join(uncut)}: {many}"] if uncut else []
 
 
@@ -117,7 +117,7 @@ def _cut(column: np.ndarray) -> Parts:
 
 
 def bins(numbers: Float[np.ndarray, " n"]) -> Parts:
-    """Four parts of equal size, or fewer where values repeat: `12 to 30`."""
+    """Divide numbers into four parts of equal size, or fewer if values repeat: `12 to 30`."""
     edges = np.unique(np.quantile(numbers, np.linspace(0, 1, NUM_BINS + 1)))
     bin_of = np.searchsorted(edges[1:-1], numbers, side="right")
     made: Parts = {}
@@ -131,18 +131,18 @@ def bins(numbers: Float[np.ndarray, " n"]) -> Parts:
     return made
 
 
-def _targets(yardstick: Yardstick) -> dict[str, Parts]:
-    """By class, by label, or by the size of each value."""
-    targets, names = yardstick.targets, yardstick.names
-    if yardstick.kind == "classes":
+def _targets(evaluator: Evaluator) -> dict[str, Parts]:
+    """Divide by true class, by true label, or by the size of each true value."""
+    targets, names = evaluator.targets, evaluator.names
+    if evaluator.kind == "classes":
         return {"true class": {name: targets == i for i, name in enumerate(names)}}
-    if yardstick.kind == "labels":
+    if evaluator.kind == "labels":
         return {"true label": {name: targets[:, i] for i, name in enumerate(names)}}
     return {f"true {name}": bins(targets[:, i]) for i, name in enumerate(names)}
 
 
 def _numbers(column: np.ndarray) -> Float[np.ndarray, " n"] | None:
-    """None where a value is no finite number."""
+    """Return the column as numbers; None where a value is not a finite number."""
     try:
         numbers = column.astype(float)
     except ValueError:

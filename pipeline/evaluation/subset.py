@@ -1,4 +1,4 @@
-"""A metric of a part of the samples, as a metric of all: a bootstrap then draws part and rest."""
+"""A metric of a subset, expressed as a metric of all samples, so that a bootstrap draws both."""
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -6,20 +6,20 @@ from jaxtyping import Bool, Float
 from pipeline.evaluation.metrics import Metric
 
 Table = Float[np.ndarray, "n s"]
-"""Statistics of a metric, see `Metric.statistics`."""
+"""The statistics of a metric, see `Metric.statistics`."""
 
 
 def parted(table: Table, inside: Bool[np.ndarray, " n"]) -> Float[np.ndarray, "n t"]:
-    """Of the samples inside and then of the rest: ones, and the statistics; zeros elsewhere."""
+    """Return ones and the statistics of the samples inside, then of the rest; zeros elsewhere."""
     counted = np.hstack([np.ones((len(table), 1)), table])
     return np.hstack([counted * inside[:, None], counted * ~inside[:, None]])
 
 
 def part_and_gap(metric: Metric, parts: Table) -> tuple[Metric, Metric]:
-    """The figure of the samples inside; and this less that of the rest.
+    """Return two metrics: that of the samples inside, and that minus the metric of the rest.
 
     Args:
-        parts: of `parted`.
+        parts: the return value of `parted`.
     """
 
     def given(*_: object) -> Table:
@@ -40,6 +40,6 @@ def part_and_gap(metric: Metric, parts: Table) -> tuple[Metric, Metric]:
 
 
 def num_inside(sums: Float[np.ndarray, "b s"], _: object) -> Float[np.ndarray, " b"]:
-    """Of the samples of a set, from the sums of `parted`."""
+    """Return how many samples of each set lie inside, from the sums of `parted`."""
     num: np.ndarray = sums[:, 0]
     return num

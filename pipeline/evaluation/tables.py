@@ -1,4 +1,4 @@
-"""Findings as tables: CSV, a row a finding, to look at, sort and act on."""
+"""Results as CSV tables, one row each, to read, sort and act on."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -15,9 +15,9 @@ Row = dict[str, str]
 def write(path: Path, rows: Sequence[Any]) -> None:
     """Write named tuples, dataclasses or mappings.
 
-    An estimate becomes the columns NAME, NAME_low, NAME_high and one `num_samples` for all of a
-    row's; what is made of parts, such as a cost, becomes a column a part. What a row lacks is left
-    empty.
+    An estimate becomes the columns NAME, NAME_low and NAME_high, and all estimates of a row share
+    one column `num_samples`; a value with fields, such as a cost, becomes one column for each
+    field. A field that a row lacks is left empty.
     """
     flat = [dict(_cells(row)) for row in rows]
     heading = list(dict.fromkeys(name for row in flat for name in row))
@@ -29,7 +29,7 @@ def write(path: Path, rows: Sequence[Any]) -> None:
 
 
 def read(path: Path) -> list[Row]:
-    """The rows of a table; none where there is no such table, as nothing was found."""
+    """Return the rows of a table; none if the file is missing, as there was nothing to report."""
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:
@@ -58,5 +58,5 @@ def _parts(row: Any) -> Cells:
 
 
 def _short(value: Any) -> Any:
-    """Six digits are more than an interval has to say."""
+    """Round to six digits, which is more than an interval supports."""
     return f"{value:.6g}" if isinstance(value, float) else value

@@ -1,1 +1,1 @@
-"""What needs images and networks once all is decided: pictures of errors, and hard conditions."""
+"""Inspection of errors and robustness, which needs images and networks."""

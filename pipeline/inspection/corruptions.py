@@ -1,8 +1,8 @@
-"""Images as a poor camera, bad weather or a low bandwidth would make them.
+"""Image corruptions such as a poor camera, bad weather or strong compression cause.
 
 D. Hendrycks and T. Dietterich, Benchmarking Neural Network Robustness to Common Corruptions and
-Perturbations, ICLR 2019: families of corruption at five severities. Amounts of noise, light and
-compression are theirs; lengths are shares of the shorter side, so that 8 pixels blur like 800.
+Perturbations, ICLR 2019: families of corruption at five severities. The amounts of noise, light and
+compression are theirs; lengths are fractions of the shorter side, so that 8 pixels blur like 800.
 """
 
 from collections.abc import Callable
@@ -11,26 +11,26 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8, UInt64
 
-from pipeline import params
+from pipeline.config.evaluation import Corruption
 
 Pixels = Float[np.ndarray, "h w c"]
-"""In 0..1."""
+"""Values in 0..1."""
 Change = Callable[[Pixels, int, np.random.Generator], Pixels]
 NUM_SEVERITIES = 5
 
 
 def corrupt(
     images: UInt8[np.ndarray, "n h w c"],
-    family: params.Corruption,
+    family: Corruption,
     severity: int,
     keys: UInt64[np.ndarray, " n"],
 ) -> UInt8[np.ndarray, "n h w c"]:
-    """Every image corrupted in its own way, whichever others there are.
+    """Corrupt every image in its own way, independently of the other images.
 
     Args:
         family: one of `FAMILIES`.
         severity: 1..5.
-        keys: one a sample, see pipeline.augmentation.counter.
+        keys: one for each sample, see pipeline.augmentation.counter.
     """
     made = np.empty_like(images)
     family_key = list(FAMILIES).index(family)
@@ -46,7 +46,7 @@ def _gaussian_noise(pixels: Pixels, level: int, rng: np.random.Generator) -> Pix
 
 
 def _shot_noise(pixels: Pixels, level: int, rng: np.random.Generator) -> Pixels:
-    """Few photons: the noise of counting them."""
+    """Add the shot noise of few photons."""
     num_photons = (60, 25, 12, 5, 3)[level]
     return np.asarray(rng.poisson(pixels * num_photons) / num_photons)
 
@@ -57,7 +57,7 @@ def _defocus(pixels: Pixels, level: int, rng: np.random.Generator) -> Pixels:  #
 
 
 def _motion(pixels: Pixels, level: int, rng: np.random.Generator) -> Pixels:
-    """Along a line in any direction."""
+    """Blur along a line in a random direction."""
     length_px = min(pixels.shape[:2]) * (0.06, 0.09, 0.13, 0.18, 0.24)[level]
     angle = rng.uniform(0, np.pi)
     reach = int(np.ceil(length_px / 2))
@@ -78,7 +78,7 @@ def _contrast(pixels: Pixels, level: int, rng: np.random.Generator) -> Pixels:  
 
 
 def _haze(pixels: Pixels, level: int, rng: np.random.Generator) -> Pixels:
-    """Light that is scattered, more in some places than in others."""
+    """Add scattered light, more in some places than in others."""
     cloud = cv2.resize(rng.random((4, 4)), pixels.shape[1::-1], interpolation=cv2.INTER_CUBIC)
     thickness = (0.3, 0.4, 0.5, 0.6, 0.7)[level] * (0.7 + 0.3 * cloud[..., None])
     return np.asarray(pixels * (1 - thickness) + 0.9 * thickness)
@@ -99,11 +99,11 @@ def _jpeg(pixels: Pixels, level: int, rng: np.random.Generator) -> Pixels:  # no
 
 
 def _with_channels(image: np.ndarray) -> np.ndarray:
-    """OpenCV drops the axis of a single channel."""
+    """Restore the axis of a single channel, which OpenCV drops."""
     return image[..., None] if image.ndim == 2 else image
 
 
-FAMILIES: dict[params.Corruption, Change] = {
+FAMILIES: dict[Corruption, Change] = {
     "gaussian_noise": _gaussian_noise,
     "shot_noise": _shot_noise,
     "defocus": _defocus,

@@ -1,4 +1,4 @@
-"""Where a network looked, and what it can be made to see: the door to captum."""
+"""Saliency maps and adversarial attacks; no other file imports captum."""
 
 import warnings
 from collections.abc import Callable
@@ -12,10 +12,10 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.network import Network
+from pipeline.models.network import Network
 
 PGD_STEPS = 10
-warnings.filterwarnings("ignore", module="captum")  # that it asks for gradients, which it should
+warnings.filterwarnings("ignore", module="captum")  # it warns that it asks for gradients, rightly
 BATCH_SIZE = 256
 Method = Literal["fgsm", "pgd"]
 
@@ -26,8 +26,10 @@ def grad_cam(
     outputs: Int[np.ndarray, " n"],
     signs: Int[np.ndarray, " n"],
 ) -> Float[np.ndarray, "n h2 w2"] | None:
-    """How much each place that the network sees spoke for a high output, or with sign −1 for a low
-    one, 0..1; None for a network without a map to ask.
+    """Return how much each position in the image speaks for a high output, in 0..1.
+
+    With sign −1 it is how much it speaks for a low output. Return None for a network without a
+    suitable feature map.
 
     R. Selvaraju et al., Grad-CAM, ICCV 2017, at the last convolution whose output is a map.
     """
@@ -45,10 +47,10 @@ def grad_cam(
 
 
 class Goal(NamedTuple):
-    """What an attack makes worse."""
+    """What an attack maximises."""
 
     loss: Callable[[Tensor, Tensor], Tensor]
-    """Of logits and targets, one figure or several a sample."""
+    """Computes the loss from logits and targets, one or several values for each sample."""
     targets: Tensor
 
 
@@ -59,7 +61,7 @@ def attack(
     method: Method,
     epsilon: float,
 ) -> UInt8[np.ndarray, "n h2 w2 c"]:
-    """What the network sees of each image, no pixel moved by more than `epsilon`, of 0..1.
+    """Return the attacked images, no pixel changed by more than `epsilon`, on a scale of 0..1.
 
     fgsm: I. Goodfellow et al., Explaining and Harnessing Adversarial Examples, ICLR 2015. pgd:
     A. Madry et al., Towards Deep Learning Models Resistant to Adversarial Attacks, ICLR 2018,
@@ -93,7 +95,7 @@ def _moved(
 
 
 def _last_map(network: Network, pixels: Tensor) -> nn.Module | None:
-    """The last convolution, in the order of computation, whose output is larger than 1 × 1."""
+    """Return the last convolution, in the order of computation, with an output above 1 × 1."""
     seen: list[nn.Module] = []
 
     def note(layer: nn.Module, _: Any, output: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Errors one can look at: the image, what was said of it, and where the network looked."""
+"""Galleries of errors: the image, the prediction, and where the network looked."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -11,69 +11,70 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from pipeline.artifacts import rows_of, write_json
+from pipeline.core.artifacts import rows_of
+from pipeline.core.files import write_json
+from pipeline.ensembling.prediction_type import Kind
 from pipeline.evaluation.tables import Row
+from pipeline.images.packed import Packed
 from pipeline.inspection.explain import grad_cam
-from pipeline.network import Network
-from pipeline.packed import Packed
-from pipeline.space import Kind
+from pipeline.models.network import Network
 
 SIDE_PX = 112
-MOST = 16  # items of a section
-EXAMPLES = 4  # of one pair
+MOST = 16  # items in a section
+EXAMPLES = 4  # for each pair
 
 
-class Said(NamedTuple):
-    """The output of a network that spoke for an answer, and whether it had to be high or low."""
+class Evidence(NamedTuple):
+    """The network output behind a prediction, and whether it had to be high (1) or low (-1)."""
 
     output: int
     sign: int
 
 
-Reader = Callable[[Row], Said]
+Reader = Callable[[Row], Evidence]
 
 
 @dataclass(frozen=True)
 class Item:
-    """One picture of the gallery; paths are relative to the gallery."""
+    """One image of the gallery; paths are relative to the gallery."""
 
     id: str
     caption: str
     image: str
     map: str | None
-    """Where the network looked; None for one that has no map to ask."""
+    """Where the network looked; None for a network without a saliency map."""
 
 
 def mistakes(rows: Iterable[Row]) -> list[tuple[Row, str]]:
-    """The surest wrong answers, with captions."""
+    """Return the most confident mistakes with captions."""
     return [
-        (row, f"{row['true']}, answered {row['answered']} ({float(row['probability']):.0%})")
+        (row, f"{row['true']}, predicted {row['predicted']} ({float(row['probability']):.0%})")
         for row in islice(rows, MOST)
     ]
 
 
 def misses(rows: Iterable[Row]) -> list[tuple[Row, str]]:
-    """The largest errors of values."""
+    """Return the largest errors of values with captions."""
     return [
-        (row, f"{row['value']} {float(row['true']):.6g}, answered {float(row['answered']):.6g}")
+        (row, f"{row['value']} {float(row['true']):.6g}, predicted {float(row['predicted']):.6g}")
         for row in islice(rows, MOST)
     ]
 
 
 def confused(pairs: Iterable[Row], mistakes: Sequence[Row]) -> list[tuple[Row, str]]:
-    """The surest mistakes of each of the pairs that are confused most often."""
+    """Return the most confident mistakes of each of the most frequently confused pairs."""
     found = []
     for pair in islice(pairs, MOST // EXAMPLES):
-        own = (m for m in mistakes if all(m[key] == pair[key] for key in ("true", "answered")))
+        own = (m for m in mistakes if all(m[key] == pair[key] for key in ("true", "predicted")))
         caption = (
-            f"{pair['true']}, answered {pair['answered']}: {pair['count']} of {pair['num_true']}"
+            f"{pair['true']}, predicted {pair['predicted']}: {pair['count']} of {pair['num_true']}"
         )
         found += [(row, caption) for row in islice(own, EXAMPLES)]
     return found
 
 
 def suspects(rows: Iterable[Row]) -> list[tuple[Row, str]]:
-    """Labels that are probably wrong."""
+    """Return suspected label errors with captions."""
     return [
         (row, f"labelled {row['given']}, rather {row['suggested']}") for row in islice(rows, MOST)
     ]
@@ -85,14 +86,14 @@ def write(
     chosen: Sequence[tuple[Row, str]],
     packed: Packed,
     network: Network,
-    said: Reader,
+    evidence_of: Reader,
 ) -> list[Item]:
-    """Pictures of the rows' samples as PNG, the same bytes for the same pixels."""
+    """Write the images of the rows' samples as PNG; the same pixels give the same bytes."""
     if not chosen:
         return []
     images = np.asarray(packed.images[rows_of(packed.ids, (row["id"] for row, _ in chosen))])
-    spoke = [said(row) for row, _ in chosen]
-    maps = grad_cam(network, images, *(np.array(part) for part in zip(*spoke, strict=True)))
+    evidence = [evidence_of(row) for row, _ in chosen]
+    maps = grad_cam(network, images, *(np.array(part) for part in zip(*evidence, strict=True)))
     items = []
     for place, (row, caption) in enumerate(chosen):
         stem = f"{name}_{place:02d}"
@@ -106,30 +107,30 @@ def write(
 
 
 def write_index(folder: Path, sections: dict[str, list[Item]], looked_with: str) -> None:
-    """`gallery.json`: what the report shows."""
+    """Write `gallery.json`, which the report reads."""
     tree = {name: [asdict(item) for item in items] for name, items in sections.items()}
     write_json(folder / "gallery.json", {"looked_with": looked_with, "sections": tree})
 
 
-def said_by(kind: Kind, names: Sequence[str], num_outputs: int, column: str) -> Reader:
-    """What spoke for the answer that stands in a table's column, see pipeline.evaluation.errors."""
+def evidence_in(kind: Kind, names: Sequence[str], num_outputs: int, column: str) -> Reader:
+    """Return a function that finds the evidence for the prediction in a table's column."""
 
-    def said(row: Row) -> Said:
+    def evidence_of(row: Row) -> Evidence:
         if kind == "values":
-            return Said(names.index(row["value"]), 1 if float(row["error"]) > 0 else -1)
+            return Evidence(names.index(row["value"]), 1 if float(row["error"]) > 0 else -1)
         answer = row[column]
         if kind == "labels":
             is_absent = answer not in names  # "no NAME"
             name = answer.removeprefix("no ") if is_absent else answer
-            return Said(names.index(name), -1 if is_absent else 1)
+            return Evidence(names.index(name), -1 if is_absent else 1)
         place = names.index(answer)
-        return Said(place, 1) if num_outputs > 1 else Said(0, 2 * place - 1)
+        return Evidence(place, 1) if num_outputs > 1 else Evidence(0, 2 * place - 1)
 
-    return said
+    return evidence_of
 
 
 def _cropped(image: UInt8[np.ndarray, "h w c"], map_: Float[np.ndarray, "h2 w2"]) -> np.ndarray:
-    """The part that the network sees."""
+    """Return the part of the image that the network sees."""
     top, left = (image.shape[0] - map_.shape[0]) // 2, (image.shape[1] - map_.shape[1]) // 2
     return image[top : top + map_.shape[0], left : left + map_.shape[1]]
 

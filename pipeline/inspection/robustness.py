@@ -1,4 +1,4 @@
-"""How systems fare under corruptions and attacks: members and the chosen ensemble, side by side."""
+"""Robustness of members and the chosen ensemble to corruptions and adversarial attacks."""
 
 import csv
 from collections.abc import Callable, Iterator, Sequence
@@ -12,30 +12,30 @@ from jaxtyping import UInt8
 from torch import Tensor, nn
 
 from pipeline.augmentation.counter import sample_keys
-from pipeline.ensembling._combiner import Combiner
-from pipeline.evaluation.answers import Answers
+from pipeline.config.evaluation import Corruption
+from pipeline.ensembling.combiner import Combiner
+from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Estimate
-from pipeline.evaluation.yardstick import Yardstick
+from pipeline.evaluation.outputs import SystemOutput
 from pipeline.inspection.corruptions import corrupt
 from pipeline.inspection.explain import Goal, Method, attack
-from pipeline.params import Corruption
-from pipeline.predicting import Member
+from pipeline.prediction.member import Member
 
 
 @dataclass(frozen=True)
 class Systems:
-    """What is asked under every condition."""
+    """The systems that are measured under every condition."""
 
     members: dict[str, Member]
     combiners: dict[str, Combiner]
     predictions: Callable[[np.ndarray], np.ndarray]
-    """From logits: the task's."""
+    """The task's function from logits to predictions."""
 
-    def answers(self, images: UInt8[np.ndarray, "n h w c"]) -> dict[str, Answers]:
-        """Of every system."""
+    def outputs(self, images: UInt8[np.ndarray, "n h w c"]) -> dict[str, SystemOutput]:
+        """Return the output of every system."""
         own = {name: self.predictions(m.logits(images)) for name, m in self.members.items()}
         made = {name: combiner(own) for name, combiner in self.combiners.items()}
-        return {name: Answers(p, self.combiners[name].decision(p)) for name, p in made.items()}
+        return {name: SystemOutput(p, self.combiners[name].decision(p)) for name, p in made.items()}
 
 
 class Condition(NamedTuple):
@@ -44,44 +44,44 @@ class Condition(NamedTuple):
     condition: str
     """A corruption, or an attack and the member whose gradients it uses."""
     strength: float
-    """Severity 1..5, or the largest change of a pixel, of 0..1; 0 for images as they are."""
+    """Severity 1..5, or the largest change of a pixel, in 0..1; 0 for the original images."""
     system: str
     figure: Estimate
 
 
 def corrupted(
     systems: Systems,
-    yardstick: Yardstick,
+    evaluator: Evaluator,
     images: UInt8[np.ndarray, "n h w c"],
     families: Sequence[Corruption],
     severities: Sequence[int],
 ) -> Iterator[Condition]:
-    """Images as they are, then every family at every severity."""
-    keys = sample_keys(yardstick.ids)
-    yield from _measured(systems, yardstick, "none", 0.0, images)
+    """Measure the systems on the original images, then on every family at every severity."""
+    keys = sample_keys(evaluator.ids)
+    yield from _measured(systems, evaluator, "none", 0.0, images)
     for family in families:
         for severity in severities:
             made = corrupt(images, family, severity, keys)
-            yield from _measured(systems, yardstick, family, float(severity), made)
+            yield from _measured(systems, evaluator, family, float(severity), made)
 
 
 def attacked(
     systems: Systems,
-    yardstick: Yardstick,
+    evaluator: Evaluator,
     images: UInt8[np.ndarray, "n h w c"],
     epsilons: Sequence[float],
     goal: Goal,
 ) -> Iterator[Condition]:
-    """Attacks that know one member, on all systems: what fools one need not fool the others."""
+    """Attack each member and measure all systems: what fools one need not fool the others."""
     for name, member in systems.members.items():
         for method in get_args(Method):
             for epsilon in epsilons:
                 made = attack(member.networks[0], images, goal, method, epsilon)
-                yield from _measured(systems, yardstick, f"{method} on {name}", epsilon, made)
+                yield from _measured(systems, evaluator, f"{method} on {name}", epsilon, made)
 
 
 def goal(activation: str, targets: np.ndarray, scale: tuple[tuple[float, ...], ...]) -> Goal:
-    """What an attack makes worse: the loss that fits the task's activation."""
+    """Build the goal of an attack: to maximise the loss that fits the task's activation."""
     losses: dict[str, tuple[nn.Module, Callable[[], np.ndarray]]] = {
         "softmax": (nn.CrossEntropyLoss(reduction="none"), lambda: targets),
         "sigmoid": (
@@ -99,7 +99,7 @@ def goal(activation: str, targets: np.ndarray, scale: tuple[tuple[float, ...], .
 
 
 def write(path: Path, conditions: Sequence[Condition], headline: str) -> None:
-    """A row a condition and system."""
+    """Write one row for each condition and system."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:
         table = csv.writer(file)
@@ -108,9 +108,9 @@ def write(path: Path, conditions: Sequence[Condition], headline: str) -> None:
 
 
 def _measured(
-    systems: Systems, yardstick: Yardstick, condition: str, strength: float, images: np.ndarray
+    systems: Systems, evaluator: Evaluator, condition: str, strength: float, images: np.ndarray
 ) -> Iterator[Condition]:
-    metric = {yardstick.headline: yardstick.headline_metric}
-    for name, answers in systems.answers(images).items():
-        figures = yardstick.bootstrap.estimates(metric, answers, yardstick.targets)
-        yield Condition(condition, strength, name, figures[yardstick.headline])
+    metric = {evaluator.headline: evaluator.headline_metric}
+    for name, outputs in systems.outputs(images).items():
+        figures = evaluator.bootstrap.estimates(metric, outputs, evaluator.targets)
+        yield Condition(condition, strength, name, figures[evaluator.headline])

@@ -1,8 +1,8 @@
-"""Losses, one a file: `build(params, class_weights) -> (logits, targets) -> scalar`.
+"""Losses, one per file: `build(params, class_weights) -> (logits, targets) -> scalar`.
 
-`ACTIVATIONS` names what the loss reads logits as: `softmax`, one logit a class of which one is
-right; `sigmoid`, each logit yes or no; `identity`, standardised values. A task declares its own
-`ACTIVATION`, and params.yaml may pair the two where they agree.
+`ACTIVATIONS` names how the loss interprets logits: `softmax`, one logit per class, of which one is
+correct; `sigmoid`, each logit yes or no; `identity`, standardised values. A task declares its own
+`ACTIVATION`, and params.yaml may combine a task and a loss if the two agree.
 
-The loss of a batch is the mean of the losses of its halves: two devices end where one does.
+The loss of a batch is the mean of the losses of its halves, so two devices give the result of one.
 """

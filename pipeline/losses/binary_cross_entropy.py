@@ -1,4 +1,4 @@
-"""Cross-entropy of the sigmoid of every logit: one tells two classes apart, k tell k labels."""
+"""Cross-entropy of the sigmoid of every logit: one logit for two classes, k for k labels."""
 
 from collections.abc import Callable
 from typing import Annotated, ClassVar
@@ -8,13 +8,13 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.component import Component
-from pipeline.losses._batch import weighted_mean, widened
-from pipeline.losses._labels import Targets, as_labels, label_weights
+from pipeline.core.component import Component
+from pipeline.losses.shared.batch import weighted_mean, widened
+from pipeline.losses.shared.labels import Targets, as_labels, label_weights
 
 
 class Params(Component):
-    """`label_smoothing` moves each target by half of it towards the other answer."""
+    """`label_smoothing` moves each target by half of it towards the opposite value."""
 
     ACTIVATIONS: ClassVar[tuple[str, ...]] = ("sigmoid",)
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -24,11 +24,11 @@ Loss = Callable[[Float[Tensor, "n k"], Targets], Float[Tensor, ""]]
 
 
 def build(params: Params, class_weights: Float[Tensor, " c"] | None) -> Loss:
-    """Mean over the batch and its labels, in nats.
+    """Build the loss: the mean over the batch and its labels, in nats.
 
     Args:
-        class_weights: of both classes where one logit tells them apart, else of each label,
-            whether it is there or not.
+        class_weights: weights of both classes if one logit distinguishes them, else of each label,
+            whether it is present or not.
     """
 
     def loss(logits: Float[Tensor, "n k"], targets: Targets) -> Float[Tensor, ""]:

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Annotated, ClassVar
 
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.component import Component
-from pipeline.losses._batch import weighted_mean, widened
+from pipeline.core.component import Component
+from pipeline.losses.shared.batch import weighted_mean, widened
+from pipeline.losses.shared.classes import Targets, sample_weights
 
 
 class Params(Component):
@@ -23,15 +24,16 @@ class Params(Component):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
-Targets = Int[Tensor, " n"] | Float[Tensor, "n k"]
 Loss = Callable[[Float[Tensor, "n k"], Targets], Float[Tensor, ""]]
 
 
 def build(params: Params, class_weights: Float[Tensor, " k"] | None) -> Loss:
-    """Mean over the batch, in nats. Targets are classes, or soft: a share of each class.
+    """Build the loss: the mean over the batch, in nats.
+
+    Targets are class indices, or soft: a share of each class.
 
     Args:
-        class_weights: of mean 1 over the training samples; a sample with a soft target has the
+        class_weights: have mean 1 over the training samples; a sample with a soft target gets the
             mean of the weights by its shares.
     """
 
@@ -40,18 +42,8 @@ def build(params: Params, class_weights: Float[Tensor, " k"] | None) -> Loss:
     def loss(logits: Float[Tensor, "n k"], targets: Targets) -> Float[Tensor, ""]:
         wide = widened(logits)
         if class_weights is None:
-            return by_rule(wide, targets)  # one kernel, where the mean by itself would be another
+            return by_rule(wide, targets)  # one kernel instead of two
         losses = by_rule(wide, targets, reduction="none")
         return weighted_mean(losses, sample_weights(class_weights, targets))
 
     return loss
-
-
-def sample_weights(
-    class_weights: Float[Tensor, " k"] | None, targets: Targets
-) -> Float[Tensor, " n"] | None:
-    """The weight of each sample by its class, or by its shares of the classes."""
-    if class_weights is None:
-        return None
-    weights = class_weights.to(targets.device)
-    return targets @ weights.to(targets.dtype) if targets.ndim == 2 else weights[targets]

@@ -1,8 +1,8 @@
-"""Multiclass hinge loss: the logit of the true class is to lead by a margin.
+"""Multiclass hinge loss: the logit of the true class must lead by a margin.
 
-K. Crammer, Y. Singer, On the Algorithmic Implementation of Multiclass Kernel-based Vector
-Machines, 2001: only the strongest other class counts. J. Weston, C. Watkins, Support Vector
-Machines for Multi-Class Pattern Recognition, 1999: all of them count, and are added.
+K. Crammer, Y. Singer, On the Algorithmic Implementation of Multiclass Kernel-based Vector Machines,
+2001: only the strongest other class counts. J. Weston, C. Watkins, Support Vector Machines for
+Multi-Class Pattern Recognition, 1999: all other classes count, and are summed.
 """
 
 from collections.abc import Callable
@@ -13,13 +13,13 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.component import Component
-from pipeline.losses._batch import weighted_mean, widened
-from pipeline.losses.cross_entropy import sample_weights
+from pipeline.core.component import Component
+from pipeline.losses.shared.batch import weighted_mean, widened
+from pipeline.losses.shared.classes import sample_weights
 
 
 class Params(Component):
-    """What is short of `margin` is raised to `power`."""
+    """The shortfall from `margin` is raised to `power`."""
 
     ACTIVATIONS: ClassVar[tuple[str, ...]] = ("softmax",)
     form: Literal["crammer_singer", "weston_watkins"] = "crammer_singer"
@@ -31,10 +31,10 @@ Loss = Callable[[Float[Tensor, "n k"], Int[Tensor, " n"]], Float[Tensor, ""]]
 
 
 def build(params: Params, class_weights: Float[Tensor, " k"] | None) -> Loss:
-    """Mean over the batch.
+    """Build the loss: the mean over the batch.
 
     Args:
-        class_weights: of mean 1 over the training samples.
+        class_weights: have mean 1 over the training samples.
     """
 
     def loss(logits: Float[Tensor, "n k"], targets: Int[Tensor, " n"]) -> Float[Tensor, ""]:

@@ -1,4 +1,4 @@
-"""Huber's loss: squared error up to `delta`, absolute beyond.
+"""Huber loss: squared error up to `delta`, absolute error beyond.
 
 P. J. Huber, Robust Estimation of a Location Parameter, 1964.
 """
@@ -10,9 +10,9 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.component import Component
-from pipeline.losses._batch import refuse_weights, widened
-from pipeline.losses._standardised import Loss
+from pipeline.core.component import Component
+from pipeline.losses.shared.batch import refuse_weights, widened
+from pipeline.losses.shared.standardised import Loss
 
 
 class Params(Component):
@@ -23,10 +23,12 @@ class Params(Component):
 
 
 def build(params: Params, class_weights: Float[Tensor, " k"] | None) -> Loss:
-    """Mean over the batch and its values: e² / 2 up to delta, delta · (|e| − delta / 2) beyond.
+    """Build the loss: the mean over the batch and its values.
+
+    With error e it is e² / 2 up to delta, and delta · (|e| − delta / 2) beyond.
 
     Raises:
-        UserError: there are class weights.
+        UserError: class weights are given.
     """
     refuse_weights(params.name, class_weights)
 

@@ -6,9 +6,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.component import Component
-from pipeline.losses._batch import refuse_weights, widened
-from pipeline.losses._standardised import Loss
+from pipeline.core.component import Component
+from pipeline.losses.shared.batch import refuse_weights, widened
+from pipeline.losses.shared.standardised import Loss
 
 
 class Params(Component):
@@ -18,10 +18,10 @@ class Params(Component):
 
 
 def build(params: Params, class_weights: Float[Tensor, " k"] | None) -> Loss:
-    """Mean over the batch and its values, which are standardised.
+    """Build the loss: the mean over the batch and its values, which are standardised.
 
     Raises:
-        UserError: there are class weights.
+        UserError: class weights are given.
     """
     refuse_weights(params.name, class_weights)
 

@@ -1,4 +1,4 @@
-"""Cross-entropy of the sigmoid that counts answers less the better they are told.
+"""Cross-entropy of the sigmoid that weighs targets less the better they are predicted.
 
 T.-Y. Lin et al., Focal Loss for Dense Object Detection, 2017, equation 5.
 """
@@ -10,29 +10,31 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from pipeline.component import Component
-from pipeline.losses._batch import weighted_mean, widened
-from pipeline.losses._labels import Targets, as_labels, label_weights
-from pipeline.losses.focal import focused
+from pipeline.core.component import Component
+from pipeline.losses.shared.batch import weighted_mean, widened
+from pipeline.losses.shared.focal import focused
+from pipeline.losses.shared.labels import Targets, as_labels, label_weights
 
 
 class Params(Component):
-    """An answer with probability p of being right counts as (1 − p)^gamma."""
+    """A prediction with probability p of being right is weighed by (1 − p)^gamma."""
 
     ACTIVATIONS: ClassVar[tuple[str, ...]] = ("sigmoid",)
     gamma: Annotated[float, Field(ge=0)] = 2.0
     alpha: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Weight of what is there; 1 − alpha of what is not. null weighs both as 1."""
+    """Weight of labels that are present; 1 − alpha of absent ones. null weighs both as 1."""
 
 
 Loss = Callable[[Float[Tensor, "n k"], Targets], Float[Tensor, ""]]
 
 
 def build(params: Params, class_weights: Float[Tensor, " c"] | None) -> Loss:
-    """Mean over the batch and its labels, in nats. Targets are 0 or 1; between them, the mix.
+    """Build the loss: the mean over the batch and its labels, in nats.
+
+    Targets are 0 or 1; targets between them mix the two losses.
 
     Args:
-        class_weights: of both classes where one logit tells them apart, else of each label.
+        class_weights: weights of both classes if one logit distinguishes them, else of each label.
     """
     present, absent = (1.0, 1.0) if params.alpha is None else (params.alpha, 1 - params.alpha)
 

@@ -1,1 +1,1 @@
-"""Networks, one a file: `build(params, shape, num_outputs)`, from n c h w floats to logits."""
+"""Networks: their architectures, precision, pretrained weights and summaries."""

@@ -1,1 +1,1 @@
-"""From a source of labelled images to packed splits, their card and an audit."""
+"""Turn a source of labelled images into packed splits, their card and an audit."""

@@ -1,4 +1,4 @@
-"""What a sceptic would ask of the data: bad files, odd images, duplicates, labels that disagree."""
+"""Audit the data for bad files, odd images, duplicates and labels that disagree."""
 
 import csv
 from collections import Counter
@@ -13,11 +13,11 @@ from pipeline.preprocessing.leakage import Leak
 from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.pairs import Pairs
 from pipeline.preprocessing.places import Places
-from pipeline.preprocessing.scan import Scan
+from pipeline.preprocessing.scanned import Scan
 
-CONSTANT_CONTRAST = 2.0  # grey levels of 255: below, there is nothing to see in an image
-ENLARGED = 2.0  # a side that is stretched by more is mostly invented
-ELONGATED = 2.0  # an aspect that is more often than this away from the usual one
+CONSTANT_CONTRAST = 2.0  # grey levels of 255; an image below this shows nothing
+ENLARGED = 2.0  # a side stretched by more than this is mostly invented
+ELONGATED = 2.0  # factor by which an aspect ratio may differ from the usual one
 
 
 class Finding(NamedTuple):
@@ -31,7 +31,7 @@ class Finding(NamedTuple):
 
 
 def audit(listing: Listing, scan: Scan, pairs: Pairs, places: Places) -> list[Finding]:
-    """All findings, bad files first."""
+    """Return all findings, bad files first."""
     return [
         *(Finding(bad.kind, listing.ids[row], "", str(bad)) for row, bad in scan.bad.items()),
         *_odd_images(listing, scan),
@@ -43,7 +43,7 @@ def audit(listing: Listing, scan: Scan, pairs: Pairs, places: Places) -> list[Fi
 
 
 def summary(listing: Listing, scan: Scan, findings: list[Finding]) -> dict[str, int]:
-    """How many samples there are and how many findings of each kind, for `dvc metrics`."""
+    """Count the samples and the findings of each kind, for `dvc metrics`."""
     counts = Counter(finding.kind.replace(" ", "_") for finding in findings)
     always = ("near_constant", "equal", "near_duplicate", "two_labels", "leak")
     return {
@@ -54,8 +54,8 @@ def summary(listing: Listing, scan: Scan, findings: list[Finding]) -> dict[str, 
     }
 
 
-def told(figures: dict[str, int]) -> str:
-    """One line: `1,797 images, 2 equal, 1 near duplicate`."""
+def summary_line(figures: dict[str, int]) -> str:
+    """Summarise in one line: `1,797 images, 2 equal, 1 near duplicate`."""
     found = [f"{count:,} {kind.replace('_', ' ')}" for kind, count in figures.items() if count]
     return (
         ", ".join(found)
@@ -73,7 +73,7 @@ def write_findings(path: Path, findings: list[Finding]) -> None:
 
 
 def _odd_images(listing: Listing, scan: Scan) -> Iterator[Finding]:
-    """Hardly anything to see, enlarged by much, or of an aspect unlike the others'."""
+    """Find images that are almost blank, greatly enlarged, or of an unusual aspect ratio."""
     good = scan.good
     height_px, width_px = scan.height_px[good], scan.width_px[good]
     aspect = np.log(width_px / height_px)
@@ -99,14 +99,14 @@ def _same_pictures(listing: Listing, pairs: Pairs) -> Iterator[Finding]:
 
 
 def _leak(listing: Listing, kept: Int[np.ndarray, " m"], leak: Leak) -> Finding:
-    assert listing.given is not None  # or there are no splits to leak between
+    assert listing.given is not None  # without given splits there are none to leak between
     first, second = kept[leak.first], kept[leak.second]
     splits = f"{listing.given[first]} | {listing.given[second]}"
     return Finding("leak", listing.ids[first], listing.ids[second], f"{leak.kind}: {splits}")
 
 
 def _moved(listing: Listing, places: Places) -> Iterator[Finding]:
-    """Samples of small classes that are not where chance had put them."""
+    """Find samples of small classes that are not where chance would have put them."""
     moved = places.assignment.moved
     for row, split in zip(places.kept[moved], places.assignment.split[moved], strict=True):
         detail = f"to {split}, which had no image of {label(listing, row)}"
@@ -114,7 +114,7 @@ def _moved(listing: Listing, places: Places) -> Iterator[Finding]:
 
 
 def label(listing: Listing, row: int) -> str:
-    """The target of one sample, as one reads it."""
+    """Return the target of one sample in readable form."""
     target = listing.targets[row]
     if listing.targets.ndim == 1:
         return listing.classes[int(target)]

@@ -1,20 +1,20 @@
-"""What happens where files are no usable images."""
+"""Refuse data in which files are not usable images."""
 
 import csv
 from pathlib import Path
 
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
 from pipeline.preprocessing.listing import Listing
-from pipeline.preprocessing.scan import Scan
+from pipeline.preprocessing.scanned import Scan
 
 NAMED = 10
 
 
 def refuse(listing: Listing, scan: Scan, list_path: Path) -> None:
-    """Stop where any sample is no usable image; all of them are listed in a file.
+    """Stop if any sample is not a usable image; a file lists all of them.
 
     Raises:
-        UserError: it names the first ten and counts them all.
+        UserError: names the first ten and counts them all.
     """
     if not scan.bad:
         return

@@ -1,13 +1,13 @@
-"""Places units in parts (splits, or folds) by a hash of the seed and the unit's name.
+"""Assign units to parts (splits or folds) by a hash of the seed and the unit's name.
 
-`stable`: the hash is a number in [0, 1) and each part a range of it. Adding images moves no other
-image, and the shares are met in expectation. What cannot be kept: an added image that connects two
-units takes them to one place, one that comes first in its unit gives the unit its name, and so
-another place; and a class that a part would lack brings it the unit whose hash is nearest to the
-part's range (`moved`), which may stay where it was once the class has grown.
+`stable`: the hash is a number in [0, 1) and each part is a range of it. New images move no others,
+and the shares are met in expectation. There are exceptions: a new image that connects two units
+brings them to one part; one that sorts first in its unit renames the unit, and so moves it; and a
+class that a part would lack brings it the unit whose hash is nearest to the part's range (`moved`);
+once the class has grown, that unit may stay in its own part.
 
 `exact`: iterative stratification: each class, label or tenth of the values has its share in each
-part to one image, as far as units allow. Adding images moves others.
+part to within one image, as far as units allow. New images move others.
 """
 
 from dataclasses import dataclass
@@ -24,13 +24,13 @@ from pipeline.preprocessing.stratify import Strata, stratify
 
 @dataclass(frozen=True)
 class Draw:
-    """All that decides a sample's place, but for the parts there are."""
+    """Everything that decides a sample's part, except for the parts themselves."""
 
     strata: Strata
-    """By sample."""
+    """Strata of the samples."""
     units: Int[np.ndarray, " n"]
     names: list[str]
-    """By unit."""
+    """Name of each unit."""
     balance: Literal["stable", "exact"]
     seed: int
 
@@ -41,12 +41,12 @@ class Draw:
         purpose: Literal["split", "fold"],
         where: str,
     ) -> tuple[Int[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
-        """The part of each of these rows, −1 elsewhere; and which rows the repair moved.
+        """Return the part of each of these rows, −1 elsewhere, and which rows the repair moved.
 
         Args:
-            shares: of each part; they add up to 1.
+            shares: the share of each part; they add up to 1.
             purpose: draws for different purposes are independent.
-            where: the parts in words, for messages.
+            where: a description of the parts, for messages.
 
         Raises:
             UserError: a class or label has too few images or units for so many parts.
@@ -64,25 +64,25 @@ class Draw:
 
 
 def unit_names(ids: list[str], units: Int[np.ndarray, " n"], groups: list[str] | None) -> list[str]:
-    """The name of each unit: the first of its groups, or of its ids where it has no group.
+    """Return the name of each unit: the first of its groups, or of its ids if it has no group.
 
-    Groups come before ids, as a group outlives the images that are added to it.
+    Groups come before ids, since a group outlives the images that are added to it.
     """
     names: dict[int, str] = {}
     for unit, sample, group in zip(units.tolist(), ids, groups or [""] * len(ids), strict=True):
         name = f"group:{group}" if group else f"image:{sample}"
-        names[unit] = min(name, names.get(unit, name))  # g stands before i
+        names[unit] = min(name, names.get(unit, name))  # "g" sorts before "i"
     return [names[unit] for unit in range(len(names))]
 
 
 def uniform(seed: int, purpose: str, name: str) -> float:
-    """A number in [0, 1), the same on every machine."""
+    """Return a number in [0, 1) that is the same on every machine."""
     digest = blake2b(f"{seed}:{purpose}:{name}".encode(), digest_size=8).digest()
     return (int.from_bytes(digest, "big") >> 11) / 2**53
 
 
 def _stable(rolls: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each unit to the range its roll is in; how far the roll is from the other ranges."""
+    """Return the part whose range holds each unit's roll, and the distances to the other ranges."""
     ends = np.cumsum(shares)
     parts = np.searchsorted(ends[:-1], rolls, side="right")
     above = rolls[:, None] - ends
@@ -92,6 +92,6 @@ def _stable(rolls: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def _exact(
     counts: csr_array, rolls: np.ndarray, shares: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Iterative stratification; a small unit is the cheapest to move."""
+    """Stratify iteratively; a small unit is the cheapest to move."""
     sizes = counts.sum(axis=1) + rolls
     return stratify(counts, rolls, shares), np.repeat(sizes[:, None], len(shares), axis=1)

@@ -1,14 +1,15 @@
-"""Pictures that stand in the data more than once: equal to the pixel, or nearly so.
+"""Find images that occur more than once: equal to the pixel, or nearly so.
 
-Two images are near duplicates where the Euclidean distance d between their standardised thumbnails
-is small: mean subtracted, divided by the norm, over all pixels and channels together. That is a
-correlation of 1 − d²/2, so a change of brightness or contrast does not count.
+Two images are near duplicates if the Euclidean distance d between their standardised thumbnails is
+small: the mean is subtracted, and the result divided by its norm, over all pixels and channels
+together. This means a correlation of 1 − d²/2, so a change of brightness or contrast does not
+count.
 
 The search is exact and not quadratic. An orthonormal projection never lengthens a distance, so a
 k-d tree over the thumbnails' leading principal components finds every pair within the distance and
-a few more, which the whole thumbnails then refuse. A perceptual hash of 64 bits asks the same
-question of the same low frequencies, but cuts them to bits first and floods on small images:
-bench/results/duplicates.md has the figures.
+a few more, which a comparison of the whole thumbnails then rejects. A perceptual hash of 64 bits
+looks at the same low frequencies, but quantises them to bits first and gives too many matches on
+small images: bench/results/duplicates.md has the figures.
 """
 
 from collections.abc import Iterator
@@ -23,18 +24,18 @@ from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 from scipy.spatial import cKDTree
 
 THUMB_PX = 32
-FLAT_STD = 2.0  # grey levels; below, what is left of a picture is noise and has no direction
-COMPONENTS = 16  # that the tree holds: more refuse more pairs early, fewer are quicker to search
-SAMPLE = 2048  # thumbnails that the principal components are taken from
+FLAT_STD = 2.0  # grey levels; below this, only noise is left, which has no direction
+COMPONENTS = 16  # dimensions of the tree: more reject more pairs early, fewer are quicker to search
+SAMPLE = 2048  # thumbnails from which the principal components are computed
 ROUNDING = 1e-5  # float32 may lengthen a projected distance by this much
 LEAF_SIZE = 64  # points of the tree that are compared one by one
 CHUNK = 1024  # thumbnails held as floats at once
-QUERIES = 2**14  # points whose neighbours are looked for at once
-CANDIDATES = 2**16  # pairs looked at together
+QUERIES = 2**14  # points whose neighbours are searched for at once
+CANDIDATES = 2**16  # pairs compared at once
 
 
 def thumbnails(images: UInt8[np.ndarray, "n h w c"]) -> UInt8[np.ndarray, "n s t c"]:
-    """Every image, averaged over areas to at most 32×32 pixels."""
+    """Average every image over areas to at most 32×32 pixels."""
     num, height, width, channels = images.shape
     shape = (min(height, THUMB_PX), min(width, THUMB_PX))
     if shape == (height, width):
@@ -47,13 +48,13 @@ def thumbnails(images: UInt8[np.ndarray, "n h w c"]) -> UInt8[np.ndarray, "n s t
 
 
 def digests(images: UInt8[np.ndarray, "n h w c"]) -> UInt8[np.ndarray, "n 16"]:
-    """128 bits of BLAKE2b over the pixels: images of one shape are equal where these are."""
+    """Return 128 bits of BLAKE2b over the pixels: images of one shape are equal if these are."""
     made = [blake2b(image.tobytes(), digest_size=16).digest() for image in images]
     return np.frombuffer(b"".join(made), np.uint8).reshape(len(made), 16)
 
 
 def equal_pairs(digests: UInt8[np.ndarray, "n 16"]) -> Int[np.ndarray, "p 2"]:
-    """Every image that stood before, after the first one equal to it; sorted by the former."""
+    """Pair the first of several equal images with each later one, sorted by the later."""
     keys = np.ascontiguousarray(digests).view("V16").ravel()
     _, first, group = np.unique(keys, return_index=True, return_inverse=True)
     pairs = np.stack([first[group], np.arange(len(keys))], axis=1)
@@ -64,15 +65,16 @@ def equal_pairs(digests: UInt8[np.ndarray, "n 16"]) -> Int[np.ndarray, "p 2"]:
 def near_pairs(
     thumbs: UInt8[np.ndarray, "n s t c"], distance: float, equal: Int[np.ndarray, "e 2"]
 ) -> Int[np.ndarray, "p 2"]:
-    """Near duplicates: enough pairs to connect all that are, and no more (a spanning forest).
+    """Return near duplicates: just enough pairs to connect all of them (a spanning forest).
 
     Args:
-        thumbs: what `thumbnails` gives; may be a memory map, is never held as floats whole.
+        thumbs: the result of `thumbnails`; may be a memory map, and is never held as floats as a
+            whole.
         distance: 0 is the same picture up to brightness and contrast, √2 an unrelated one.
-        equal: what `equal_pairs` gives; of equal images only the first is looked at.
+        equal: the result of `equal_pairs`; only the first of several equal images is compared.
 
-    An image whose pixels differ by less than 2 grey levels (standard deviation) has no near
-    duplicates. Memory grows by 150 bytes an image. Mutual near duplicates, such as the frames of a
+    An image whose pixels vary by less than 2 grey levels (standard deviation) has no near
+    duplicates. Memory grows by 150 bytes per image. Mutual near duplicates, such as the frames of a
     film, are counted pair by pair in the tree, but their thumbnails are compared only until they
     are connected.
     """
@@ -95,10 +97,10 @@ def near_pairs(
 def units(
     num: int, pairs: Int[np.ndarray, "p 2"], groups: list[str] | None
 ) -> Int[np.ndarray, " n"]:
-    """What may not be torn apart: the index of each sample's unit.
+    """Return the index of each sample's unit, which no split may divide.
 
-    A unit is all that pairs and equal group names connect, over any number of steps; "" is the
-    name of no group.
+    A unit is everything that pairs and equal group names connect, over any number of steps; ""
+    means no group.
     """
     pairs = pairs if groups is None else np.concatenate([pairs, _grouped(groups)])
     labels: np.ndarray = connected_components(_graph(num, pairs), directed=False)[1]
@@ -121,7 +123,7 @@ def _forest(num: int, pairs: np.ndarray) -> np.ndarray:
 
 
 def _points(thumbs: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Those of the rows that are not flat, and their principal components."""
+    """Return those of the rows that are not flat, and their principal components."""
     basis = _basis(thumbs[rows[np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE), dtype=int)]])
     kept, points = [], []
     for start in range(0, len(rows), CHUNK):
@@ -129,11 +131,11 @@ def _points(thumbs: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarra
         vectors, std = _standardised(thumbs[chunk])
         kept.append(chunk[std >= FLAT_STD])
         points.append(vectors[std >= FLAT_STD] @ basis)
-    return np.concatenate(kept), np.concatenate(points, dtype=np.float64)  # as the tree holds them
+    return np.concatenate(kept), np.concatenate(points, dtype=np.float64)  # the tree's own type
 
 
 def _standardised(thumbs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Unit vectors of the deviations from the mean, and the deviations' root mean square."""
+    """Return the deviations from the mean as unit vectors, and their root mean square."""
     vectors = thumbs.reshape(len(thumbs), -1).astype(np.float32)
     vectors -= vectors.mean(axis=1, keepdims=True)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -141,7 +143,7 @@ def _standardised(thumbs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _basis(sample: np.ndarray) -> np.ndarray:
-    """Orthonormal columns: the leading principal components of the mean over the channels."""
+    """Return orthonormal columns: the leading principal components of the mean over channels."""
     channels = sample.shape[-1]
     grey = _standardised(sample)[0].reshape(len(sample), -1, channels).mean(axis=2)
     size = grey.shape[1]
@@ -150,12 +152,12 @@ def _basis(sample: np.ndarray) -> np.ndarray:
 
 
 def _candidates(points: np.ndarray, radius: float) -> Iterator[np.ndarray]:
-    """Pairs of points within the radius, in chunks of about `CANDIDATES`."""
+    """Yield pairs of points within the radius, in chunks of about `CANDIDATES`."""
     tree = cKDTree(points, leafsize=LEAF_SIZE)
-    # In the order of the leaves, which touches the same memory again: 2.6 against 6.9 s for 70,000.
+    # The order of the leaves touches the same memory again: 2.6 against 6.9 s for 70,000.
     for start in range(0, len(points), QUERIES):
         queries = tree.indices[start : start + QUERIES]
-        # Counted first, so that a crowd of near duplicates is cut into small chunks.
+        # Counted first, so that a crowd of near duplicates is split into small chunks.
         sizes = tree.query_ball_point(points[queries], radius, return_length=True, workers=-1)
         queries, sizes = queries[sizes > 1], sizes[sizes > 1]  # each is within its own radius
         cuts = np.flatnonzero(np.diff(np.cumsum(sizes) // CANDIDATES)) + 1

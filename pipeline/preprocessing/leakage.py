@@ -1,6 +1,6 @@
-"""The leakage gate: no duplicate and no member of a group in two of the source's own splits.
+"""The leakage gate: no duplicate and no group may span two of the source's own splits.
 
-Where Convoy makes the splits nothing can leak, as it never tears a unit apart.
+The splits that Convoy makes cannot leak, since it never divides a unit.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Int
 
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
 
 Kind = Literal["equal", "near", "group"]
 SHOWN = 10  # pairs that a message names; all are counted
@@ -21,7 +21,7 @@ REMEDY = (
 
 @dataclass(frozen=True)
 class Leak:
-    """Two samples that belong together and stand in two splits."""
+    """Two samples that belong together but are in two splits."""
 
     kind: Kind
     first: int
@@ -34,12 +34,12 @@ def leaks(
     near: Int[np.ndarray, "p 2"],
     groups: list[str] | None,
 ) -> list[Leak]:
-    """Pairs in two splits: at least one of every unit that stands in several.
+    """Return pairs that span two splits: at least one for every unit that is in several.
 
     Args:
         given: the source's own split of each sample.
         equal, near: pairs that connect the duplicates, from `duplicates`.
-        groups: the group of each sample; "" is in none.
+        groups: the group of each sample; "" means none.
     """
     found = _torn_pairs("equal", given, equal) + _torn_pairs("near", given, near)
     return found + _torn_groups(given, groups or [])
@@ -52,23 +52,24 @@ def gate(
     ids: list[str],
     rule: Literal["fail", "warn", "regroup"],
 ) -> tuple[np.ndarray, str]:
-    """The splits to go on with, and what to tell the user; "" where nothing leaks.
+    """Return the splits to use, and a message for the user; "" if nothing leaks.
 
-    `warn` leaves the splits as they are. `regroup` moves every unit that stands in several splits
-    whole: to test where it has a member there, else to val. A test image so never leaves test.
+    `warn` leaves the splits as they are. `regroup` moves every unit that spans several splits as a
+    whole: to test if it has a sample there, otherwise to val. A test image therefore never leaves
+    test.
 
     Raises:
         UserError: something leaks and the rule is `fail`; names the first ten pairs.
     """
     if not found:
         return given, ""
-    told = _told(given, found, ids)
+    message = _message(given, found, ids)
     if rule == "fail":
-        raise UserError(f"data.leakage: {told}; {REMEDY}")
+        raise UserError(f"data.leakage: {message}; {REMEDY}")
     if rule == "warn":
-        return given, f"{told}; left as they are"
+        return given, f"{message}; left as they are"
     moved = _regrouped(given, units)
-    return moved, f"{told}; regrouped, {(moved != given).sum()} images moved"
+    return moved, f"{message}; regrouped, {(moved != given).sum()} images moved"
 
 
 def _torn_pairs(kind: Kind, given: np.ndarray, pairs: np.ndarray) -> list[Leak]:
@@ -77,7 +78,7 @@ def _torn_pairs(kind: Kind, given: np.ndarray, pairs: np.ndarray) -> list[Leak]:
 
 
 def _torn_groups(given: np.ndarray, groups: list[str]) -> list[Leak]:
-    """The first member of a torn group, with the first one in each other split."""
+    """Pair the first sample of a torn group with the first one in each other split."""
     firsts: dict[str, dict[str, int]] = {}
     for i, name in enumerate(groups):
         if name:
@@ -96,7 +97,7 @@ def _regrouped(given: np.ndarray, units: np.ndarray) -> np.ndarray:
     return moved
 
 
-def _told(given: np.ndarray, found: list[Leak], ids: list[str]) -> str:
+def _message(given: np.ndarray, found: list[Leak], ids: list[str]) -> str:
     pairs = ", ".join(
         f"{ids[leak.first]} ({given[leak.first]}) and {ids[leak.second]} ({given[leak.second]}): "
         f"{leak.kind}"

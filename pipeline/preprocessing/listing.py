@@ -1,4 +1,4 @@
-"""What every source gives back: which samples there are, before any pixel is decoded."""
+"""What every source returns: the list of samples, before any pixel is decoded."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,29 +7,29 @@ from typing import Literal
 import numpy as np
 
 Kind = Literal["classes", "labels", "values"]
-"""What a task learns from: one class an image, any number of labels, or numbers."""
+"""What a task learns from: one class per image, any number of labels, or numbers."""
 
 
 @dataclass(frozen=True)
 class Listing:
     """Labelled samples by reference.
 
-    `read` gives one sample: an encoded image file as bytes, or decoded pixels, uint8, h w c. It
-    raises `BadImage` where there is nothing to decode, and is called from several processes.
+    `read` returns one sample: an encoded image file as bytes, or decoded pixels, uint8, h w c. It
+    raises `BadImage` if there is nothing to decode, and is called from several processes.
     """
 
     ids: list[str]
-    """Unique, valid UTF-8, and the same when images are added."""
+    """Ids that are unique, valid UTF-8, and unaffected by new images."""
     targets: np.ndarray
-    """classes: int64, n; labels: bool, n k; values: float32, n t."""
+    """Targets: int64, n for classes; bool, n k for labels; float32, n t for values."""
     classes: list[str]
     """The names of the classes, labels or values."""
     read: Callable[[int], bytes | np.ndarray]
     given: np.ndarray | None = None
-    """The split each sample comes in, `train`, `val` or `test`; None where the source has none."""
+    """The given split of each sample, `train`, `val` or `test`; None if the source has none."""
     groups: list[str] | None = None
-    """Samples of one group (patient, scene, burst) may not be split; "" is in no group."""
+    """Samples of one group (patient, scene, burst) may not be separated; "" means no group."""
     metadata: dict[str, list[str]] = field(default_factory=dict)
-    """Columns to slice results by, a value a sample."""
+    """Columns to slice results by, with one value per sample."""
     ignored: list[str] = field(default_factory=list)
-    """Files that are no samples, such as `.DS_Store`: told in the audit."""
+    """Files that are not samples, such as `.DS_Store`: listed in the audit."""

@@ -1,4 +1,4 @@
-"""From scanned samples and their places to the files that later stages read."""
+"""Write the files that later stages read, from scanned samples and their places."""
 
 import csv
 from collections.abc import Iterator
@@ -9,18 +9,19 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from pipeline.artifacts import Card, Scale
-from pipeline.errors import UserError
-from pipeline.packed import Encoded
+from pipeline.core.artifacts import Card, Scale
+from pipeline.core.errors import UserError
+from pipeline.images.packed import Encoded
 from pipeline.preprocessing.listing import Listing
-from pipeline.preprocessing.scan import Plan, Scan
+from pipeline.preprocessing.scan import ReadingPlan
+from pipeline.preprocessing.scanned import Scan
 from pipeline.preprocessing.split import SPLITS, Assignment
 
 STORES = ("trainval", "test")
 
 
 def pack(
-    plan: Plan,
+    plan: ReadingPlan,
     scan: Scan,
     kept: Int[np.ndarray, " m"],
     assignment: Assignment,
@@ -29,7 +30,7 @@ def pack(
     """Write `folder/trainval` and `folder/test` and return the card that describes them.
 
     Args:
-        kept: the rows of the source that are used; `assignment` speaks of these.
+        kept: the rows of the source that are used; `assignment` refers to these.
 
     Raises:
         UserError: a value is the same in all images of train.
@@ -55,7 +56,7 @@ def pack(
         counts={
             name: counts(plan.listing, kept[assignment.split == name])
             for name in SPLITS
-            if name in assignment.split  # folds leave no val
+            if name in assignment.split  # with folds there is no val
         },
         mean=tuple(mean.tolist()),
         std=tuple(std.tolist()),
@@ -65,7 +66,7 @@ def pack(
 
 
 def counts(listing: Listing, rows: Int[np.ndarray, " m"]) -> dict[str, int]:
-    """Images of each class, or with each label; of values, just how many images."""
+    """Count the images of each class, or with each label; for values, count all images."""
     targets = listing.targets[rows]
     if targets.dtype.kind == "f":
         return {"images": len(targets)}
@@ -75,7 +76,7 @@ def counts(listing: Listing, rows: Int[np.ndarray, " m"]) -> dict[str, int]:
 
 
 def _target_scale(listing: Listing, rows: Int[np.ndarray, " m"]) -> Scale:
-    """Of these rows, in float64."""
+    """Return the mean and std of the targets of these rows, computed in float64."""
     targets = listing.targets[rows]
     if targets.dtype.kind != "f":
         return ()
@@ -89,12 +90,12 @@ def _target_scale(listing: Listing, rows: Int[np.ndarray, " m"]) -> Scale:
     return tuple(values.mean(axis=0).tolist()), tuple(values.std(axis=0).tolist())
 
 
-def _write_images(plan: Plan, scan: Scan, rows: Int[np.ndarray, " m"], folder: Path) -> None:
+def _write_images(plan: ReadingPlan, scan: Scan, rows: Int[np.ndarray, " m"], folder: Path) -> None:
     folder.mkdir(parents=True)
     if plan.storage != "pixels":
         Encoded.write(folder, _files(plan, scan, rows), plan.image_shape, plan.fit)
         return
-    # Rows and chunks are both in the source's order: written from front to back, a chunk in memory.
+    # Rows and chunks share the source's order: written front to back, one chunk in memory.
     shape = (len(rows), *plan.image_shape)
     images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, shape)
     written = 0
@@ -105,7 +106,7 @@ def _write_images(plan: Plan, scan: Scan, rows: Int[np.ndarray, " m"], folder: P
     images.flush()
 
 
-def _files(plan: Plan, scan: Scan, rows: Int[np.ndarray, " m"]) -> Iterator[bytes]:
+def _files(plan: ReadingPlan, scan: Scan, rows: Int[np.ndarray, " m"]) -> Iterator[bytes]:
     if plan.storage == "jpegs":
         is_wanted = np.isin(np.arange(len(plan.listing.ids)), rows)
         yield from compress(scan.files(), is_wanted)
@@ -123,7 +124,7 @@ def _write_table(
     folds: Int[np.ndarray, " m"],
     path: Path,
 ) -> None:
-    """What is known of each sample, to slice results by."""
+    """Write what is known of each sample, to slice results by."""
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         names = ("id", "fold", "group", "height_px", "width_px", "brightness", "contrast")

@@ -1,4 +1,4 @@
-"""The audit as one page that opens without a network."""
+"""Write the audit as one page that opens without a network."""
 
 from base64 import b64encode
 from collections.abc import Callable
@@ -10,13 +10,13 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pipeline.images import BadImage, decode, fit
+from pipeline.images.decode import BadImage, decode, fit
 from pipeline.preprocessing.audit import Finding, label
 from pipeline.preprocessing.listing import Listing
-from pipeline.preprocessing.scan import Scan
+from pipeline.preprocessing.scanned import Scan
 
 THUMB_PX = 96
-SHOWN = 24  # of each kind of finding; findings.csv lists them all
+SHOWN = 24  # images of each kind of finding; findings.csv lists them all
 NUM_BINS = 24
 MEANING = {
     "leak": "the same picture or group in two splits that the source brings",
@@ -31,7 +31,7 @@ MEANING = {
 
 
 class Histogram(NamedTuple):
-    """Bars of height 0 to 1, and what the axis says."""
+    """Bars of height 0 to 1, and the labels of the axis."""
 
     title: str
     bars: list[float]
@@ -40,10 +40,10 @@ class Histogram(NamedTuple):
 
 
 class Thumb(NamedTuple):
-    """One picture and its caption."""
+    """One image and its caption."""
 
     source: str
-    """A data URI; empty where the file cannot be read."""
+    """A data URI; empty if the file cannot be read."""
     caption: str
     label: str
 
@@ -76,7 +76,7 @@ def write_page(
 
 
 def _kinds(listing: Listing, scan: Scan, findings: list[Finding]) -> list[dict[str, Any]]:
-    """Findings by kind, the grave ones first, with the pictures of the first few."""
+    """Group the findings by kind, serious ones first, with the images of the first few."""
     row_of = {id_: row for row, id_ in enumerate(listing.ids)}
     by_kind: dict[str, list[Finding]] = {}
     for finding in findings:
@@ -110,7 +110,7 @@ def _data_uri(read: Callable[[int], bytes | np.ndarray], row: int) -> str:
         raw = read(row)
         image = decode(raw, (THUMB_PX, THUMB_PX)) if isinstance(raw, bytes) else raw
     except BadImage:
-        return ""  # it went bad since it was scanned; the page is no place to fail
+        return ""  # it went bad after the scan; writing the page must not fail
     return "data:image/png;base64," + b64encode(_png(image)).decode()
 
 

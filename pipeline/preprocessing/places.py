@@ -1,4 +1,4 @@
-"""Where each usable sample goes: the leakage gate, and then the split."""
+"""Decide the place of each usable sample: the leakage gate, then the split."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -18,11 +18,11 @@ class Places:
     """The split and fold of every usable sample."""
 
     kept: Int[np.ndarray, " m"]
-    """The rows of the source that are used; all below speaks of these."""
+    """The rows of the source that are used; all fields below refer to these."""
     assignment: Assignment
     leaks: list[Leak]
-    told: str
-    """What to tell the user of leaks; "" where there are none."""
+    message: str
+    """A message to the user about leaks; "" if there are none."""
 
 
 def place(
@@ -37,7 +37,7 @@ def place(
     balance: Literal["stable", "exact"],
     seed: int,
 ) -> Places:
-    """Keep duplicates and groups together, and divide the rest as asked.
+    """Keep duplicates and groups together, and divide the rest as requested.
 
     Raises:
         UserError: the source's own splits leak and `leakage` is fail, or a class is too small.
@@ -46,10 +46,10 @@ def place(
     groups = [listing.groups[row] for row in kept] if listing.groups else None
     equal, near = (np.searchsorted(kept, found) for found in pairs)
     together = units(len(kept), np.concatenate([equal, near]), groups)
-    given, found, told = listing.given, [], ""
+    given, found, message = listing.given, [], ""
     if given is not None:
         found = leaks(given[kept], equal, near, groups)
-        given, told = gate(given[kept], found, together, ids, leakage)
+        given, message = gate(given[kept], found, together, ids, leakage)
     assignment = assign(
         listing.targets[kept],
         ids,
@@ -63,4 +63,4 @@ def place(
         balance=balance,
         seed=seed,
     )
-    return Places(kept, assignment, found, told)
+    return Places(kept, assignment, found, message)

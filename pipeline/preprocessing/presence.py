@@ -1,19 +1,19 @@
-"""Every class in every part: is there enough of it, and the repair where chance forgot one."""
+"""Ensure that every part has every class: check that there is enough, and repair bad luck."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.sparse import csr_array
 
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
 from pipeline.preprocessing.stratify import Strata
 
 
 def check_enough(strata: Strata, num_parts: int, where: str) -> None:
-    """Raises UserError unless each class or label has a unit for each part; it names the poorest.
+    """Raise UserError, naming the rarest, unless each class or label has a unit for each part.
 
     Args:
         strata: images by unit and class.
-        where: the parts in words, `train, val and test`.
+        where: a description of the parts, `train, val and test`.
     """
     needed = len(strata.names)
     num_units = _presence(strata.counts)[:needed]
@@ -34,7 +34,8 @@ def repair(
 ) -> tuple[Int[np.ndarray, " m"], Bool[np.ndarray, " m"]]:
     """Give every part that lacks a class the unit that is cheapest to move.
 
-    A unit that is the last of some class in its part stays. Returns the parts, and which moved.
+    A unit that is the last of some class in its part stays. Return the parts, and which units
+    moved.
 
     Raises:
         UserError: no unit is free to move.
@@ -59,7 +60,7 @@ def repair(
 def _free_units(
     parts: np.ndarray, strata: Strata, held: np.ndarray, stratum: np.int64
 ) -> np.ndarray:
-    """The units with this stratum that are not the last of any class in their part."""
+    """Return the units with this stratum that are not the last of any class in their part."""
     units = strata.counts[:, [stratum]].nonzero()[0]
     is_last = (held[parts[units]] == 1) & (strata.counts[units].toarray() > 0)
     free: np.ndarray = units[~is_last[:, : len(strata.names)].any(axis=1)]
@@ -71,7 +72,7 @@ def _num_units(parts: np.ndarray, counts: csr_array, num_parts: int) -> np.ndarr
 
 
 def _presence(counts: csr_array) -> np.ndarray:
-    """The number of units that hold each stratum."""
+    """Count the units that hold each stratum."""
     num_units: np.ndarray = np.bincount(counts.indices, minlength=counts.shape[1])
     return num_units
 

@@ -1,8 +1,8 @@
-"""Read every sample once: fitted pixels, and what the audit and the splits need to know of them.
+"""Read every sample once: fitted pixels, and the figures that the audit and the splits need.
 
-The work is cut into chunks, done by one process a core. A finished chunk is a file in the work
-folder, so a run that was killed goes on where it was. Memory holds one chunk a process, whatever
-the number of images.
+The work is divided into chunks, with one process per core. A finished chunk is a file in the work
+folder, so a run that was killed resumes where it stopped. Memory holds one chunk per process,
+whatever the number of images.
 """
 
 import json
@@ -10,107 +10,42 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Int, UInt8
 from simplejpeg import encode_jpeg
 from tqdm import tqdm
 
-from pipeline.errors import UserError
-from pipeline.images import BadImage, decode, fit, size_of
+from pipeline.core.errors import UserError
+from pipeline.images.decode import BadImage, decode, fit, size_of
 from pipeline.preprocessing.duplicates import digests, thumbnails
 from pipeline.preprocessing.listing import Listing
+from pipeline.preprocessing.scanned import Scan, Shape
 
-CHUNK_BYTES = 16_000_000  # of fitted pixels: small enough to be flat, large enough to be fast
+CHUNK_BYTES = 16_000_000  # fitted pixels per chunk: small for memory, large for speed
 CHUNK_ROWS = 2048
-LINE_S = 5.0  # between two lines of progress where there is no terminal
+LINE_S = 5.0  # seconds between two lines of progress without a terminal
 JPEG = b"\xff\xd8"
-Shape = tuple[int, int, int]  # height, width, channels
 FIGURES = ("height_px", "width_px", "sums", "squares", "digests")
 
 
 @dataclass(frozen=True)
-class Plan:
+class ReadingPlan:
     """How samples are read."""
 
     listing: Listing
     image_shape: Shape
     fit: Literal["crop", "pad"]
     storage: Literal["pixels", "jpegs", "files"]
-    """Fitted pixels; these as JPEGs, where a file does not fit as it came; files as they came."""
+    """pixels: fitted pixels; jpegs: these as JPEGs, if a file does not fit in its original form;
+    files: original files."""
     quality: int | None = None
-    """Of the JPEGs."""
-
-
-@dataclass(frozen=True)
-class Scan:
-    """What was seen of each sample, in the source's order. Rows of bad images hold zeros."""
-
-    image_shape: Shape
-    height_px: Int[np.ndarray, " n"]
-    width_px: Int[np.ndarray, " n"]
-    sums: Int[np.ndarray, "n c"]
-    """Of the pixels of each channel; with `squares`, mean and deviation of any set of images."""
-    squares: Int[np.ndarray, "n c"]
-    digests: UInt8[np.ndarray, "n 16"]
-    bad: dict[int, BadImage]
-    """Why a sample is no usable image, by row."""
-    thumbs: UInt8[np.ndarray, "n s t c"]
-    """On disk."""
-    chunks: list[Path]
-
-    @property
-    def good(self) -> Int[np.ndarray, " g"]:
-        return np.setdiff1d(np.arange(len(self.digests)), list(self.bad))
-
-    @cached_property
-    def brightness(self) -> Float[np.ndarray, " n"]:
-        """Mean grey level, 0..255."""
-        mean: np.ndarray = self.sums.mean(axis=1) / self._num_pixels
-        return mean
-
-    @cached_property
-    def contrast(self) -> Float[np.ndarray, " n"]:
-        """Standard deviation of all pixels and channels, 0..255."""
-        squares = self.squares.mean(axis=1) / self._num_pixels
-        contrast: np.ndarray = np.sqrt(np.maximum(squares - self.brightness**2, 0))
-        return contrast
-
-    def statistics(self, rows: Int[np.ndarray, " m"]) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of each channel over `rows`, of pixels in 0..1. Exact."""
-        count = len(rows) * self._num_pixels
-        mean = self.sums[rows].sum(axis=0) / count
-        variance = self.squares[rows].sum(axis=0) / count - mean**2
-        std = np.sqrt(np.maximum(variance, 1))  # a constant channel stays finite
-        return mean / 255, std / 255
-
-    def files(self) -> Iterator[bytes]:
-        """The JPEGs to be stored, row by row; empty for bad images."""
-        for path in self.chunks:
-            with np.load(path) as held:
-                joined, ends = held["files"].tobytes(), held["ends"].tolist()
-            for start, end in zip([0, *ends], ends, strict=False):
-                yield joined[start:end]
-
-    def blocks(self) -> Iterator[tuple[Int[np.ndarray, " b"], UInt8[np.ndarray, "b h w c"]]]:
-        """Rows and their fitted pixels, chunk by chunk."""
-        start = 0
-        for path in self.chunks:
-            with np.load(path) as held:
-                images = held["images"]
-            yield np.arange(start, start + len(images)), images
-            start += len(images)
-
-    @property
-    def _num_pixels(self) -> int:
-        return self.image_shape[0] * self.image_shape[1]
+    """Quality of the JPEGs."""
 
 
 def plan(
@@ -121,8 +56,8 @@ def plan(
     fit: Literal["crop", "pad"],
     budget_bytes: float,
     quality: int | None,
-) -> Plan:
-    """Settle the shape of the images, and whether pixels or encoded files are stored."""
+) -> ReadingPlan:
+    """Choose the shape of the images, and whether pixels or encoded files are stored."""
     first, is_encoded = _first(listing)
     height_px, width_px = size_px if isinstance(size_px, tuple) else (size_px, size_px)
     own_channels = 3 if is_encoded else first.shape[2]
@@ -132,12 +67,12 @@ def plan(
         channels or own_channels,
     )
     if not is_encoded or len(listing.ids) * int(np.prod(shape)) <= budget_bytes:
-        return Plan(listing, shape, fit, "pixels")
-    return Plan(listing, shape, fit, "jpegs" if quality else "files", quality)
+        return ReadingPlan(listing, shape, fit, "pixels")
+    return ReadingPlan(listing, shape, fit, "jpegs" if quality else "files", quality)
 
 
-def scan(plan: Plan, work: Path, *, any_size: bool) -> Scan:
-    """Read all samples; chunks that `work` already holds are not read again.
+def scan(plan: ReadingPlan, work: Path, *, any_size: bool) -> Scan:
+    """Read all samples, except for chunks that `work` already holds.
 
     Args:
         any_size: whether images may have sizes other than the plan's.
@@ -164,7 +99,7 @@ def scan(plan: Plan, work: Path, *, any_size: bool) -> Scan:
 
 
 def _first(listing: Listing) -> tuple[np.ndarray, bool]:
-    """The first sample that can be read, and whether it was encoded."""
+    """Return the first sample that can be read, and whether it was encoded."""
     for row in range(len(listing.ids)):
         try:
             raw = listing.read(row)
@@ -179,18 +114,18 @@ def _bounds(num: int, image_shape: tuple[int, ...]) -> list[tuple[int, int]]:
     return [(start, min(start + rows, num)) for start in range(0, num, rows)]
 
 
-_inherited: Plan
+_inherited: ReadingPlan
 
 
-def _inherit(plan: Plan) -> None:
-    # The pool takes SystemExit, as which SIGTERM is told elsewhere, for the result of a chunk.
+def _inherit(plan: ReadingPlan) -> None:
+    # The pool takes SystemExit, which SIGTERM raises elsewhere, for the result of a chunk.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     global _inherited  # noqa: PLW0603  # one for each worker, set once before its first chunk
     _inherited = plan
 
 
 def _read_chunk(bounds: tuple[int, int], path: Path) -> Path:
-    """Read some samples and write what was seen, whole or not at all."""
+    """Read some samples and write the results atomically."""
     plan = _inherited
     num = bounds[1] - bounds[0]
     images = np.zeros((num, *plan.image_shape), np.uint8)
@@ -223,8 +158,10 @@ def _read_chunk(bounds: tuple[int, int], path: Path) -> Path:
     return path
 
 
-def _fill(plan: Plan, raw: bytes | np.ndarray, out: UInt8[np.ndarray, "h w c"]) -> tuple[int, int]:
-    """Write the fitted pixels of one sample into `out`; its own height and width."""
+def _fill(
+    plan: ReadingPlan, raw: bytes | np.ndarray, out: UInt8[np.ndarray, "h w c"]
+) -> tuple[int, int]:
+    """Write the fitted pixels of one sample into `out`; return its original height and width."""
     image = decode(raw, plan.image_shape[:2]) if isinstance(raw, bytes) else raw
     size = image.shape[0], image.shape[1]
     if isinstance(raw, bytes) and raw.startswith(JPEG):
@@ -234,12 +171,12 @@ def _fill(plan: Plan, raw: bytes | np.ndarray, out: UInt8[np.ndarray, "h w c"]) 
 
 
 def _stored(
-    plan: Plan,
+    plan: ReadingPlan,
     raw: bytes | np.ndarray,
     size: Int[np.ndarray, " 2"],
     image: UInt8[np.ndarray, "h w c"],
 ) -> bytes:
-    """The file to store in place of pixels, where storage is of JPEGs."""
+    """Return the file to store in place of pixels, if JPEGs are stored."""
     if plan.storage != "jpegs":
         return b""  # pixels are stored, or files that are streamed from the source
     assert isinstance(raw, bytes) and plan.quality is not None
@@ -251,7 +188,7 @@ def _stored(
 
 
 def _gather(image_shape: Shape, chunks: list[Path], thumbs_path: Path) -> Scan:
-    """All chunks' figures in memory, their thumbnails in one file."""
+    """Collect the figures of all chunks in memory, and their thumbnails in one file."""
     figures: dict[str, list[np.ndarray]] = {name: [] for name in FIGURES}
     bad: dict[int, BadImage] = {}
     with thumbs_path.open("wb") as file:
@@ -259,8 +196,8 @@ def _gather(image_shape: Shape, chunks: list[Path], thumbs_path: Path) -> Scan:
             with np.load(path) as held:
                 for name, parts in figures.items():
                     parts.append(held[name])
-                told = json.loads(held["bad"].item())
-                bad |= {row: BadImage(kind, detail) for row, kind, detail in told}
+                listed = json.loads(held["bad"].item())
+                bad |= {row: BadImage(kind, detail) for row, kind, detail in listed}
                 thumbs = held["thumbs"]
                 file.write(thumbs.tobytes())
     joined = {name: np.concatenate(parts) for name, parts in figures.items()}
@@ -269,7 +206,7 @@ def _gather(image_shape: Shape, chunks: list[Path], thumbs_path: Path) -> Scan:
     return Scan(image_shape, **joined, bad=bad, thumbs=mapped, chunks=chunks)
 
 
-def _one_size(plan: Plan, scanned: Scan) -> None:
+def _one_size(plan: ReadingPlan, scanned: Scan) -> None:
     good = scanned.good
     sizes = np.stack([scanned.height_px[good], scanned.width_px[good]], axis=1)
     seen, first, counts = np.unique(sizes, axis=0, return_index=True, return_counts=True)

@@ -1,4 +1,4 @@
-"""Which image is for training, which for validation, which for the test, and in which fold."""
+"""Assign each image to train, val or test, and to a fold."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Int
 
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
 from pipeline.preprocessing.draw import Draw, unit_names
 from pipeline.preprocessing.presence import check_enough
 from pipeline.preprocessing.stratify import strata
@@ -20,11 +20,12 @@ class Assignment:
     """The place of each sample."""
 
     split: np.ndarray
-    """`train`, `val` or `test`; with folds, all that is not test is `train`."""
+    """`train`, `val` or `test`; with folds, everything that is not test is `train`."""
     fold: Int[np.ndarray, " n"]
     """The fold that validates on a sample: 0 for val, 0 to k − 1 with k folds, else −1."""
     moved: Bool[np.ndarray, " n"]
-    """Not where its hash, or stratification, put it: a split or fold lacked one of its classes."""
+    """Samples that were moved from where their hash or stratification put them, because a split or
+    fold lacked one of their classes."""
 
 
 def assign(
@@ -41,24 +42,24 @@ def assign(
     balance: Literal["stable", "exact"],
     seed: int,
 ) -> Assignment:
-    """Place every sample. Units are never torn apart, and the source's order does not matter.
+    """Place every sample. Units are never divided, and the source's order does not matter.
 
-    Every class or label gets an image in each split and fold. `draw` tells how, and what
-    `balance` means.
+    Every class or label gets an image in each split and fold. `draw` explains the method, and the
+    meaning of `balance`.
 
     Args:
         targets: int64, n: classes; bool, n k: labels; float32, n t: values.
         units: the unit of each sample, from `duplicates.units`.
-        groups: the group of each sample; "" is in none.
+        groups: the group of each sample; "" means none.
         classes: the names of the classes, labels or values.
         given: the source's own splits; its val and test are kept as they are.
-        val_fraction: of all that the source has not put in val or test; None where it brings val,
-            and with `num_folds`.
-        test_fraction: the same; None where the source brings test.
+        val_fraction: the share of everything that the source has not put in val or test; None if it
+            has its own val, and with `num_folds`.
+        test_fraction: likewise; None if the source has its own test.
 
     Raises:
-        UserError: the fractions contradict the source or each other, or a class has too few
-            images or units.
+        UserError: the fractions contradict the source or each other, or a class has too few images
+            or units.
     """
     split = np.full(len(ids), "train") if given is None else given.copy()
     brought = set(split.tolist()) - {"train"}
@@ -108,8 +109,8 @@ def _brings(name: str, brought: set[str]) -> str:
 def _check_fraction(name: str, given: float | None, reason: str, is_wanted: bool) -> None:
     if is_wanted != (given is not None):
         remedy = "a fraction such as 0.2" if is_wanted else "null"
-        told = "null" if given is None else given
-        raise UserError(f"data.{name}_fraction: got {told}, but {reason}; set it to {remedy}")
+        value = "null" if given is None else given
+        raise UserError(f"data.{name}_fraction: got {value}, but {reason}; set it to {remedy}")
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -1,10 +1,10 @@
-"""The same share of every class, label or range of values in every part, to one image if it can be.
+"""Give every class, label or range of values the same share in every part, as far as possible.
 
-One algorithm stratifies single classes, labels and whole units: iterative stratification
-(Sechidis, Tsoumakas and Vlahavas, On the stratification of multi-label data, ECML 2011), which
-shares out the rarest label first. Theirs gives an image to the part that lacks most of that one
-label. Ours gives a unit to the part where Pearson's chi-squared distance from all quotas falls
-most, as a unit may hold a few images of a rare class and hundreds of a common one.
+One algorithm stratifies single classes, labels and whole units: iterative stratification (Sechidis,
+Tsoumakas and Vlahavas, On the stratification of multi-label data, ECML 2011), which distributes the
+rarest label first. The paper gives an image to the part that lacks most of that one label. Convoy
+gives a unit to the part where Pearson's chi-squared distance from all quotas falls most, since a
+unit may hold a few images of a rare class and hundreds of a common one.
 """
 
 from typing import NamedTuple
@@ -17,30 +17,31 @@ NUM_BINS = 10  # ranges of a value that are stratified, with equal numbers of im
 
 
 class Strata(NamedTuple):
-    """What is to be shared out. The first `len(names)` columns are needed in every part."""
+    """The strata to distribute. The first `len(names)` columns are needed in every part."""
 
     counts: csr_array
     """Images by row and stratum; a row is a sample or a unit, and has at least one stratum."""
     names: list[str]
     kind: str
-    """What the names are names of, for messages."""
+    """The kind of things that are named, for messages."""
 
     def of_rows(self, rows: np.ndarray) -> "Strata":
-        """Those of some samples, by index or mask."""
+        """Return the strata of some samples, by index or mask."""
         return self._replace(counts=self.counts[rows])
 
     def of_units(self, units: Int[np.ndarray, " n"]) -> "Strata":
-        """The counts of each unit, from those of each sample; units are 0, 1, …"""
+        """Sum the counts of the samples over each unit; units are 0, 1, …"""
         ones = np.ones(len(units), np.int64)
         joined = coo_array((ones, (units, np.arange(len(units))))).tocsr()
         return self._replace(counts=(joined @ self.counts).tocsr())
 
 
 def strata(targets: np.ndarray, classes: list[str]) -> Strata:
-    """The strata of a task's targets.
+    """Return the strata of a task's targets.
 
-    int64, n: each class. bool, n k: each label, and, not needed everywhere, having no label.
-    float32, n t: all samples, and, not needed everywhere, tenths of the first value's range.
+    int64, n: each class. bool, n k: each label, and having no label, which is not needed
+    everywhere. float32, n t: all samples, and tenths of the first value's range, which are not
+    needed everywhere.
     """
     rows = np.arange(len(targets))
     if targets.dtype == bool:
@@ -57,15 +58,15 @@ def strata(targets: np.ndarray, classes: list[str]) -> Strata:
 def stratify(
     counts: csr_array, order: Float[np.ndarray, " m"], shares: Float[np.ndarray, " p"]
 ) -> Int[np.ndarray, " m"]:
-    """The part of each unit.
+    """Return the part of each unit.
 
-    The rarest stratum is shared out first, and its largest units first. Units of one image and one
+    The rarest stratum is distributed first, and its largest units first. Units of one image and one
     stratum fill every quota exactly.
 
     Args:
         counts: images by unit and stratum.
-        order: among units of one size; makes the result independent of the source's order.
-        shares: of each part; they add up to 1.
+        order: breaks ties among units of one size, so that the source's order does not matter.
+        shares: the share of each part; they add up to 1.
     """
     quota = np.stack([quotas(int(total), shares) for total in counts.sum(axis=0)], axis=1)
     wanted = quota.copy()
@@ -83,7 +84,7 @@ def stratify(
 
 
 def quotas(count: int, shares: Float[np.ndarray, " p"]) -> Int[np.ndarray, " p"]:
-    """Whole numbers that add up to `count`: by largest remainder, none of them 0 if it can be."""
+    """Divide `count` into whole numbers by largest remainder, none of them 0 if possible."""
     exact = count * shares
     whole: np.ndarray = np.maximum(np.floor(exact).astype(np.int64), int(count >= len(shares)))
     while whole.sum() < count:
@@ -100,11 +101,11 @@ def _share_out(
     wanted: np.ndarray,
     parts: np.ndarray,
 ) -> None:
-    """Place these units in turn, and take what they hold from `wanted`."""
+    """Place these units in turn, and subtract what they hold from `wanted`."""
     for unit in units:
         held = slice(counts.indptr[unit], counts.indptr[unit + 1])
         strata, images = counts.indices[held], counts.data[held]
-        # By how much Pearson's chi-squared distance between what is held and the quota falls.
+        # The decrease of Pearson's chi-squared distance between what is held and the quota.
         gain = images * (2 * wanted[:, strata] - images) / np.maximum(quota[:, strata], 0.5)
         parts[unit] = np.argmax(gain.sum(axis=1))
         wanted[parts[unit], strata] -= images

@@ -1,1 +1,1 @@
-"""One page that shows what was compared, what was found, and what it rests on."""
+"""The report: one page with the systems compared, the results and what they rest on."""

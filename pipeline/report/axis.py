@@ -1,7 +1,7 @@
-"""Places on an axis: from values to 0..1, and the ticks that one reads them by."""
+"""Axes: they map values to positions in 0..1 and choose the ticks."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor, isfinite, log10
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from pipeline.report.wording import MINUS, amount
 
 
 class Tick(NamedTuple):
-    """A place of the axis and what stands there."""
+    """A position on the axis and its label."""
 
     place: float
     text: str
@@ -17,17 +17,18 @@ class Tick(NamedTuple):
 
 @dataclass(frozen=True)
 class Axis:
-    """What is measured, and the range that is shown."""
+    """The quantity on an axis and its range."""
 
     label: str
     low: float
     high: float
     is_log: bool = False
+    is_whole: bool = False
     names: tuple[str, ...] = ()
-    """What 0, 1, … stand for, where they are no amounts."""
+    """The labels of 0, 1, … on a categorical axis."""
 
     def place(self, value: float) -> float:
-        """0 at the low end, 1 at the high one; cut off outside."""
+        """Return the position of a value, clipped to 0 (the low end) to 1 (the high end)."""
         ends = (log10(self.low), log10(self.high)) if self.is_log else (self.low, self.high)
         at = log10(value) if self.is_log else value
         return min(1.0, max(0.0, (at - ends[0]) / (ends[1] - ends[0])))
@@ -40,7 +41,7 @@ class Axis:
 
     def _round_values(self) -> list[float]:
         if not self.is_log:
-            return _linear(self.low, self.high)
+            return [v for v in _linear(self.low, self.high) if not self.is_whole or v == int(v)]
         powers = range(floor(log10(self.low)), ceil(log10(self.high)) + 1)
         for steps in ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 4, 5, 7)):
             found = [m * 10.0**power for power in powers for m in steps]
@@ -50,8 +51,13 @@ class Axis:
         return [self.low, self.high]
 
 
+def counting(label: str, counts: Iterable[float]) -> Axis:
+    """Build an axis of whole numbers, with ticks at whole numbers alone."""
+    return replace(spanning(label, counts), is_whole=True)
+
+
 def spanning(label: str, values: Iterable[float], *, is_log: bool = False) -> Axis:
-    """An axis on which all values find room, with a little left at both ends."""
+    """Build an axis that spans all values, with a small margin at both ends."""
     finite = [v for v in values if isfinite(v) and (v > 0 or not is_log)] or [1.0]
     low, high = min(finite), max(finite)
     if is_log:
@@ -62,12 +68,12 @@ def spanning(label: str, values: Iterable[float], *, is_log: bool = False) -> Ax
 
 
 def naming(label: str, names: Sequence[str]) -> Axis:
-    """An axis with a place for each name."""
+    """Build a categorical axis with a position for each name."""
     return Axis(label, -0.5, len(names) - 0.5, names=tuple(names))
 
 
 def _linear(low: float, high: float) -> list[float]:
-    """Three to six multiples of 1, 2, 2.5 or 5 times a power of ten."""
+    """Return three to six multiples of 1, 2, 2.5 or 5 times a power of ten."""
     rough = (high - low) / 5
     power = 10.0 ** floor(log10(rough))
     step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * 0.999)

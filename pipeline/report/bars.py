@@ -1,4 +1,4 @@
-"""Intervals beside each other on one scale, as shares of its width."""
+"""Interval bars of a table column on a shared scale, as percentages of its width."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,24 +10,24 @@ from pipeline.report.axis import Axis, spanning
 
 
 class Bar(NamedTuple):
-    """An interval and its figure, in percent of the width."""
+    """An interval and its value, in percent of the width."""
 
     low: float
     value: float
     high: float
     zero: float | None = None
-    """Where the scale marks 0."""
+    """The position of 0, where the scale marks it."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """What all bars of a column share."""
+    """The scale that all bars of a column share."""
 
     axis: Axis
     marks_zero: bool = False
 
     def bar(self, found: Estimate) -> Bar | None:
-        """None where the figure is not a number."""
+        """Return the bar of an estimate; None where its value is NaN."""
         if not all(map(isfinite, found[:3])):
             return None
         low, value, high = map(self._percent, (found.low, found.value, found.high))
@@ -38,6 +38,6 @@ class Scale:
 
 
 def scale(label: str, found: Sequence[Estimate], *, marks_zero: bool = False) -> Scale:
-    """On which all of them find room, and 0 where it is to be marked."""
+    """Build a scale that spans all estimates, and 0 if that is to be marked."""
     ends = [end for estimate in found for end in estimate[:3]]
     return Scale(spanning(label, [*ends, 0.0] if marks_zero else ends), marks_zero)

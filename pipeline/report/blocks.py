@@ -1,4 +1,4 @@
-"""What a section of the page is put together from. Each block has a template that draws it."""
+"""The blocks that make up a section of the page. Each has a template that draws it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from pipeline.report.plot import Plot
 
 
 class Column(NamedTuple):
-    """A heading."""
+    """A column heading."""
 
     name: str
     is_number: bool = True
 
 
 class Cell(NamedTuple):
-    """What stands in a table, and by what it is sorted."""
+    """A table cell with its sort key."""
 
     text: str
     sort: str | float = ""
@@ -27,7 +27,7 @@ class Cell(NamedTuple):
     look: str = ""
     """A class of style.css."""
     fill: float | None = None
-    """A bar from the left, in percent of the width."""
+    """The length of a bar from the left, in percent of the width."""
 
 
 NONE = Cell(wording.NONE, "")
@@ -35,7 +35,7 @@ NONE = Cell(wording.NONE, "")
 
 @dataclass(frozen=True)
 class Table:
-    """Rows that can be sorted by any column. The first cell of a row names it."""
+    """A table that can be sorted by any column. The first cell of a row is its heading."""
 
     TEMPLATE: ClassVar[str] = "table.html"
     title: str
@@ -43,19 +43,19 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
     is_folded: bool = False
-    """Opened by who wants to see it."""
+    """Collapsed until the reader opens it."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Pictures beside each other."""
+    """Plots side by side."""
 
     TEMPLATE: ClassVar[str] = "figures.html"
     plots: Sequence[Plot]
 
 
 class Heat(NamedTuple):
-    """One field of a matrix. `share`: how strong its colour is, 0..1."""
+    """One cell of a matrix. `share`: the strength of its colour, 0..1."""
 
     text: str
     share: float
@@ -65,19 +65,19 @@ class Heat(NamedTuple):
 
 @dataclass(frozen=True)
 class Matrix:
-    """Fields between names and names."""
+    """A matrix whose rows and columns have the same names."""
 
     TEMPLATE: ClassVar[str] = "matrix.html"
     title: str
     meaning: str
     corner: str
-    """What rows and columns are."""
+    """What rows and columns stand for."""
     names: Sequence[str]
     fields: Sequence[Sequence[Heat | None]]
 
 
 class Picture(NamedTuple):
-    """Images that belong together, as data URIs with what they show."""
+    """Images that belong together, as data URIs with their alternative texts."""
 
     images: Sequence[tuple[str, str]]
     caption: str
@@ -86,7 +86,7 @@ class Picture(NamedTuple):
 
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures with captions."""
+    """Images with captions."""
 
     TEMPLATE: ClassVar[str] = "gallery.html"
     title: str
@@ -97,7 +97,7 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Facts:
-    """Terms and what they are."""
+    """Terms with their values."""
 
     TEMPLATE: ClassVar[str] = "facts.html"
     facts: Sequence[tuple[str, str]]
@@ -107,7 +107,7 @@ Block = Table | Figures | Matrix | Gallery | Facts
 
 
 class Section(NamedTuple):
-    """A part of the page with a heading and a place in the contents."""
+    """A part of the page with a heading and an entry in the contents."""
 
     id: str
     title: str
@@ -124,7 +124,7 @@ def number(value: float) -> Cell:
 
 
 def count(value: int | float) -> Cell:
-    """Of things, of which there may be many."""
+    """Return the cell of a count, abbreviated where it is large."""
     return Cell(wording.amount(value) if value >= 10_000 else f"{value:,.0f}", value)
 
 
@@ -133,7 +133,7 @@ def p_value(p: float, *, is_shown: bool = False) -> Cell:
 
 
 def estimated(found: Estimate, scale: Scale | None = None, *, is_signed: bool = False) -> Cell:
-    """A figure with its interval, and a bar where there is a scale for it."""
+    """Return the cell of a value with its interval, and a bar if there is a scale for it."""
     shown = wording.signed(found.value) if is_signed else wording.figure(found.value)
     bar = scale.bar(found) if scale else None
     return Cell(shown, found.value, wording.interval(found), bar)

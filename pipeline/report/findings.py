@@ -1,4 +1,4 @@
-"""What all sections speak of: the systems that were compared, and by what."""
+"""What all sections draw on: the systems, their metrics and the tables of other stages."""
 
 import re
 from dataclasses import dataclass
@@ -6,23 +6,25 @@ from functools import cached_property
 from math import nan
 from typing import Any
 
-from pipeline.artifacts import Card, Layout, read_json
+from pipeline.config.params import Params
+from pipeline.core.artifacts import Card
+from pipeline.core.files import read_json
+from pipeline.core.paths import Layout
+from pipeline.ensembling.prediction_type import Kind
 from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.metrics import Metric, metrics
 from pipeline.evaluation.tables import Row, read
-from pipeline.params import Params
 from pipeline.report import wording
 from pipeline.report.blocks import Cell, text
-from pipeline.space import Kind
 
-BETWEEN_PARTS = r", (?![^\[]*\])"  # a comma outside of brackets
+BETWEEN_PARTS = r", (?![^\[]*\])"  # a comma outside brackets
 MOST_SYSTEMS = 24
-"""In a matrix of systems; of more, those that are best by the headline metric."""
+"""The most systems in a matrix; if there are more, the best by the headline metric are shown."""
 
 
 @dataclass(frozen=True)
 class Findings:
-    """Read from the outputs of other stages."""
+    """The results of other stages, read on demand."""
 
     inputs: Layout
     params: Params
@@ -39,17 +41,17 @@ class Findings:
 
     @cached_property
     def calibrators(self) -> dict[str, str]:
-        """What calibrates each system."""
+        """The calibrator of each system."""
         return {name: read_json(self.inputs.system(name))["calibrator"] for name in self.systems}
 
     @cached_property
     def pairs(self) -> list[Row]:
-        """Each system against each: rows of the table `pairs`."""
+        """The comparison of each pair of systems: the rows of the table `pairs`."""
         return self.table("pairs")
 
     @cached_property
     def prices(self) -> dict[str, Row]:
-        """What each system costs: rows of the table `cost`."""
+        """The cost of each system: the rows of the table `cost`."""
         return {row["system"]: row for row in self.table("cost")}
 
     @cached_property
@@ -63,13 +65,13 @@ class Findings:
 
     @property
     def headline(self) -> str:
-        """The metric that verdicts speak of."""
+        """The name of the metric that verdicts are based on."""
         name: str = self.comparison["headline"]
         return name
 
     @cached_property
     def metrics(self) -> dict[str, Metric]:
-        """What systems were measured by, in the order of tables."""
+        """The metrics of the evaluation, in the order of tables."""
         settings = self.params.evaluation
         return metrics(
             self.kind,
@@ -85,7 +87,7 @@ class Findings:
 
     @property
     def sign(self) -> int:
-        """1 where more of the headline metric is better, or else -1."""
+        """1 where a higher headline metric is better, otherwise -1."""
         return 1 if self.higher_is_better else -1
 
     @property
@@ -95,7 +97,7 @@ class Findings:
 
     @property
     def verdict(self) -> tuple[str, str]:
-        """What was found, and how sure it is."""
+        """The finding and its certainty, as two parts of the sentence."""
         found, *sure = re.split(BETWEEN_PARTS, self.comparison["verdict"], maxsplit=1)
         return found, "".join(sure)
 
@@ -106,7 +108,7 @@ class Findings:
 
     @cached_property
     def systems(self) -> dict[str, dict[str, Estimate]]:
-        """All figures of every system, the best by the headline metric first."""
+        """All metrics of every system, the best by the headline metric first."""
         found = {
             name: {metric: _estimate(figures[metric]) for metric in self.metrics}
             for name, figures in self.comparison["systems"].items()
@@ -118,12 +120,12 @@ class Findings:
 
     @property
     def gain(self) -> Estimate:
-        """The chosen ensemble less the best member, by the headline metric."""
+        """The chosen ensemble minus the best member, by the headline metric."""
         return _estimate(self.comparison["differences"][self.headline])
 
     @property
     def shown_systems(self) -> list[str]:
-        """Those that a matrix has room for."""
+        """The systems that fit into a matrix."""
         needed = {self.chosen, self.best_member}
         others = [name for name in self.systems if name not in needed]
         kept = needed | set(others[: MOST_SYSTEMS - len(needed)])
@@ -131,7 +133,7 @@ class Findings:
 
     @property
     def only_best(self) -> str:
-        """What a matrix says where it leaves systems out."""
+        """The note under a matrix that leaves systems out; empty otherwise."""
         left_out = len(self.systems) - len(self.shown_systems)
         return (
             f" Only the best {MOST_SYSTEMS} of {len(self.systems)} are shown." if left_out else ""
@@ -145,7 +147,7 @@ class Findings:
         return name in self.choice["ensembles"]
 
     def look(self, name: str) -> str:
-        """The colour of a system."""
+        """Return the style class of a system."""
         return "ensemble" if self.is_ensemble(name) else "member"
 
     def name_cell(self, name: str) -> Cell:
@@ -153,7 +155,7 @@ class Findings:
         return text(name, self.look(name))._replace(detail=marks.get(name, ""))
 
     def table(self, name: str) -> list[Row]:
-        """One of reports/tables."""
+        """Return the rows of one table of reports/tables."""
         return read(self.inputs.tables / f"{name}.csv")
 
     @property
@@ -162,7 +164,7 @@ class Findings:
 
     @property
     def factor(self) -> int:
-        """Differences are told in points, or in what values are measured in."""
+        """The factor of displayed differences: percentage points, or the units of the values."""
         return 1 if self.kind == "values" else 100
 
     @property
@@ -171,7 +173,7 @@ class Findings:
 
 
 def _estimate(figures: dict[str, Any]) -> Estimate:
-    """In JSON, what is not a number is null."""
+    """Read an estimate from JSON, where null stands for NaN."""
     parts = (figures[name] for name in ("value", "low", "high"))
     value, low, high = (nan if part is None else float(part) for part in parts)
     return Estimate(value, low, high, figures["num_samples"])

@@ -1,22 +1,22 @@
-"""The whole as one page that opens without a network, the same bytes for the same numbers."""
+"""The report as one page that opens offline; the same numbers give the same bytes."""
 
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.artifacts import Layout
-from pipeline.params import Params
+from pipeline.config.params import Params
+from pipeline.core.paths import Layout
 from pipeline.report import plot, wording
 from pipeline.report.bars import scale
 from pipeline.report.findings import Findings
 from pipeline.report.sections import (
-    answers,
     cost,
     data,
     differences,
     diversity,
     errors,
+    per_class,
     probabilities,
     reproduce,
     robustness,
@@ -28,14 +28,13 @@ from pipeline.report.sections import (
 
 TEMPLATES = Path(__file__).parent / "templates"
 SECTIONS = (
-    systems, differences, diversity, cost, probabilities, answers, slices, errors, robustness,
+    systems, differences, diversity, cost, probabilities, per_class, slices, errors, robustness,
     training, search, data, reproduce,
 )  # fmt: skip
 
 
 def write_page(path: Path, inputs: Layout, params: Params) -> None:
-    """Write what the outputs of all other stages have found; sections without content are left
-    out."""
+    """Write the report on the outputs of all other stages, without empty sections."""
     findings = Findings(inputs, params)
     made = [module.section(findings) for module in SECTIONS]
     text = (

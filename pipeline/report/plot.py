@@ -1,4 +1,4 @@
-"""Points, lines and bands on two axes, in the units of an SVG; a template draws them."""
+"""Plots with points, lines and bands on two axes, in SVG units; a template draws them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,36 +11,36 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 370, 12, 222
 LINE_PX = 12  # from one label to the next
 CHARACTER_PX = 6.2
 NUM_LOOKS = 8
-"""Lines of so many colours, see style.css; more repeat them, dotted."""
+"""The number of line colours in style.css; further lines repeat them, dotted."""
 
 XY = tuple[float, float]
 
 
 class Mark(NamedTuple):
-    """One point. `look`: a class of style.css. Its title is told when it is pointed at."""
+    """One point. `look` is a class of style.css; the title is shown on hover."""
 
     x: float
     y: float
     title: str
     look: str
     label: str = ""
-    """Written beside it."""
+    """The text beside the point."""
     low: float | None = None
     high: float | None = None
-    """Of its interval along y."""
+    """The low end of its interval along y; `high` likewise."""
 
 
 class Line(NamedTuple):
-    """Points in the order in which they are joined."""
+    """A line through points in the order given."""
 
     points: Sequence[XY]
     look: str
     name: str = ""
-    """In the legend."""
+    """The name in the legend."""
 
 
 class Band(NamedTuple):
-    """Between two ends of y, for each x."""
+    """The area between two values of y at each x."""
 
     x: Sequence[float]
     low: Sequence[float]
@@ -56,7 +56,7 @@ class Label(NamedTuple):
 
 @dataclass(frozen=True)
 class Plot:
-    """A picture. `meaning` says in one sentence what to see in it."""
+    """A plot. `meaning` is a sentence that tells the reader how to read it."""
 
     title: str
     meaning: str
@@ -71,7 +71,7 @@ class Plot:
         return round(across, 1), round(BOTTOM - (BOTTOM - TOP) * self.y.place(y), 1)
 
     def path(self, points: Sequence[XY]) -> str:
-        """`d` of an SVG path."""
+        """Return the `d` attribute of an SVG path."""
         return "M" + "L".join("{:g} {:g}".format(*self.at(*point)) for point in points)
 
     def outline(self, band: Band) -> str:
@@ -81,7 +81,7 @@ class Plot:
 
     @property
     def labels(self) -> list[Label]:
-        """Names of marks, none upon another: each moves down to where there is room."""
+        """Return the labels of marks without overlap: each moves down to a free position."""
         placed: list[Label] = []
         for mark in sorted((m for m in self.marks if m.label), key=lambda m: -self.y.place(m.y)):
             x, y = self.at(mark.x, mark.y)
@@ -100,7 +100,7 @@ class Plot:
 
 
 def look(place: int) -> str:
-    """Of the line that comes at this place."""
+    """Return the style class of the line with this index."""
     return f"line-{place % NUM_LOOKS}" + (" again" if place >= NUM_LOOKS else "")
 
 

@@ -1,4 +1,4 @@
-"""Numbers and names as one reads them."""
+"""Formatting of numbers and names for readers."""
 
 from math import floor, isfinite, log10
 
@@ -9,18 +9,20 @@ PREFIXES = ("", " k", " M", " G", " T")
 
 
 def words(name: str) -> str:
-    """`log_loss` → `log loss`."""
+    """Format a name: `log_loss` → `log loss`."""
     return name.replace("_", " ")
 
 
 def figure(value: int | float, digits: int = 4) -> str:
-    """With this many digits after the point, or four in all where it is large or tiny; a dash for
-    what is not a number."""
+    """Format a number with this many decimals, or with four digits where it is large or tiny.
+
+    What is not a finite number becomes a dash.
+    """
     if not isfinite(value):
         return NONE
     is_plain = value == 0 or 0.001 <= abs(value) < 10
     form = f".{digits}f" if is_plain else ".4g"
-    return f"{value + 0.0:{form}}".replace("-", MINUS)  # 0.0: of -0.0 the sign goes
+    return f"{value + 0.0:{form}}".replace("-", MINUS)  # + 0.0 removes the sign of -0.0
 
 
 def signed(value: float, digits: int = 4) -> str:
@@ -28,7 +30,7 @@ def signed(value: float, digits: int = 4) -> str:
 
 
 def interval(found: Estimate) -> str:
-    """`[0.9410, 0.9522]`."""
+    """Format an interval: `[0.9410, 0.9522]`."""
     return f"[{figure(found.low)}, {figure(found.high)}]"
 
 
@@ -37,17 +39,17 @@ def percent(value: int | float) -> str:
 
 
 def p_value(p: float) -> str:
-    """`0.034`, `< 0.001`."""
+    """Format a p-value: `0.034`, `< 0.001`."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def p_text(p: float) -> str:
-    """`p = 0.034`, `p < 0.001`."""
+    """Format a p-value with its symbol: `p = 0.034`, `p < 0.001`."""
     return f"p {p_value(p)}" if p < 0.001 else f"p = {p_value(p)}"
 
 
 def amount(value: int | float) -> str:
-    """`12.3 k`, `4.56 M`: three significant digits."""
+    """Format an amount with three significant digits: `12.3 k`, `4.56 M`."""
     power = min(max(int(log10(abs(value)) // 3), 0), len(PREFIXES) - 1) if value else 0
     scaled = value / 1000**power
     decimals = max(0, 2 - floor(log10(abs(scaled)))) if power and scaled else 0

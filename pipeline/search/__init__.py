@@ -1,1 +1,1 @@
-"""Settings chosen by an Optuna study; the door to optuna."""
+"""Hyperparameter search with Optuna; no other folder imports optuna."""

@@ -1,9 +1,10 @@
-"""An Optuna study that is driven from one process; a trial is a process on fixed settings.
+"""An Optuna study driven from one process; each trial is a process with fixed settings.
 
-Trials are asked for and told in rounds of `parallel`, so the suggestions do not depend on which
+Trials are suggested and reported in rounds of `parallel`, so the suggestions do not depend on which
 trial ends first: the same parameters give the same study.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -15,7 +16,9 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from pipeline.params import Choices, Range, Recipe, Value, override
+from pipeline.config.recipes import Choices, Range, Recipe, override
+from pipeline.config.types import Value
+from pipeline.core.errors import UserError
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -25,19 +28,19 @@ Scored = Callable[[list[tuple[int, Settings]]], list[float]]
 
 @dataclass(frozen=True)
 class Trial:
-    """One set of settings and what it reached."""
+    """One set of settings and its value."""
 
     number: int
     settings: Settings
     value: float
-    """The best figure of its epochs; lower is better."""
+    """The best monitored metric of its epochs; lower is better."""
 
 
 def search(recipe: Recipe, score: Scored) -> list[Trial]:
-    """Run the recipe's study; the first trial is the recipe as it is written.
+    """Run the recipe's study; the first trial uses the recipe as written.
 
     Args:
-        score: the value of each of a round's trials, in order; called once a round.
+        score: returns the value of each trial of a round, in order; called once a round.
     """
     assert recipe.search is not None
     spec = recipe.search
@@ -56,12 +59,18 @@ def search(recipe: Recipe, score: Scored) -> list[Trial]:
 
 
 def chosen(recipe: Recipe, trials: list[Trial]) -> Recipe:
-    """The recipe with the best trial's settings; as it is written where nothing was searched.
+    """Return the recipe with the best trial's settings, or as written where nothing was searched.
 
-    It is complete and no longer says how it was found: a new search that ends with the same
-    settings retrains nothing.
+    The result is complete and does not record how it was found: a new search that ends with the
+    same settings retrains nothing.
+
+    Raises:
+        UserError: every trial has diverged.
     """
-    settings = min(trials, key=lambda t: t.value).settings if trials else {}
+    best = min(trials, key=lambda t: t.value, default=None)
+    if best and math.isinf(best.value):
+        raise UserError("every trial has diverged; search lower values of training.lr")
+    settings = best.settings if best else {}
     return override(recipe, settings).model_copy(update={"search": None})
 
 
@@ -74,7 +83,7 @@ def distribution(axis: Range | Choices) -> BaseDistribution:
 
 
 def _written(recipe: Recipe) -> Settings:
-    """The recipe's own values, where they lie within the space."""
+    """Return the recipe's own values, where they lie within the search space."""
     assert recipe.search is not None
     values = {key: _value(recipe, key) for key in recipe.search.space}
     return {

@@ -1,15 +1,17 @@
-"""Trials as fits, each in a process of its own on fixed settings."""
+"""Trials as fits, each in a process of its own with fixed settings."""
 
 import math
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from pipeline.errors import UserError
-from pipeline.params import Params, Value, override
-from pipeline.spool import Spool
-from pipeline.training.job import Job
-from pipeline.training.start import FitError, FitProcess
+from pipeline.config.params import Params
+from pipeline.config.recipes import override
+from pipeline.config.types import Value
+from pipeline.core.errors import UserError
+from pipeline.core.run_log import Spool
+from pipeline.execution.fit_process import Diverged, FitError, FitProcess
+from pipeline.execution.job import Job
 
 Settings = dict[str, Value]
 
@@ -17,19 +19,18 @@ Settings = dict[str, Value]
 def trial(
     params: Params, recipe: str, number: int, settings: Settings, *, spool: Spool, scratch: Path
 ) -> Job:
-    """Describe the fit of one trial: one device, one thread, as trials share the machine.
+    """Describe the fit of one trial: one device and one thread, as trials share the machine.
 
     Raises:
         UserError: the recipe does not allow these settings.
     """
     search = params.recipes[recipe].search
     assert search is not None
-    alone = {"threads": 1, "loader_workers": 0}
     return Job(
         title=f"search {recipe} trial {number}",
         recipe=override(params.recipes[recipe], {**settings, "training.epochs": search.epochs}),
         task=params.task,
-        hardware=params.hardware.on_one_device().model_copy(update=alone),
+        hardware=params.hardware.on_one_device().model_copy(update={"threads": 1}),
         seed=search.seed,
         folder=f"{scratch / spool.folder.name}",
         spool=f"{spool.folder}",
@@ -37,13 +38,14 @@ def trial(
 
 
 def run_together(jobs: Mapping[str, Job], monitor: str) -> list[float]:
-    """Train all jobs at once; return the best figure of each, in order.
+    """Train all jobs at once and return the best metric of each, in order.
 
-    However this ends, no trial goes on.
+    No trial outlives this call. A trial that diverges has the value infinity and does not end the
+    search.
 
     Args:
-        jobs: by what an error is to call them.
-        monitor: the figure's name.
+        jobs: the fits, by the name that an error gives them.
+        monitor: the name of the metric.
 
     Raises:
         UserError: a trial refused its settings, or ended in another way.
@@ -53,15 +55,26 @@ def run_together(jobs: Mapping[str, Job], monitor: str) -> list[float]:
             called: stack.enter_context(FitProcess(job, Path(job.folder) / "job.json"))
             for called, job in jobs.items()
         }
-        for called, process in started.items():
-            try:
-                process.wait()
-            except (UserError, FitError) as error:
-                raise UserError(f"{called}: {error}") from None
-    return [best(Spool(Path(job.spool)), monitor) for job in jobs.values()]
+        return [
+            best(Spool(Path(job.spool)), monitor)
+            if _ends_well(called, started[called])
+            else math.inf
+            for called, job in jobs.items()
+        ]
+
+
+def _ends_well(called: str, process: FitProcess) -> bool:
+    """Wait for a trial, and return False if it has diverged."""
+    try:
+        process.wait()
+    except Diverged as error:
+        print(f"{called}: {error}; the search goes on", flush=True)
+        return False
+    except (UserError, FitError) as error:
+        raise UserError(f"{called}: {error}") from None
+    return True
 
 
 def best(spool: Spool, monitor: str) -> float:
-    """The lowest finite figure of an epoch; infinite for a trial that diverged from the start."""
-    values = (figure.value for figure in spool.figures() if figure.name == monitor)
-    return min(filter(math.isfinite, values), default=math.inf)
+    """Return the lowest value of the metric over all epochs."""
+    return min(figure.value for figure in spool.figures() if figure.name == monitor)

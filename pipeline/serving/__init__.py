@@ -1,1 +1,1 @@
-"""The ensemble as an MLflow model."""
+"""The ensemble packaged as an MLflow model."""

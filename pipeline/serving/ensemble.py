@@ -1,4 +1,4 @@
-"""The deployed ensemble: raw images in, calibrated predictions out. Knows no MLflow."""
+"""The deployed ensemble, from raw images to calibrated predictions; independent of MLflow."""
 
 import base64
 from pathlib import Path
@@ -6,20 +6,21 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from pipeline.artifacts import Card, read_json
-from pipeline.component import Component, load
-from pipeline.decision import Decision
-from pipeline.ensembling._combiner import Combiner
-from pipeline.images import BadImage, decode, fit
-from pipeline.params import Views
-from pipeline.predicting import Member, choose_device
-from pipeline.space import Kind
+from pipeline.config.prediction import Views
+from pipeline.core.artifacts import Card
+from pipeline.core.component import Component, load
+from pipeline.core.files import read_json
+from pipeline.ensembling.combiner import Combiner
+from pipeline.ensembling.decisions import Decision
+from pipeline.ensembling.prediction_type import Kind
+from pipeline.images.decode import BadImage, decode, fit
+from pipeline.prediction.member import Member, choose_device
 
 Raw = np.ndarray | bytes | str | Path
 
 
 class Ensemble:
-    """Members, the rule that combines them, and the card of the data they learned from."""
+    """Members, the combiner, and the card of the data they learned from."""
 
     def __init__(self, members: dict[str, Member], combiner: Combiner, card: Card, task: str):
         self._members, self._combiner, self._card = members, combiner, card
@@ -38,7 +39,7 @@ class Ensemble:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the classes, the labels or the values."""
+        """The names of the classes, labels or values."""
         return self._card.classes
 
     @property
@@ -47,15 +48,17 @@ class Ensemble:
 
     @property
     def decision(self) -> Decision:
-        """How to answer, as validation chose it."""
+        """The decision rule chosen on validation."""
         return self._combiner.decision
 
     def predictions(self, images: list[Raw]) -> np.ndarray:
-        """Calibrated predictions for each image: log-probabilities `n k` of classes or `n k 2` of
-        labels (absent, present), or values `n t`.
+        """Return calibrated predictions for each image.
+
+        They are log-probabilities `n k` of classes or `n k 2` of labels (absent, present), or
+        values `n t`.
 
         Raises:
-            ValueError: an image cannot be read; it names its place in the list.
+            ValueError: an image cannot be read; the message gives its position in the list.
         """
         pixels = np.stack([self._pixels(image, i) for i, image in enumerate(images)])
         predicted = {
@@ -65,7 +68,7 @@ class Ensemble:
         return self._combiner(predicted)
 
     def _pixels(self, image: Raw, place: int) -> UInt8[np.ndarray, "h w c"]:
-        """As preprocessing made them: decoded and fitted by the same code."""
+        """Decode and resize an image with the code that preprocessing used."""
         shape = self._card.image_shape
         try:
             given = image if isinstance(image, np.ndarray) else decode(_bytes(image), shape[:2])
@@ -75,7 +78,7 @@ class Ensemble:
 
 
 def _bytes(image: bytes | str | Path) -> bytes:
-    """A file's bytes, a path, or (from a JSON request) base64 of a file's bytes."""
+    """Return a file's bytes, given as such, as a path, or as base64 (from a JSON request)."""
     if isinstance(image, bytes):
         return image
     if Path(image).is_file():
@@ -87,7 +90,7 @@ def _bytes(image: bytes | str | Path) -> bytes:
 
 
 def _as_pixels(image: np.ndarray) -> UInt8[np.ndarray, "h w c"]:
-    """Whole numbers 0..255 of any type, as JSON requests bring them; transparency is ignored."""
+    """Accept integers 0..255 of any type, as JSON requests contain; transparency is ignored."""
     pixels = image[..., None] if image.ndim == 2 else image
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4):
         raise ValueError(f"shape {image.shape}; allowed height, width[, 1, 3 or 4]")

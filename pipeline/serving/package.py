@@ -1,4 +1,4 @@
-"""Write the ensemble as an MLflow model that loads anywhere and is the same bytes every time."""
+"""Write the ensemble as an MLflow model that loads anywhere and has reproducible bytes."""
 
 import logging
 import os
@@ -11,11 +11,12 @@ os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", MLFLOW_ENABLE_ARTIFACTS_PROGR
 from ruamel.yaml import YAML
 
 import pipeline
-from pipeline.artifacts import Layout, write_json
-from pipeline.ensembling._combiner import Combiner
-from pipeline.graph import content_hash
-from pipeline.params import Params
-from pipeline.predicting import folder_of
+from pipeline.config.params import Params
+from pipeline.core.dvcfile import content_hash
+from pipeline.core.files import write_json
+from pipeline.core.paths import Layout
+from pipeline.ensembling.combiner import Combiner
+from pipeline.prediction.member import folder_of
 
 NEEDED = (
     "jaxtyping",
@@ -36,7 +37,7 @@ NEEDED = (
 def package(
     inputs: Layout, combiner: Combiner, params: Params, scratch: Path, target: Path
 ) -> None:
-    """Collect the members that count, and write the model to `target`."""
+    """Collect the members that contribute, and write the model to `target`."""
     ensemble = scratch / "ensemble"
     combiner = combiner.without_idle()
     combiner.save(ensemble / "combiner.json")
@@ -55,9 +56,9 @@ def package(
 
 
 def _save(target: Path, code: Path, ensemble: Path) -> None:
-    from mlflow.pyfunc import save_model  # 1 s to import
+    from mlflow.pyfunc import save_model  # takes 1 s to import
 
-    # It would like a signature, which would allow arrays alone and fix their size.
+    # MLflow asks for a signature, but that would allow arrays alone and fix their size.
     logging.getLogger("mlflow.pyfunc").setLevel(logging.ERROR)
     save_model(
         target,
@@ -69,7 +70,7 @@ def _save(target: Path, code: Path, ensemble: Path) -> None:
 
 
 def _without_chance(path: Path, fingerprint: str) -> None:
-    """MLflow writes a random id, the time and a path: replace them by what the content decides."""
+    """Replace the random id, the time and the path that MLflow writes by reproducible values."""
     yaml = YAML()
     tree = yaml.load(path.read_text())
     function = tree["flavors"]["python_function"]

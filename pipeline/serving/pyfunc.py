@@ -1,4 +1,4 @@
-"""The MLflow face of the ensemble: MLflow runs this file when it loads the model."""
+"""The MLflow interface of the ensemble: MLflow runs this file when it loads the model."""
 
 from pathlib import Path
 from typing import Any

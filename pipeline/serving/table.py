@@ -1,4 +1,4 @@
-"""The answers of a deployed ensemble as a table."""
+"""The predictions of a deployed ensemble as a table."""
 
 from collections.abc import Sequence
 
@@ -6,21 +6,21 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from pipeline.decision import Decision
-from pipeline.space import Kind
+from pipeline.ensembling.decisions import Decision
+from pipeline.ensembling.prediction_type import Kind
 
 
 def tabulate(
     predictions: np.ndarray, kind: Kind, names: Sequence[str], decision: Decision
 ) -> pd.DataFrame:
-    """A row an image, with the answer first.
+    """Return one row for each image, with the decision first.
 
     - classes: `class`, and the probability of each class under its name;
     - labels: `labels`, a list, and the probability of each label under its name;
-    - values: each under its name, with NAME_low and NAME_high around it.
+    - values: each value under its name, with NAME_low and NAME_high around it.
 
     Args:
-        predictions: calibrated, see pipeline.space.
+        predictions: calibrated, see pipeline.ensembling.prediction_type.
     """
     if kind == "values":
         return _with_intervals(predictions, names, np.array(decision.half_widths))

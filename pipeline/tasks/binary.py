@@ -1,13 +1,13 @@
-"""One of two classes for each image, told apart by one logit: that of the second class."""
+"""Binary classification: one of two classes per image, from the logit of the second class."""
 
 from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float
 
-from pipeline.component import Component
-from pipeline.errors import UserError
-from pipeline.tasks.multiclass import scores
+from pipeline.core.component import Component
+from pipeline.core.errors import UserError
+from pipeline.tasks.shared.classes import scores
 
 __all__ = ["Params", "num_outputs", "predictions", "scores"]
 
@@ -21,10 +21,10 @@ class Params(Component):
 
 
 def num_outputs(num_classes: int) -> int:
-    """One.
+    """Return 1, the number of logits.
 
     Raises:
-        UserError: there are not two classes.
+        UserError: the number of classes is not two.
     """
     if num_classes != 2:
         raise UserError(
@@ -35,7 +35,7 @@ def num_outputs(num_classes: int) -> int:
 
 
 def predictions(logits: Float[np.ndarray, "*m n 1"]) -> Float[np.ndarray, "*m n 2"]:
-    """Log-probabilities of both classes, in float64: all that follows is as in multiclass."""
+    """Return log-probabilities of both classes, in float64, in the form of a multiclass task."""
     logit = np.asarray(logits, np.float64)
     log_p: np.ndarray = -np.logaddexp(0, np.concatenate([logit, -logit], axis=-1))
     return log_p

@@ -1,11 +1,14 @@
-"""One class for each image, out of k ≥ 2."""
+"""Multiclass classification: one of k ≥ 2 classes per image."""
 
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from pipeline.component import Component
+from pipeline.core.component import Component
+from pipeline.tasks.shared.classes import scores
+
+__all__ = ["Params", "num_outputs", "predictions", "scores"]
 
 
 class Params(Component):
@@ -17,23 +20,13 @@ class Params(Component):
 
 
 def num_outputs(num_classes: int) -> int:
-    """One logit a class."""
+    """Return one logit per class."""
     return num_classes
 
 
 def predictions(logits: Float[np.ndarray, "*m n k"]) -> Float[np.ndarray, "*m n k"]:
-    """Log of the softmax, in float64 so that a confident wrong answer stays finite."""
+    """Return the log-softmax, in float64 so that a confident wrong prediction stays finite."""
     logits = np.asarray(logits, np.float64)
     shifted = logits - logits.max(axis=-1, keepdims=True)
     log_p: np.ndarray = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return log_p
-
-
-def scores(
-    log_p: Float[np.ndarray, "n k"], targets: Int[np.ndarray, " n"]
-) -> dict[str, Float[np.ndarray, " n"]]:
-    """Per-sample figures whose mean training watches: log-loss (nats) and accuracy (0 or 1)."""
-    return {
-        "log_loss": -log_p[np.arange(len(targets)), targets],
-        "accuracy": (log_p.argmax(axis=-1) == targets).astype(np.float64),
-    }

@@ -1,11 +1,11 @@
-"""Any number of k labels for each image, also none."""
+"""Multilabel classification: any number of k labels per image, including none."""
 
 from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from pipeline.component import Component
+from pipeline.core.component import Component
 
 
 class Params(Component):
@@ -17,14 +17,15 @@ class Params(Component):
 
 
 def num_outputs(num_classes: int) -> int:
-    """One logit a label."""
+    """Return one logit per label."""
     return num_classes
 
 
 def predictions(logits: Float[np.ndarray, "*m n k"]) -> Float[np.ndarray, "*m n k 2"]:
-    """For each label the log-probabilities that it is not there and that it is, in float64.
+    """Return the log-probabilities that each label is absent and present, in float64.
 
-    Both are kept: from the log of a probability near 1, that of the other is lost in rounding.
+    Both are kept: from the log of a probability near 1, that of the other would be lost in
+    rounding.
     """
     logits = np.asarray(logits, np.float64)
     log_p: np.ndarray = -np.logaddexp(0, np.stack([logits, -logits], axis=-1))
@@ -34,10 +35,10 @@ def predictions(logits: Float[np.ndarray, "*m n k"]) -> Float[np.ndarray, "*m n 
 def scores(
     log_p: Float[np.ndarray, "n k 2"], targets: Bool[np.ndarray, "n k"]
 ) -> dict[str, Float[np.ndarray, " n"]]:
-    """Per-sample figures whose mean training watches.
+    """Return per-sample metrics, whose mean training watches.
 
-    Log-loss is the mean over the labels, in nats; Hamming loss is the share of labels that are
-    wrong; subset accuracy is 1 where none is.
+    Log-loss is the mean over the labels, in nats; Hamming loss is the share of wrong labels; subset
+    accuracy is 1 if no label is wrong.
     """
     true = np.take_along_axis(log_p, targets[..., None].astype(np.intp), axis=-1)[..., 0]
     wrong = (log_p[..., 1] > log_p[..., 0]) != targets

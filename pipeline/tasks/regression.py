@@ -1,7 +1,7 @@
-"""One number or several for each image.
+"""Regression: one or several numbers per image.
 
-The network learns them standardised, as they are then alike in size whatever their units. Their
-mean and standard deviation over train stand in the card of the data, and travel with the model.
+The network learns standardised values, so that all have a similar size whatever their units. Their
+mean and standard deviation over train are in the card of the data, and travel with the model.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float
 
-from pipeline.component import Component
+from pipeline.core.component import Component
 
 
 class Params(Component):
@@ -22,17 +22,17 @@ class Params(Component):
 
 
 def num_outputs(num_classes: int) -> int:
-    """One output a value; the names of the values stand where a card has classes."""
+    """Return one output per value; a card lists the names of the values as its classes."""
     return num_classes
 
 
 def predictions(
     logits: Float[np.ndarray, "*m n t"], mean: Sequence[float], std: Sequence[float]
 ) -> Float[np.ndarray, "*m n t"]:
-    """Values in their own units, in float64.
+    """Return values in their own units, in float64.
 
     Args:
-        mean: of each value over train; `std` likewise.
+        mean: the mean of each value over train; `std` likewise.
     """
     values: np.ndarray = np.asarray(logits, np.float64) * std + mean
     return values
@@ -41,13 +41,13 @@ def predictions(
 def scores(
     values: Float[np.ndarray, "n t"],
     targets: Float[np.ndarray, "n t"],
-    mean: Sequence[float],  # noqa: ARG001  # the second half of what the card knows
+    mean: Sequence[float],  # noqa: ARG001  # the second half of the scale
     std: Sequence[float],
 ) -> dict[str, Float[np.ndarray, " n"]]:
-    """Per-sample figures whose mean training watches: squared and absolute errors.
+    """Return per-sample metrics, whose mean training watches: squared and absolute errors.
 
-    In standard deviations of train, and means over the values, so that each value counts alike. A
-    standardised_mse of 1 is as bad as always answering with the mean of train.
+    They are in standard deviations of train, averaged over the values, so that each value counts
+    equally. A standardised_mse of 1 is no better than always predicting the mean of train.
     """
     errors = (values - targets) / std
     return {

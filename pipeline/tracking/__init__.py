@@ -1,1 +1,1 @@
-"""The MLflow mirror of what the stages spool; the door to mlflow is `store`."""
+"""The MLflow mirror of what the stages record; only `store` imports mlflow."""

@@ -1,22 +1,22 @@
-"""The process behind `spool.Follower`: `python -m pipeline.tracking.follow FOLDER`."""
+"""The process behind `run_log.Follower`: `python -m pipeline.tracking.follow FOLDER`."""
 
 import select
 import signal
 import sys
 from pathlib import Path
 
-from pipeline.spool import LAST
+from pipeline.core.run_log import LAST
 from pipeline.tracking.mirror import Mirror
 
 POLL_S = 1.0
 
 
 def main(folder: Path) -> None:
-    """Push figures as they are written, until standard input says how the stage ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the stage says when to stop
+    """Push metrics as they are written, until standard input says how the stage ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the stage decides when to stop
     try:
         _follow(folder)
-    except Exception as error:  # whatever the server does, the stage goes on
+    except Exception as error:  # a failing server must not stop the stage
         first_line = str(error).strip().split("\n")[0][:200]
         print(
             f"tracking: {first_line}; figures are kept in artifacts/runs, "
@@ -36,7 +36,7 @@ def _follow(folder: Path) -> None:
     if word != "FINISHED":
         mirror.end(run_id, word or "KILLED")
     elif Path(final).name in LAST:
-        mirror.sync()  # everything that a server has missed comes back
+        mirror.sync()  # also pushes whatever the server has missed earlier
     else:
         mirror.publish(Path(final))
 

@@ -1,7 +1,7 @@
-"""Brings MLflow to the state of the artifacts: one run a stage entry, under one parent a state.
+"""Mirrors the artifacts in MLflow: one run for each stage entry, one parent run for each state.
 
-A state is parameters, code and data together. A run that two states share is one run, and
-stands under the newer; the parent's `runs.json` names all runs of its state.
+A state is parameters, code and data together. A run that two states share exists once, under the
+newer one; the parent's `runs.json` names all runs of its state.
 """
 
 import subprocess
@@ -11,25 +11,28 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from pipeline import graph, params
-from pipeline.artifacts import Card, Layout, read_json
-from pipeline.spool import METRICS_FILE, RUN_FILE, Spool
+from pipeline.config.load import parse_params
+from pipeline.core import dvcfile as graph
+from pipeline.core.artifacts import Card
+from pipeline.core.files import read_json, read_yaml
+from pipeline.core.paths import Layout
+from pipeline.core.run_log import METRICS_FILE, RUN_FILE, Spool
 from pipeline.tracking.store import Store
 
 GIT = ("git", "--no-optional-locks")
 CODE = ("pipeline", "stages", "dvc.yaml")
-# What is copied to MLflow, and up to how many bytes; all else is pointed to.
+# What is copied to MLflow, and up to how many bytes; everything else is linked.
 SHOWN_BYTES = {".png": 2e6, ".json": 2e6, ".csv": 2e6, ".html": 20e6}
-PUSHED = "convoy.pushed"  # all figures of a run, once they are there: a call for each is saved
-ENSEMBLES = "convoy.ensembles"  # DVC's hash of them: by it a commit is found again
+PUSHED = "convoy.pushed"  # marks a run whose metrics are complete, which saves a call for each
+ENSEMBLES = "convoy.ensembles"  # DVC's hash of the ensembles, by which a commit is found
 
 
 class Mirror:
-    """The artifacts of the working directory, as seen in MLflow."""
+    """The artifacts of the working directory as MLflow runs."""
 
     def __init__(self) -> None:
-        self._tree = params.read(Path("params.yaml"))
-        self._settings = params.parse(self._tree, "params.yaml").tracking
+        self._tree = read_yaml(Path("params.yaml"))
+        self._settings = parse_params(self._tree, "params.yaml").tracking
         self._store = Store(self._settings.experiment)
         self._parent_id: str | None = None
 
@@ -49,29 +52,29 @@ class Mirror:
         return run_id
 
     def known(self, run_id: str) -> set[tuple[str, int]]:
-        """The (name, step) of every figure the run already has."""
+        """Return the (name, step) of every metric that the run already has."""
         return self._store.known(run_id)
 
     def push_new(
         self, run_id: str, folder: Path, known: set[tuple[str, int]], time_s: float | None = None
     ) -> None:
-        """Push the figures in `folder` that are not yet `known`, and add them to it."""
+        """Push the metrics in `folder` that are not yet `known`, and add them to `known`."""
         new = [f for f in Spool(folder).figures() if (f.name, f.step) not in known]
         self._store.push(run_id, new, time_s)
         known |= {(f.name, f.step) for f in new}
 
     def end(self, run_id: str, status: str, end_s: float | None = None) -> None:
-        """Close a run, and the state it is part of: a state is as its last run ended."""
+        """Close a run and the state it belongs to: a state has the status of its last run."""
         self._store.end(run_id, status, end_s)
         parent_id = self.parent()
         if parent_id:
             self._store.end(parent_id, status)
 
     def publish(self, folder: Path, parent_id: str | None = None) -> dict[str, str]:
-        """Mirror a finished run and the runs nested in it; returns their ids by name.
+        """Mirror a finished run and its nested runs; return their ids by name.
 
         Raises:
-            TrackingError: the server did not take it; nothing is lost, call it again later.
+            TrackingError: the server did not accept it; nothing is lost, call this again later.
         """
         identity = read_json(folder / RUN_FILE)
         run_id = self.begin(folder, parent_id)
@@ -87,7 +90,7 @@ class Mirror:
         return ids
 
     def sync(self) -> int:
-        """Mirror every entry of the pipeline that has been run; returns the number of runs."""
+        """Mirror every entry of the pipeline that has been run; return the number of runs."""
         entries = graph.entries(self._tree)
         folders = [Layout().runs / entry.name for entry in entries]
         present = [folder for folder in folders if (folder / RUN_FILE).is_file()]
@@ -111,7 +114,7 @@ class Mirror:
 
     @contextmanager
     def _once(self, run_id: str, folder: Path) -> Iterator[bool]:
-        """Whether the figures in `folder` are new to a run; afterwards they no longer are."""
+        """Yield whether the metrics in `folder` are new to a run; then mark them as pushed."""
         content = graph.content_hash(folder / METRICS_FILE)
         is_new = self._store.tag(run_id, PUSHED) != content
         yield is_new
@@ -119,7 +122,7 @@ class Mirror:
             self._store.describe(run_id, {}, {PUSHED: content})
 
     def parent(self) -> str | None:
-        """The run of this state of the pipeline; None before preprocess has told its data."""
+        """Return the run of this state of the pipeline; None before its data is preprocessed."""
         if self._parent_id or not Layout().card.is_file():
             return self._parent_id
         data = Card.load(Layout().card).fingerprint
@@ -132,7 +135,7 @@ class Mirror:
         return self._parent_id
 
     def _attach(self, run_id: str, identity: dict[str, Any]) -> None:
-        """Copy what one looks at, point to the rest, and register a packaged model."""
+        """Copy small artifacts, link the others, and register a packaged model."""
         outs = [Path(out) for out in identity["outs"] if Path(out).exists()]
         if outs:
             pointers = {str(out): f"sha256:{graph.content_hash(out)}" for out in outs}
@@ -150,7 +153,7 @@ class Mirror:
 
 
 def _revision() -> dict[str, str]:
-    """The commit that is checked out, and whether the files are those of the commit."""
+    """Return the commit that is checked out, and whether the files are as committed."""
     try:
         commit, changes = (
             subprocess.run([*GIT, *command], check=True, capture_output=True, text=True).stdout

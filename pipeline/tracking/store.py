@@ -1,4 +1,4 @@
-"""The door to mlflow: writes runs, and never reads one back for a result.
+"""Writes runs to MLflow, and never reads a result back; no other file imports mlflow.
 
 A run is found by its fingerprint, so pushing the same run twice leaves one run.
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 os.environ.update(
     MLFLOW_DISABLE_TELEMETRY="true",
-    # A dead server must cost seconds: by default one call may block for minutes.
+    # A dead server must cost seconds only: by default one call may block for minutes.
     MLFLOW_HTTP_REQUEST_MAX_RETRIES=os.environ.get("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1"),
     MLFLOW_HTTP_REQUEST_TIMEOUT=os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT", "5"),
 )
@@ -23,13 +23,13 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
-from pipeline.spool import Figure
+from pipeline.core.run_log import Figure
 
 FINGERPRINT = "convoy.fingerprint"
-BATCH = 1000  # the most metrics that one call of the server's interface takes
-PARAM_CHARS = 6000  # the same for the length of a parameter
+BATCH = 1000  # the most metrics in one call to the server
+PARAM_CHARS = 6000  # the longest parameter value
 ROOT = Path(str(Path.cwd()).split("/.dvc/tmp/")[0])
-"""The repository, also inside a temporary DVC workspace: one database for all of them."""
+"""The repository, even from a temporary DVC workspace: all of them share one database."""
 
 TrackingError = MlflowException
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
@@ -37,22 +37,22 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def uri() -> str:
-    """`MLFLOW_TRACKING_URI`, or the sqlite file in the repository, by absolute path."""
+    """Return `MLFLOW_TRACKING_URI`, or the absolute path of the repository's sqlite file."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{ROOT / 'mlflow.db'}"
 
 
 class Store:
-    """One experiment of a tracking server or a local database."""
+    """One experiment on a tracking server or in a local database."""
 
     def __init__(self, experiment: str) -> None:
-        # Two processes that create or upgrade one sqlite file break it; the lock orders them.
+        # Two processes that create or upgrade one sqlite file corrupt it; the lock serialises them.
         with _locked():
             self._client = MlflowClient(tracking_uri=uri(), registry_uri=uri())
             self._experiment_id = self._find_experiment(experiment)
 
     @property
     def page(self) -> str:
-        """Where the pages of a server show the runs."""
+        """Return the URL fragment of the page that lists the runs."""
         return f"/#/experiments/{self._experiment_id}/runs?workflowType=machine_learning"
 
     def begin(
@@ -62,7 +62,7 @@ class Store:
         parent_id: str | None = None,
         start_s: float | None = None,
     ) -> str:
-        """The id of the run with this fingerprint, created where there is none; now RUNNING."""
+        """Find or create the run with this fingerprint, set it RUNNING, and return its id."""
         with _locked():
             run_id = self._find(fingerprint)
             if run_id is None:
@@ -81,18 +81,18 @@ class Store:
         self._client.log_batch(run_id, params=items, tags=[RunTag(k, v) for k, v in tags.items()])
 
     def known(self, run_id: str) -> set[tuple[str, int]]:
-        """The (name, step) of every figure the run already has."""
+        """Return the (name, step) of every metric that the run already has."""
         names = self._client.get_run(run_id).data.metrics
         histories = (self._client.get_metric_history(run_id, name) for name in names)
         return {(metric.key, metric.step) for history in histories for metric in history}
 
     def tag(self, run_id: str, name: str) -> str | None:
-        """What a run is marked with."""
+        """Return the value of a run's tag."""
         found: str | None = self._client.get_run(run_id).data.tags.get(name)
         return found
 
     def tags_of_state(self, run_id: str) -> dict[str, str]:
-        """Tags of the run at the top of those that a run is nested in.
+        """Return the tags of the outermost run that a run is nested in.
 
         Raises:
             TrackingError: there is no such run, or no server.
@@ -117,11 +117,11 @@ class Store:
         self._client.log_dict(run_id, tree, name)
 
     def end(self, run_id: str, status: str, end_s: float | None = None) -> None:
-        """`status` is FINISHED, FAILED or KILLED."""
+        """End a run; `status` is FINISHED, FAILED or KILLED."""
         self._client.set_terminated(run_id, status, round((end_s or time.time()) * 1000))
 
     def register(self, name: str, run_id: str, fingerprint: str) -> None:
-        """A version of the registered model `name` from the run's `model`; once a fingerprint."""
+        """Register the run's `model` as a version of `name`, once for each fingerprint."""
         if not self._client.search_registered_models(f"name = '{name}'"):
             self._client.create_registered_model(name)
         versions = self._client.search_model_versions(f"name = '{name}'")
@@ -140,7 +140,7 @@ class Store:
             return str(found.experiment_id)
         local = uri().startswith("sqlite")
         folder = (ROOT / "mlartifacts").as_uri() if local else None
-        # Without its kind the pages open on a view for language models, which hides the runs.
+        # Without a kind, the pages open in a view for language models, which hides the runs.
         kind = {"mlflow.experimentKind": "custom_model_development"}
         return str(self._client.create_experiment(name, artifact_location=folder, tags=kind))
 

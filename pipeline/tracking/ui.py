@@ -1,4 +1,4 @@
-"""The MLflow pages on a free loopback port, with two processes in place of fifteen."""
+"""The MLflow pages on a free loopback port, with two processes instead of fifteen."""
 
 import os
 import socket
@@ -9,7 +9,7 @@ from pipeline.tracking.store import ROOT, uri
 
 
 def serve(page: str, port: int | None) -> int:
-    """Serve and print the address of `page`, until interrupted; returns the exit status."""
+    """Serve `page` and print its address, until interrupted; return the exit status."""
     if uri().startswith("http"):
         print(f"MLflow: {uri()}{page}  (MLFLOW_TRACKING_URI names this server; it is not ours)")
         return 0

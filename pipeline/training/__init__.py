@@ -1,1 +1,1 @@
-"""One Lightning fit, on one or many devices; the door to lightning and torch.distributed."""
+"""Training with Lightning on one or many devices; no other folder imports lightning."""

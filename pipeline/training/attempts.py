@@ -1,16 +1,17 @@
-"""What attempts at a fit have found out, for the next one, which goes on from the last checkpoint.
+"""What an attempt at a fit has learned for the next one, which resumes from the last checkpoint.
 
-A step that was broken off has moved the statistics of batch norm and perhaps the optimiser, and
-other devices wait for it in vain. So nothing is mended in place: all processes of the fit begin
-anew, with smaller parts of a batch where the device's memory was too small, or from the last
-epoch's end with half the learning rate where the loss was not finite.
+A step that was interrupted has changed the statistics of batch norm and perhaps the optimiser, and
+other devices wait for it in vain. So nothing is repaired in place: all processes of the fit start
+again, with smaller parts of a batch where the device ran out of memory, or from the end of the last
+epoch with half the learning rate where the loss was not finite.
 """
 
 from pathlib import Path
 
-from pipeline.artifacts import write_whole
-from pipeline.component import Strict
-from pipeline.errors import UserError
+from pipeline.core.component import Strict
+from pipeline.core.errors import UserError
+from pipeline.core.files import write_whole
+from pipeline.execution.fit_process import Diverged
 from pipeline.training.checkpoint import MIDDLE, damaged
 
 FILE = "attempts.json"
@@ -18,20 +19,20 @@ MOST_RECOVERIES = 5
 
 
 class Again(Exception):  # noqa: N818  # no error: the fit goes on
-    """The fit has to be started again, for the reason that it says."""
+    """The fit has to be started again; the message gives the reason."""
 
 
 class Attempts(Strict):
-    """What a fit does otherwise than its recipe says."""
+    """How a fit deviates from its recipe."""
 
     num_parts: int | None = None
-    """Parts of a batch that are computed one after the other; None: as the recipe says."""
+    """The number of parts of a batch computed one after the other; None: as in the recipe."""
     lr_scale: float = 1.0
-    """What all learning rates are multiplied by."""
+    """The factor of all learning rates."""
 
     @classmethod
     def load(cls, folder: Path) -> "Attempts":
-        """Read what the attempts before have left in the fit's folder.
+        """Read what earlier attempts have left in the fit's folder.
 
         Raises:
             UserError: the file is damaged.
@@ -45,15 +46,15 @@ class Attempts(Strict):
             raise damaged(path) from None
 
     def save(self, folder: Path) -> None:
-        """Leave it in the fit's folder for the next attempt."""
+        """Write it to the fit's folder for the next attempt."""
         write_whole(folder / FILE, self.model_dump_json())
 
 
 def shrink(folder: Path, num_parts: int, share: int) -> Again:
-    """Have the next attempt compute smaller parts of the `share` images of one device.
+    """Have the next attempt split one device's `share` images of a batch into smaller parts.
 
     Raises:
-        UserError: a part is one image already.
+        UserError: a part is a single image already.
     """
     more = more_parts(num_parts, share)
     Attempts.load(folder).model_copy(update={"num_parts": more}).save(folder)
@@ -65,23 +66,23 @@ def shrink(folder: Path, num_parts: int, share: int) -> Again:
 
 
 def slow_down(folder: Path, diverged: str, *, may_recover: bool) -> Again:
-    """Have the next attempt go back to the last epoch's end and on at half the rate.
+    """Have the next attempt resume from the last epoch's end with half the learning rate.
 
     Args:
-        diverged: in which step the loss was not finite.
+        diverged: a message that names the step whose loss was not finite.
 
     Raises:
-        UserError: the recipe does not allow it, or the rate was halved often enough.
+        Diverged: the recipe does not allow it, or the rate was halved too often already.
     """
     attempts = Attempts.load(folder)
     scale = attempts.lr_scale / 2
     if not may_recover:
-        raise UserError(f"{diverged}; lower lr, or set training.on_divergence: recover")
+        raise Diverged(f"{diverged}; lower lr, or set training.on_divergence: recover")
     if scale < 0.5**MOST_RECOVERIES:
-        raise UserError(f"{diverged}, with the rate halved {MOST_RECOVERIES} times; lower lr")
-    (folder / MIDDLE).unlink(missing_ok=True)  # first: a kill in between changes nothing then
+        raise Diverged(f"{diverged}, with the rate halved {MOST_RECOVERIES} times; lower lr")
+    (folder / MIDDLE).unlink(missing_ok=True)  # first: if killed in between, nothing has changed
     attempts.model_copy(update={"lr_scale": scale}).save(folder)
-    return Again(f"{diverged}; back to the end of the epoch before, learning rate × {scale:g}")
+    return Again(f"{diverged}; back to the end of the previous epoch, learning rate × {scale:g}")
 
 
 def more_parts(parts: int, share: int) -> int:

@@ -1,7 +1,7 @@
-"""Means of a network's weights over training, which are often better than the last ones.
+"""Averages of a network's weights over training, which often generalise better than the last ones.
 
-EMA is updated at every step, SWA at the ends of the last epochs. Both are one running mean, with
-another weight for what is new.
+EMA is updated at every step, SWA at the end of each of the last epochs. Both are one running mean
+that differs only in the weight of the new values.
 """
 
 import math
@@ -12,14 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from pipeline import optimisation as settings
+from pipeline.config import optimisation as settings
 from pipeline.training.sharding import cut, local, whole
 
 
 class Mean:
     """A running mean of the weights and floating-point buffers of a network.
 
-    It refers to the tensors of `network`: make it when they are on their device, as they will stay.
+    It refers to the tensors of `network`: create it once they are on their final device.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -30,13 +30,13 @@ class Mean:
 
     @torch.no_grad()
     def update(self, weight: float) -> None:
-        """Move to the network's present values by `weight`, in [0, 1]."""
+        """Move the mean towards the network's present values by `weight`, in [0, 1]."""
         torch._foreach_lerp_(local(self._mean), local(self._live), weight)
         self.num_updates += 1
 
     @torch.no_grad()
     def exchange(self) -> None:
-        """Give the network the mean, and keep its values; called again, give them back."""
+        """Swap the network's values with the mean; a second call swaps them back."""
         for mean, live in zip(local(self._mean), local(self._live), strict=True):
             held = live.clone()
             live.copy_(mean)
@@ -53,22 +53,25 @@ class Mean:
 
 
 def ema_weight(chosen: settings.EMA, num_updates: int, steps_per_epoch: int) -> float:
-    """The weight of what is new, after `num_updates` before it.
+    """Return the weight of the new values after `num_updates` earlier updates.
 
-    The mean is then Σ d^(t-i) θ_i / Σ d^(t-i) over the steps i = 1…t: free of the values from
-    before the first step, as in equation 3 of Adam (D. Kingma and J. Ba, 2015).
+    The mean is then Σ d^(t-i) θ_i / Σ d^(t-i) over the steps i = 1…t: independent of the values
+    from before the first step, as in equation 3 of Adam (D. Kingma and J. Ba, 2015).
     """
     decay = math.exp2(-1 / (chosen.half_life_epochs * steps_per_epoch))
     return (1 - decay) / (1 - decay ** (num_updates + 1))
 
 
 def swa_weight(num_updates: int) -> float:
-    """P. Izmailov et al., Averaging Weights Leads to Wider Optima, 2018: all count the same."""
+    """Return the weight of the new values: each update counts the same.
+
+    P. Izmailov et al., Averaging Weights Leads to Wider Optima, 2018.
+    """
     return 1 / (num_updates + 1)
 
 
 def swa_counts(chosen: settings.SWA, epoch: int, num_epochs: int) -> bool:
-    """Whether the end of `epoch`, from 0, belongs to the mean; the last always does."""
+    """Return whether the end of `epoch`, from 0, enters the mean; the last one always does."""
     return epoch >= int(chosen.start * num_epochs)
 
 
@@ -76,9 +79,9 @@ def swa_counts(chosen: settings.SWA, epoch: int, num_epochs: int) -> bool:
 def update_batch_norm(network: nn.Module, batches: Iterable[Tensor]) -> None:
     """Estimate the statistics of batch norm anew, as the mean over `batches` of images.
 
-    A mean of weights has no statistics of its own. torch's `update_bn` would draw dropout, which is
-    off when the statistics are used, and would estimate those of frozen layers as well; here
-    dropout is off, and a batch norm in evaluation mode keeps what it has.
+    Averaged weights have no statistics of their own. torch's `update_bn` would apply dropout, which
+    is off when the statistics are used, and would re-estimate those of frozen layers; here dropout
+    is off, and a batch norm in evaluation mode keeps its statistics.
 
     Raises:
         ValueError: the network is in evaluation mode, as though all of it were frozen.

@@ -1,11 +1,11 @@
-"""Classes of unequal size: weights for the loss, and how often a sample stands in an epoch."""
+"""Class imbalance: class weights for the loss, and resampling of the classes in an epoch."""
 
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from pipeline.artifacts import Targets
+from pipeline.core.artifacts import Targets
 
 Weighting = Literal["inverse", "inverse_sqrt", "effective"]
 Sampling = Literal["natural", "square_root", "balanced"]
@@ -20,10 +20,10 @@ EXPONENT = {"natural": 1.0, "square_root": 0.5, "balanced": 0.0}
 def loss_weights(
     targets: Targets, num_classes: int, rule: Weighting
 ) -> Float[np.ndarray, " {num_classes}"]:
-    """A weight for each class, whose mean over the samples is 1, or for each label.
+    """Return a weight for each class, with mean 1 over the samples, or for each label.
 
-    Every label is asked of every sample, so their mean over the labels is 1. A label that few
-    images have then counts as much as others, where it is there and where it is not.
+    Every label applies to every sample, so the mean over the labels is 1. A label that few images
+    have then counts as much as any other, both where it is present and where it is absent.
     """
     if targets.ndim == 1:
         return class_weights(np.bincount(targets, minlength=num_classes), rule)
@@ -33,7 +33,7 @@ def loss_weights(
 
 
 def class_weights(counts: Int[np.ndarray, " k"], rule: Weighting) -> Float[np.ndarray, " k"]:
-    """A weight for each class; over all samples the weights have mean 1."""
+    """Return a weight for each class; over all samples the weights have mean 1."""
     if counts.min() == 0:
         raise ValueError(f"a class without images has no weight: {counts.tolist()}")
     rules = {
@@ -49,10 +49,10 @@ def class_weights(counts: Int[np.ndarray, " k"], rule: Weighting) -> Float[np.nd
 def resampled(
     counts: Int[np.ndarray, " k"], sampling: Sampling, resampling: Resampling
 ) -> Int[np.ndarray, " k"]:
-    """How many images of each class stand in one epoch; no class is empty.
+    """Return how many images of each class an epoch contains; no class may be empty.
 
-    Shares are as n^1, n^½ or n^0. `over` leaves the largest class as it is and repeats the others;
-    `under` leaves the smallest as it is and takes a part of the others, another in each epoch.
+    Proportions are n^1, n^½ or n^0. `over` keeps the largest class and repeats the others; `under`
+    keeps the smallest and takes a part of the others, a different one in each epoch.
     """
     shares = counts ** EXPONENT[sampling]
     ratio = counts / shares
@@ -64,7 +64,7 @@ def resampled(
 def drawn(
     num: int, wanted: int, generator: np.random.Generator
 ) -> tuple[Int[np.ndarray, " w"], Int[np.ndarray, " w"]]:
-    """`wanted` of `num` samples, each as often as any other or once more; which, and its copy."""
+    """Draw `wanted` of `num` samples, each equally often or once more; return rows and copies."""
     rounds = -(-wanted // num)
     rows = np.concatenate([generator.permutation(num) for _ in range(rounds)])[:wanted]
     copies = np.repeat(np.arange(rounds), num)[:wanted]

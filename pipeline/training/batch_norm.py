@@ -1,7 +1,8 @@
-"""Batch norm whose statistics are those of the global batch, on any device.
+"""Batch norm with the statistics of the global batch, on any device.
 
-Two processes see the statistics that one process would see, so the number of devices changes a
-result only by the order of additions. On a GPU it is torch's SyncBatchNorm, which refuses the CPU.
+Two processes use the same statistics as a single process would, so the number of devices changes a
+result only through the order of additions. On a GPU it is torch's SyncBatchNorm, which does not run
+on the CPU.
 """
 
 from functools import cache
@@ -13,16 +14,16 @@ from pytorch_lightning.plugins import LayerSync
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
 
 PLAIN = (nn.BatchNorm1d, nn.BatchNorm2d)
-WITH_ACTIVATION = "timm.layers.norm_act.BatchNormAct2d"  # drops and activates on its own
+WITH_ACTIVATION = "timm.layers.norm_act.BatchNormAct2d"  # has dropout and activation of its own
 
 
 class GlobalBatchNorm(LayerSync):
-    """Have every batch norm see the images of all processes, which hold equally many each.
+    """Makes every batch norm use the images of all processes, which hold equally many each.
 
-    Layers change their class in place. Converting them, as torch and timm do, would make new ones,
+    Layers change their class in place. A conversion as in torch and timm would create new layers,
     and fails for a layer whose weight is a buffer.
     """
 
@@ -31,20 +32,21 @@ class GlobalBatchNorm(LayerSync):
         self._plain: dict[str, Any] = {}
 
     def apply(self, model: nn.Module) -> nn.Module:
-        """Make every batch norm in `model` global, in place; nothing changes for one process.
+        """Make every batch norm in `model` global, in place; a single process changes nothing.
 
         Raises:
-            UserError: a layer keeps statistics in a way of its own, which would be one device's.
+            UserError: a layer keeps statistics in a way of its own, which would cover one device
+            only.
         """
         self._plain = _plain(model)
         for name, kind in self._plain.items():
             layer: Any = model.get_submodule(name)
             layer.__class__ = self._classes(kind)
-            layer.process_group = None  # SyncBatchNorm's name for all processes
+            layer.process_group = None  # to SyncBatchNorm: all processes
         return model
 
     def revert(self, model: nn.Module) -> nn.Module:
-        """Give the layers that `apply` has changed the class that they had."""
+        """Restore the class of every layer that `apply` has changed."""
         for name, kind in self._plain.items():
             layer: Any = model.get_submodule(name)
             layer.__class__ = kind
@@ -95,7 +97,7 @@ def _world() -> int:
 def _normalised(norm: _BatchNorm, input: Tensor) -> Tensor:
     """Normalise by the mean and variance of all processes (S. Ioffe and C. Szegedy, 2015)."""
     features = input.float()
-    own = [0, *range(2, features.dim())]  # all axes but that of the channels
+    own = [0, *range(2, features.dim())]  # all axes but the channels
     mean: Tensor = _Mean.apply(features.mean(own, keepdim=True))
     centred = features - mean
     variance: Tensor = _Mean.apply(centred.square().mean(own, keepdim=True))
@@ -125,7 +127,7 @@ class _Mean(torch.autograd.Function):
 
 
 def _remember(norm: _BatchNorm, mean: Tensor, variance: Tensor, count: int) -> None:
-    """Update the running statistics as torch does; `count` values a channel were seen."""
+    """Update the running statistics as torch does, after `count` values in each channel."""
     assert norm.running_mean is not None and norm.running_var is not None
     assert norm.num_batches_tracked is not None
     norm.num_batches_tracked += 1

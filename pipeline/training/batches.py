@@ -1,4 +1,4 @@
-"""Batches whose content depends on (seed, epoch) alone, not on workers or devices."""
+"""Batches whose content depends only on (seed, epoch), not on the number of workers or devices."""
 
 from typing import Any, NamedTuple
 
@@ -11,12 +11,12 @@ from torch.utils.data import Dataset
 from pipeline.augmentation import mixing
 from pipeline.augmentation.counter import sample_keys
 from pipeline.augmentation.policy import Augmenter
-from pipeline.packed import Packed
+from pipeline.images.packed import Packed
 from pipeline.training.order import Step
 
 
 class Later(NamedTuple):
-    """What augmentation on the accelerator needs to know of a batch."""
+    """What augmentation on the accelerator needs to know about a batch."""
 
     epoch: int
     keys: np.ndarray
@@ -24,15 +24,15 @@ class Later(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """One device's part of a batch. `other_targets` and `share` where images were mixed."""
+    """One device's part of a batch. `other_targets` and `share` are set where images are mixed."""
 
     images: UInt8[Tensor, "b h w c"]
     targets: Tensor
     other_targets: Tensor | None = None
     share: float = 1.0
-    """Of `targets` in each image; the rest is of `other_targets`."""
+    """The proportion of `targets` in each image; the rest is that of `other_targets`."""
     later: Later | None = None
-    """Where the images are as stored, and the accelerator is to augment them."""
+    """Set where the images are still as stored, and the accelerator is to augment them."""
 
 
 class Block(NamedTuple):
@@ -40,24 +40,24 @@ class Block(NamedTuple):
 
     epoch: int
     first: int
-    """The place of the first one in its epoch."""
+    """The index of the first batch within its epoch."""
     batches: list[Batch]
 
 
 class ValBatch(NamedTuple):
-    """Some images of validation, as they are stored."""
+    """Images of validation, as stored."""
 
     images: UInt8[Tensor, "b h w c"]
     targets: Tensor
     counts: bool
-    """False where the device has no images left and computes for company."""
+    """False where the device has no images left and computes only to keep in step."""
 
 
 class TrainBlocks(Dataset[Block]):
     """Reads, augments and mixes several batches at once.
 
     Args:
-        on_accelerator: leave augmentation to the accelerator, for a policy that it can follow.
+        on_accelerator: leave augmentation to the accelerator, for a policy that it supports.
     """
 
     def __init__(
@@ -94,11 +94,11 @@ class TrainBlocks(Dataset[Block]):
         return mixing.draw(self._mixing, self._seed, step.epoch, step.batch, num, *size_px)
 
     def _own(self, step: Step) -> np.ndarray:
-        """This device's places in the global batch."""
+        """Return this device's positions in the global batch."""
         return np.arange(len(step.rows))[self._rank :: self._world]
 
     def _needed(self, step: Step, mix: mixing.Mix | None) -> np.ndarray:
-        """Places in the global batch: this device's own, and those mixed into them."""
+        """Return positions in the global batch: this device's own, and those mixed into them."""
         own = self._own(step)
         return own if mix is None else np.union1d(own, mix.partners[own])
 
@@ -131,7 +131,7 @@ class TrainBlocks(Dataset[Block]):
 
 
 class Stored(Dataset[ValBatch]):
-    """Whole batches, as they are stored; one that is empty is the first image, uncounted."""
+    """Whole batches of images as stored; an empty one holds the first image, not counted."""
 
     def __init__(self, packed: Packed) -> None:
         self._packed = packed
@@ -143,7 +143,7 @@ class Stored(Dataset[ValBatch]):
 
 
 def split(batch: Batch, num_parts: int) -> list[Batch]:
-    """Cut a batch into equal parts, to be computed one after the other."""
+    """Split a batch into equal parts, to be computed one after the other."""
     if num_parts == 1:
         return [batch]
     images, targets = batch.images.chunk(num_parts), batch.targets.chunk(num_parts)

@@ -1,6 +1,6 @@
-"""Files that hold the state of a fit, written as a whole or not at all.
+"""Checkpoint files, written completely or not at all.
 
-`epoch.ckpt` is the state at the last epoch's end, `middle.ckpt` one from within an epoch, and
+`epoch.ckpt` is the state at the end of the last epoch, `middle.ckpt` a state within an epoch, and
 `best.ckpt` the weights of the best epoch. Order, augmentation, learning rate and dropout are
 functions of (seed, epoch, step) and need no state of their own.
 """
@@ -14,14 +14,14 @@ from typing import Any
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 EPOCH, MIDDLE, BEST = "epoch.ckpt", "middle.ckpt", "best.ckpt"
 
 
 class DurableCheckpoints(TorchCheckpointIO):
-    """Writes a checkpoint to a temporary name, to the disk, and then to its own name."""
+    """Writes a checkpoint under a temporary name, flushes it to disk, and then renames it."""
 
     def save_checkpoint(
         self,
@@ -29,10 +29,10 @@ class DurableCheckpoints(TorchCheckpointIO):
         path: str | Path,
         storage_options: Any = None,  # noqa: ARG002
     ) -> None:
-        """Save it.
+        """Save the checkpoint.
 
         Raises:
-            UserError: the disk is full; the checkpoint before stays.
+            UserError: the disk is full; the previous checkpoint is kept.
         """
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,18 +51,26 @@ class DurableCheckpoints(TorchCheckpointIO):
 
 
 def latest(folder: Path) -> Path | None:
-    """Return the checkpoint that a fit goes on from; None where it has to begin."""
+    """Return the checkpoint from which a fit resumes; None where it has to start from scratch.
+
+    Raises:
+        UserError: it is damaged, or that of the best epoch is, which the fit needs at the end.
+    """
+    if (folder / EPOCH).is_file():
+        if not (folder / BEST).is_file():
+            raise damaged(folder / BEST)
+        read(folder / BEST)
     found = [folder / name for name in (EPOCH, MIDDLE) if (folder / name).is_file()]
     return max(found, key=lambda path: int(read(path)["global_step"]), default=None)
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Read a checkpoint; its tensors are read when they are used.
+    """Read a checkpoint; its tensors are loaded when they are used.
 
     Raises:
         UserError: the file is damaged.
     """
-    path.open("rb").close()  # one that is missing or forbidden says so itself
+    path.open("rb").close()  # raises the right error for a missing or forbidden file
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (RuntimeError, ValueError, OSError, EOFError, UnpicklingError):
@@ -71,7 +79,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def full(folder: Path) -> UserError:
-    """Say that the disk is full."""
+    """Return an error that says the disk is full."""
     return UserError(
         f"{folder}: the disk is full; the last checkpoint is kept, make room and run the same "
         "command again"
@@ -79,15 +87,15 @@ def full(folder: Path) -> UserError:
 
 
 def damaged(path: Path) -> UserError:
-    """Say that a file of the fit cannot be read: the disk has lost something of it."""
+    """Return an error for an unreadable file of the fit: the disk has lost part of it."""
     return UserError(
         f"{path}: damaged, it cannot be read; delete {path.parent} and run the same command again: "
-        "the fit begins anew"
+        "the fit starts again"
     )
 
 
 def _is_full(error: Exception, path: Path) -> bool:
-    """Whether the disk is; torch reports that as a RuntimeError of its own."""
+    """Return whether the disk is full, which torch reports as a RuntimeError of its own."""
     if isinstance(error, OSError):
         return error.errno in FULL
     return os.statvfs(path.parent).f_bavail == 0 or "file write failed" in str(error)

@@ -4,21 +4,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pipeline.errors import UserError
-from pipeline.network import Network
+from pipeline.core.errors import UserError
+from pipeline.models.network import Network
 
 
 def compile_body(network: Network) -> None:
-    """Have training run compiled code, made at its first step; weights and their names stay.
+    """Compile the body for training, at its first step; the weights keep their names.
 
-    Each shape of a batch is compiled for itself, so a fit that is resumed runs the code that it
-    ran before. In evaluation mode nothing is compiled.
+    Each shape of a batch is compiled separately, so a resumed fit runs the same code as before.
+    Nothing is compiled in evaluation mode.
 
     Raises:
         UserError: later, at a call that cannot be compiled, as where there is no C++ compiler.
     """
-    torch.compiler.reset()  # the fits before, of other folds, count towards its limit on versions
-    # The forward itself is a function: a compiled module would be a part with weights of its own.
+    torch.compiler.reset()  # earlier fits, of other folds, count towards its limit on versions
+    # The forward itself is a function: a compiled module would be a submodule with its own weights.
     compiled = torch.compile(network.body.forward, dynamic=False)
     from torch._dynamo.exc import TorchDynamoException
 

@@ -1,4 +1,4 @@
-"""How DDP adds up the gradients of several devices."""
+"""How DDP sums the gradients of several devices."""
 
 import torch
 from pytorch_lightning import LightningModule
@@ -6,15 +6,15 @@ from torch.nn.parallel import DistributedDataParallel
 
 
 def connect(module: LightningModule, input_shape: tuple[int, ...]) -> None:
-    """Have DDP add up the gradients of all parameters that learn now, from the first step on.
+    """Have DDP sum the gradients of all parameters that are trained now, from the first step on.
 
-    DDP looks once which parameters learn. It puts their gradients into buckets after the first
-    backward pass that it sees, and the place in a bucket decides in which order three devices and
-    more are added. In a fit that is resumed the first pass is another step than in one that is not,
-    whose bits must be the same; so the first pass is one that changes nothing.
+    DDP determines once which parameters are trained. It assigns their gradients to buckets after
+    the first backward pass, and the position in a bucket decides the order in which three or more
+    devices are summed. A resumed fit would do its first pass at another step than an uninterrupted
+    one, yet both must agree bit for bit; so the first pass is one that changes nothing.
 
     Args:
-        input_shape: of an image, h w c.
+        input_shape: the shape of an image, h w c.
     """
     strategy = module.trainer.strategy
     if not isinstance(strategy.model, DistributedDataParallel):

@@ -1,4 +1,4 @@
-"""What a fit learns from, as Lightning takes it: shuffled blocks of train, and val as stored."""
+"""The data of a fit as a `LightningDataModule`: shuffled blocks of train, and val as stored."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,23 +9,25 @@ import torch
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from pipeline.artifacts import Card, Layout, read_json
 from pipeline.augmentation import device as on_device
 from pipeline.augmentation import draws
 from pipeline.augmentation.policy import Augmenter
-from pipeline.packed import Packed
-from pipeline.params import Training
+from pipeline.config.training import Training
+from pipeline.core.artifacts import Card
+from pipeline.core.files import read_json
+from pipeline.core.paths import Layout
+from pipeline.images.packed import Packed
 from pipeline.training.batches import Batch, Block, Stored, TrainBlocks, ValBatch, moved
 from pipeline.training.order import Ordered, Shuffled
 
 CPU = torch.device("cpu")
-BLOCK_STEPS = 32  # Lightning is paid once a block; who asks a fit to leave waits for its end
+BLOCK_STEPS = 32  # Lightning costs time once a block; a request to leave waits for its end
 BLOCK_BYTES = 16_000_000
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a fit learns from: never the test split."""
+    """The data that a fit learns from, which never includes the test split."""
 
     card: Card
     train: Packed
@@ -34,7 +36,7 @@ class Inputs:
 
     @classmethod
     def open(cls, layout: Layout, fold: int = 0) -> "Inputs":
-        """`fold` validates; all other images, and the offline copies of them, train."""
+        """Open packed data: `fold` is validated, other images and their copies are trained on."""
         packed = Packed.open(layout.trainval)
         copies = Packed.open(layout.augmentation / "copies")
         train = packed.take(np.flatnonzero(packed.folds != fold))
@@ -49,7 +51,7 @@ class Inputs:
 
 
 class TrainLoader:
-    """The blocks of one epoch after the other; it knows how far it is, for a checkpoint."""
+    """Yields the blocks of one epoch after the other, and keeps its position for checkpoints."""
 
     def __init__(self, loader: "DataLoader[Block]", sampler: Shuffled) -> None:
         self._loader = loader
@@ -61,24 +63,24 @@ class TrainLoader:
         return len(self.sampler)
 
     def __iter__(self) -> Iterator[Block]:
-        # A generator: Lightning asks for the iterator before it sets the epoch.
+        # A generator: Lightning requests the iterator before it sets the epoch.
         for block in self._loader:
             self._next = (block.epoch, block.first + len(block.batches))
             yield block
 
     def state_dict(self) -> dict[str, int]:
-        """Say which batch comes next."""
+        """Return the position of the next batch."""
         epoch, batch = self._next
         return {"epoch": epoch, "batch": batch}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on with that batch."""
+        """Resume at that batch."""
         self.sampler.set_epoch(state["epoch"])
         self.sampler.first_batch = state["batch"]
 
 
 class DataModule(LightningDataModule):
-    """One device's part of the data. Within a Trainer, it is told which device that is."""
+    """One device's part of the data. Within a Trainer, Lightning tells it which device that is."""
 
     allow_zero_length_dataloader_with_multiple_devices = True
 
@@ -99,9 +101,9 @@ class DataModule(LightningDataModule):
         self._device = device
         self._augmenter = Augmenter(inputs.policy, seed)
         self.num_parts = settings.micro_batches
-        """Parts of a batch that are computed one after the other."""
+        """The number of parts of a batch that are computed one after the other."""
         self.block_size = block_size(settings.batch_size, inputs.card.image_shape)
-        """Batches that are read and augmented at once, and handed to one training step."""
+        """The number of batches that are read and augmented together for one training step."""
         self.sampler = Shuffled(
             inputs.train.targets,
             settings.batch_size,
@@ -112,14 +114,14 @@ class DataModule(LightningDataModule):
         )
 
     def setup(self, stage: str) -> None:  # noqa: ARG002
-        """Take the device that Lightning has for this process."""
+        """Take the device that Lightning has assigned to this process."""
         if self.trainer is not None:
             self._rank, self._world = self.trainer.global_rank, self.trainer.world_size
             self._device = self.trainer.strategy.root_device
 
     @property
     def share(self) -> int:
-        """Images of a batch that are this device's."""
+        """The number of images of each batch that belong to this device."""
         return self._settings.batch_size // self._world
 
     def train_dataloader(self) -> TrainLoader:
@@ -159,7 +161,7 @@ class DataModule(LightningDataModule):
             yield from map(self.to_device, block.batches)
 
     def ids(self, epoch: int, batch: int) -> list[str]:
-        """Name the samples of one global batch."""
+        """Return the ids of the samples of one global batch."""
         rows = self.sampler.step(epoch, batch).rows
         return [str(id_) for id_ in self._inputs.train.ids[rows]]
 
@@ -173,7 +175,7 @@ class DataModule(LightningDataModule):
         return batch
 
     def to_device(self, batch: Batch) -> Batch:
-        """Move a batch, and augment it there where that was left to the accelerator."""
+        """Move a batch, and augment it there where augmentation was left to the accelerator."""
         if self._device.type != "cpu":
             batch = moved(batch, self._device)
         if batch.later is None:
@@ -184,7 +186,7 @@ class DataModule(LightningDataModule):
         return batch._replace(images=images, later=None)
 
     def _on_accelerator(self) -> bool:
-        """Whether there is one that can follow the policy; images are mixed on the CPU."""
+        """Return whether the accelerator supports the policy; images are mixed on the CPU."""
         if self._device.type == "cpu" or self._inputs.policy["mixing"]:
             return False
         return self._augmenter.plan is not None and not self._augmenter.is_identity

@@ -1,5 +1,6 @@
-"""One fit: a recipe, a seed and packed data in; the best epoch's network out."""
+"""One fit: it turns a recipe, a seed and packed data into the network of the best epoch."""
 
+import copy
 import csv
 import subprocess
 import time
@@ -8,40 +9,42 @@ from typing import Any
 
 import torch
 from pytorch_lightning import Trainer
+from torch.distributed import DistStoreError
 
-from pipeline import cpu
-from pipeline.component import load
-from pipeline.models._origin import describe
-from pipeline.network import Network
-from pipeline.precision import choose
-from pipeline.spool import Spool
+from pipeline.core.component import load
+from pipeline.core.errors import UserError
+from pipeline.core.run_log import Spool
+from pipeline.execution.fit_process import ended_by_signal
+from pipeline.execution.job import Job
+from pipeline.models import cpu
+from pipeline.models.network import Network
+from pipeline.models.precision import choose
+from pipeline.models.provenance import describe
 from pipeline.training import checkpoint
 from pipeline.training.attempts import Attempts, shrink
 from pipeline.training.balance import loss_weights
 from pipeline.training.compiling import compile_body
 from pipeline.training.datamodule import DataModule, Inputs
-from pipeline.training.job import Job
 from pipeline.training.module import STATE, ConvoyModule
-from pipeline.training.start import ended_by_signal
 from pipeline.training.trainer import trainer_of
 
-SETTLE_S = 1.0  # until a process that was killed is known to be dead
+SETTLE_S = 1.0  # until a killed process is known to be dead
 
 
 def fit(job: Job, inputs: Inputs) -> Network | None:
-    """Train on train, and keep the epoch that is best by what the task has one watch.
+    """Train on train, and keep the epoch that is best by the task's monitored metric.
 
     Returns:
-        The network in its best epoch; None in all processes but the first.
+        The network of the best epoch; None in all processes but the first.
 
     Raises:
         UserError: the loss is not finite, the disk is full, or a process was killed.
-        Again: the fit is to be started again, on the same job.
+        Again: the fit has to be started again, on the same job.
     """
     cpu.use(job.hardware.threads)
     folder, attempts = Path(job.folder), Attempts.load(Path(job.folder))
     data = DataModule(
-        inputs, job.recipe.training, job.seed, num_workers=job.hardware.loader_workers
+        inputs, job.recipe.training, job.seed, num_workers=job.execution.loader_workers
     )
     module = module_of(job, inputs)
     module.lr_scale = attempts.lr_scale
@@ -49,9 +52,15 @@ def fit(job: Job, inputs: Inputs) -> Network | None:
     trainer = trainer_of(job, module.monitor, data.block_size)
     _arrange(job, module.network, trainer)
     try:
+        _refuse_single_images(module.network, data.share // data.num_parts)
         trainer.fit(module, data, ckpt_path=checkpoint.latest(folder), weights_only=True)
     except torch.OutOfMemoryError:
         raise shrink(folder, module.num_parts, data.share) from None
+    except DistStoreError:
+        raise UserError(
+            f"execution.timeout_s: got {job.execution.timeout_s}, within which not all processes "
+            "of the fit have connected; set a larger one"
+        ) from None
     except Exception as error:
         if isinstance(error, OSError) and error.errno in checkpoint.FULL:
             raise checkpoint.full(folder) from None
@@ -61,7 +70,7 @@ def fit(job: Job, inputs: Inputs) -> Network | None:
 
 
 def module_of(job: Job, inputs: Inputs) -> ConvoyModule:
-    """Return what learns, with the weights that it begins with."""
+    """Build the module with its initial weights."""
     card, recipe = inputs.card, job.recipe
     num_outputs = load("task", job.task).num_outputs(len(card.classes))
     shape = tuple(inputs.policy["output_shape"])
@@ -81,7 +90,7 @@ def module_of(job: Job, inputs: Inputs) -> ConvoyModule:
 
 
 def _arrange(job: Job, network: Network, trainer: Trainer) -> None:
-    """Have the network compute as the hardware can; say how, and what its weights start from."""
+    """Adapt the network to the hardware; record the arithmetic and the origin of the weights."""
     device = trainer.strategy.root_device
     network.arrange(choose(job.hardware, device, network.body))
     if trainer.is_global_zero:
@@ -94,11 +103,31 @@ def _arrange(job: Job, network: Network, trainer: Trainer) -> None:
         compile_body(network)
 
 
+def _refuse_single_images(network: Network, num_images: int) -> None:
+    """Raise UserError where batch norm would see a single value for each channel in training."""
+    if num_images > 1:
+        return
+    probe = copy.deepcopy(network).train()
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            probe(torch.zeros(1, *network.input_shape, dtype=torch.uint8))
+    except ValueError as error:
+        raise UserError(
+            "training.batch_size: got a single image for each device and part, from which batch "
+            f"norm cannot compute statistics ({error}); allowed larger batches, or fewer "
+            "micro_batches or devices"
+        ) from None
+
+
 def _tell_who_was_killed(trainer: Trainer) -> None:
-    """Raise the cause where another process that this one has started was killed by a signal."""
+    """Raise the cause where another process that this one has started was killed by a signal.
+
+    A process that has started none gives the first one time to report that before it reports
+    itself.
+    """
     started: list[subprocess.Popen[Any]] = getattr(trainer.strategy.launcher, "procs", [])
     end_s = time.monotonic() + SETTLE_S
-    while started and time.monotonic() < end_s:
+    while trainer.world_size > 1 and time.monotonic() < end_s:
         for rank, other in enumerate(started, start=1):
             if (other.poll() or 0) < 0:
                 raise ended_by_signal(rank, -int(other.returncode)) from None
@@ -106,9 +135,8 @@ def _tell_who_was_killed(trainer: Trainer) -> None:
 
 
 def _finished(job: Job, module: ConvoyModule) -> Network:
-    """Return the best epoch's network; it and the figures are written where the job wants them."""
+    """Return the network of the best epoch; write it and the metrics where the job wants them."""
     best = Path(job.folder) / checkpoint.BEST
-    checkpoint.read(best)  # it says so where the file is damaged
     loaded = ConvoyModule.load_from_checkpoint(best, map_location="cpu", weights_only=True)
     network = loaded.network.arrange(module.network.arithmetic)
     if job.network:
@@ -119,7 +147,7 @@ def _finished(job: Job, module: ConvoyModule) -> Network:
 
 
 def _write_history(history: list[dict[str, float]], path: Path) -> None:
-    """Write the figures as a table: one row an epoch."""
+    """Write the metrics as a table, one row for each epoch."""
     with path.open("w", newline="") as file:
         table = csv.DictWriter(file, fieldnames=["epoch", *history[0]])
         table.writeheader()

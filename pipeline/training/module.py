@@ -1,34 +1,35 @@
-"""The `LightningModule`: a network, its loss, its optimiser, and what is watched of it.
+"""The `LightningModule`: a network with its loss, its optimiser and its metrics.
 
-A batch of Lightning's is a block of ours (`batches.Block`): up to 32 batches, each of which is one
-step of the optimiser. What Lightning does around a batch is then paid once a block
-(bench/results/loop.md); so optimisation is manual, as Lightning calls it.
+A batch in Lightning's sense is one of our blocks (`batches.Block`): up to 32 batches, each of which
+is one step of the optimiser. Lightning's overhead around a batch is then paid once a block
+(bench/results/loop.md); optimisation is therefore manual, as Lightning calls it.
 """
 
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
-from hashlib import blake2b
 from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
-from pytorch_lightning import Callback, LightningModule
+from pytorch_lightning import LightningModule
 from pytorch_lightning.strategies import ModelParallelStrategy, SingleDeviceStrategy
-from pytorch_lightning.utilities.model_helpers import is_overridden
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
-from pipeline.artifacts import Scale
-from pipeline.component import retuple, schema
-from pipeline.network import Network
-from pipeline.params import Recipe, monitor
+from pipeline.config.params import monitor
+from pipeline.config.recipes import Recipe
+from pipeline.core.artifacts import Scale
+from pipeline.core.component import retuple, schema
+from pipeline.models.network import Network
 from pipeline.training.batch_norm import GlobalBatchNorm
 from pipeline.training.batches import Batch, Block, ValBatch, split
 from pipeline.training.data_parallel import connect
 from pipeline.training.datamodule import DataModule
+from pipeline.training.dropout import dropout_seed
+from pipeline.training.hooks import hear_steps
 from pipeline.training.objective import Loss, loss_of
 from pipeline.training.optimisers import build, groups, scale_lr, weights
 from pipeline.training.penalties import clip, penalty
@@ -37,21 +38,20 @@ from pipeline.training.scores import scores_of
 from pipeline.training.sharding import shard
 from pipeline.training.transfer import blocks, freeze, num_learning
 
-STATE = "convoy"  # the part of a checkpoint that is ours
-STEP_HOOKS = ("on_before_backward", "on_after_backward", "on_before_optimizer_step")
+STATE = "convoy"  # our part of a checkpoint
 
 
 class ConvoyModule(LightningModule):
-    """What learns. `ConvoyModule.load_from_checkpoint("best.ckpt")` gives the best epoch back.
+    """The module that a fit trains; `load_from_checkpoint("best.ckpt")` restores the best epoch.
 
     Args:
-        recipe, task: as in params.yaml, in plain types, which a checkpoint holds.
+        recipe, task: as in params.yaml, in the plain types that a checkpoint can hold.
         input_shape: height, width and channels of an image.
-        num_outputs: logits of an image.
-        seed: of dropout, together with the step and the device.
+        num_outputs: logits for each image.
+        seed: determines dropout, together with the step and the device.
         target_scale: mean and standard deviation of values; empty for other tasks.
-        class_weights: of the loss, one a class or label.
-        network: with the weights to begin with; without one, a network to load weights into.
+        class_weights: the weights of the loss, one for each class or label.
+        network: the network with its initial weights; without one, a network to load weights into.
     """
 
     def __init__(
@@ -75,13 +75,10 @@ class ConvoyModule(LightningModule):
         self.monitor = monitor(own_task)
         self._scores = scores_of(own_task, target_scale)
         self.network = network or Network.build(self.recipe.model, tuple(input_shape), num_outputs)
-        self.history: list[dict[str, float]] = []
-        """The figures of all epochs that are done."""
-        self._watched: list[float] = []  # of these the monitored one: lower is better
-        self.num_parts = self.settings.micro_batches
-        """Parts of a batch that are computed one after the other."""
-        self.lr_scale = 1.0
-        """Below 1 where an attempt at this fit has diverged."""
+        self.history: list[dict[str, float]] = []  # the metrics of all completed epochs
+        self._watched: list[float] = []  # the monitored one of them: lower is better
+        self.num_parts = self.settings.micro_batches  # computed one after the other
+        self.lr_scale = 1.0  # below 1 where an attempt at this fit has diverged
         self._restored_losses: list[float] = []
         self._num_done = 0
 
@@ -89,8 +86,7 @@ class ConvoyModule(LightningModule):
 
     def forward(self, images: UInt8[Tensor, "n h w c"]) -> Float[Tensor, "n k"]:
         """Compute logits."""
-        logits: Tensor = self.network(images)
-        return logits
+        return self.network(images)  # type: ignore[no-any-return]
 
     @cached_property
     def loss(self) -> Loss:
@@ -99,14 +95,14 @@ class ConvoyModule(LightningModule):
         return loss_of(self.recipe.loss, weights, scale, self.device)
 
     def configure_model(self) -> None:
-        """Cut the parameters into shards where the strategy wants that; batch norm stays global."""
+        """Shard the parameters if the strategy does; batch norm stays global."""
         strategy = None if self._trainer is None else self.trainer.strategy
         if isinstance(strategy, ModelParallelStrategy):
             GlobalBatchNorm(strategy.root_device.type).apply(self)
             shard(self.network, strategy.device_mesh["data_parallel"])
 
     def configure_optimizers(self) -> Optimizer:
-        """Build the optimiser over all parameters: while they are frozen, none moves them."""
+        """Build the optimiser over all parameters: it does not move those that are frozen."""
         self.blocks = blocks(self.network.body)
         return build(
             self.settings.optimiser,
@@ -119,7 +115,7 @@ class ConvoyModule(LightningModule):
         )
 
     def lr_factor(self, step: int) -> float:
-        """Return what all learning rates are multiplied by: a function of the step."""
+        """Return the factor of all learning rates, a function of the step."""
         return self.lr_scale * factor(
             self.settings.schedule,
             step,
@@ -135,10 +131,9 @@ class ConvoyModule(LightningModule):
     # --- training
 
     def begin(self, data: DataModule, optimizer: Optimizer) -> None:
-        """Get ready to make steps, in a Trainer or without one."""
+        """Prepare for training steps, in a Trainer or without one."""
         self.data, self._optimizer = data, optimizer
-        self.num_batches = data.sampler.num_batches
-        """In one epoch."""
+        self.num_batches = data.sampler.num_batches  # in one epoch
         self._losses = torch.zeros(self.num_batches, device=self.device)
         self._num_learning = len(self.blocks)
         self._backward: Callable[[Tensor], None] = torch.autograd.backward
@@ -149,27 +144,28 @@ class ConvoyModule(LightningModule):
             self._generator = torch.cuda.default_generators[self.device.index or 0]
 
     def on_fit_start(self) -> None:
-        """Get ready for all callbacks, which come before this module when training starts."""
+        """Prepare before any callback, which runs before this module when training starts."""
         trainer: Any = self.trainer
         self.begin(trainer.datamodule, trainer.optimizers[0])
         self._rank = self.global_rank
-        self._is_bare = self._is_alone() and not self._is_listened_to()
+        is_alone = isinstance(trainer.strategy, SingleDeviceStrategy)
+        self._is_bare = is_alone and not hear_steps(trainer.callbacks)
         if not self._is_bare:
             self._backward, self._optimizer = self.manual_backward, self.optimizers()  # type: ignore
 
     def on_train_start(self) -> None:
-        """Go on from the checkpoint, where there was one."""
+        """Resume from the checkpoint, if there is one."""
         restored = torch.tensor(self._restored_losses, device=self.device)
         self._losses[: len(restored)] = restored
         connect(self, self.network.input_shape)
         self.prepare(self.current_epoch)
 
     def on_train_epoch_start(self) -> None:
-        """Let the network learn what it is to learn in this epoch."""
+        """Unfreeze what is to be trained in this epoch."""
         self.prepare(self.current_epoch)
 
     def prepare(self, epoch: int) -> None:
-        """Put the network into training mode, with what is frozen in `epoch` frozen."""
+        """Put the network into training mode, except for the blocks frozen in `epoch`."""
         num = num_learning(self.settings.transfer, epoch, len(self.blocks))
         self.train()
         freeze(self.network, self.blocks, num)
@@ -180,7 +176,7 @@ class ConvoyModule(LightningModule):
         self._penalised = [weight for weight in decayed if weight.requires_grad]
 
     def training_step(self, block: Block, index: int) -> dict[str, Tensor]:  # noqa: ARG002
-        """Make a step of the optimiser for each batch of a block; returns the mean losses."""
+        """Make a step of the optimiser for each batch of a block; return the mean losses."""
         first = block.epoch * self.num_batches + block.first
         losses = torch.stack([self.update(b, first + i) for i, b in enumerate(block.batches)])
         self._num_done = block.first + len(losses)
@@ -196,12 +192,12 @@ class ConvoyModule(LightningModule):
 
         Args:
             step: counted over all epochs.
-            lr_factor: what the learning rates are multiplied by, in place of the schedule's.
+            lr_factor: the factor of the learning rates, in place of the schedule's.
 
         Returns:
-            The batch's mean loss before, still on its device: no step waits for it.
+            The batch's mean loss before the step, still on its device: no step waits for it.
         """
-        self._seed_dropout(step)
+        self._generator.manual_seed(dropout_seed(self._seed, step, self._rank))
         scale_lr(self._optimizer, self.lr_factor(step) if lr_factor is None else lr_factor)
         loss = self._gradients(self.data.to_device(batch))
         if self._is_bare:
@@ -211,12 +207,12 @@ class ConvoyModule(LightningModule):
         return loss
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:  # noqa: ARG002
-        """Clip the gradients of the global batch; callbacks have seen them before."""
+        """Clip the gradients of the global batch; callbacks have seen them unclipped."""
         if self.settings.clip:
             clip(self.settings.clip, list(self.network.parameters()))
 
     def _gradients(self, batch: Batch) -> Tensor:
-        """Add up a batch's gradients, part by part."""
+        """Accumulate a batch's gradients, part by part."""
         *others, last = split(batch, self.num_parts)
         losses = []
         for part in others:
@@ -226,7 +222,7 @@ class ConvoyModule(LightningModule):
         return sum(losses[1:], losses[0])
 
     def _learn(self, part: Batch, *, is_last: bool = False) -> Tensor:
-        """Add the gradients of a part of a batch; returns its share of the batch's mean loss."""
+        """Accumulate the gradients of part of a batch; return its part of the mean loss."""
         loss = self._loss(part)
         if self.num_parts > 1:
             loss = loss / self.num_parts
@@ -243,43 +239,26 @@ class ConvoyModule(LightningModule):
             return loss
         return batch.share * loss + (1 - batch.share) * self.loss(logits, batch.other_targets)
 
-    def _seed_dropout(self, step: int) -> None:
-        """Tie what a network draws to (seed, step, device), not to what was drawn before."""
-        key = f"{self._seed}/{step}/{self._rank}".encode()
-        self._generator.manual_seed(int.from_bytes(blake2b(key, digest_size=8).digest()) >> 1)
-
     def _without_sums(self) -> AbstractContextManager[None]:
-        """Inside, gradients are not added up over the devices, where each can hold them whole."""
+        """Suspend the all-reduce of gradients, where each device can hold them whole."""
         model = None if self._trainer is None else self.trainer.strategy.model
         return model.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext()
-
-    def _is_alone(self) -> bool:
-        """Whether the strategy has nothing to do in a step."""
-        return isinstance(self.trainer.strategy, SingleDeviceStrategy)
-
-    def _is_listened_to(self) -> bool:
-        """Whether a callback asks to be told within a step."""
-        return any(
-            is_overridden(hook, callback, parent=Callback)
-            for callback in self.trainer.callbacks  # type: ignore[attr-defined]
-            for hook in STEP_HOOKS
-        )
 
     # --- validation
 
     @property
     def is_best(self) -> bool:
-        """Whether no epoch was as good as the last one."""
+        """Whether the last epoch is better than all before."""
         *others, last = self._watched
         return all(last < other for other in others)
 
     def on_validation_epoch_start(self) -> None:
-        """Begin to add up."""
+        """Reset the sums."""
         self._sums: dict[str, float] = {}
         self._num_validated = 0
 
     def validation_step(self, batch: ValBatch, index: int) -> None:  # noqa: ARG002
-        """Add up the scores of some images."""
+        """Add the scores of some images to the sums."""
         logits = self.network(batch.images.to(self.device)).float().cpu().numpy()
         for name, values in self._scores(logits, batch.targets.numpy()).items():
             added = float(values.sum()) if batch.counts else 0.0
@@ -287,7 +266,7 @@ class ConvoyModule(LightningModule):
         self._num_validated += len(batch.targets) * batch.counts
 
     def on_validation_epoch_end(self) -> None:
-        """Note the figures of the epoch: means over val, each sample once, on any devices."""
+        """Record the metrics of the epoch: means over val, each sample counted once."""
         values = torch.tensor([*self._sums.values(), self._num_validated], dtype=torch.float64)
         totals = self.trainer.strategy.reduce(values.to(self.device), reduce_op="sum")
         means = (totals / totals[-1]).tolist()
@@ -302,18 +281,18 @@ class ConvoyModule(LightningModule):
         self.log_dict(exact, logger=False)  # for callbacks that monitor one
 
     def _mean_losses(self) -> list[float]:
-        """Return the mean losses over the devices of the batches of this epoch that are done."""
+        """Return the mean losses, over the devices, of the batches completed in this epoch."""
         losses = self._losses[: self._num_done].clone()
         return [float(v) for v in self.trainer.strategy.reduce(losses, reduce_op="mean").tolist()]
 
     # --- checkpoints
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what is ours, in plain types."""
+        """Add our state, in plain types."""
         checkpoint[STATE] = {"history": self.history, "losses": self._mean_losses()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take it back."""
+        """Restore our state."""
         self.history = checkpoint[STATE]["history"]
         self._watched = [figures[self.monitor] for figures in self.history]
         self._restored_losses = checkpoint[STATE]["losses"]

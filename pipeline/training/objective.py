@@ -1,13 +1,13 @@
-"""What a fit lowers: the recipe's loss."""
+"""The objective of a fit: the recipe's loss."""
 
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from pipeline.artifacts import Scale
-from pipeline.component import Component, resolve
-from pipeline.losses._standardised import standardised
+from pipeline.core.artifacts import Scale
+from pipeline.core.component import Component, resolve
+from pipeline.losses.shared.standardised import standardised
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -15,10 +15,10 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 def loss_of(
     loss: Component, class_weights: Sequence[float] | None, scale: Scale, device: torch.device
 ) -> Loss:
-    """Return the loss of logits and of targets in their own units.
+    """Return the loss of logits and targets, which are in their own units.
 
     Args:
-        class_weights: one a class or label.
+        class_weights: one for each class or label.
         scale: mean and standard deviation of values; empty for other tasks.
     """
     losses, own = resolve("loss", loss)

@@ -1,7 +1,7 @@
-"""Build the optimiser that the parameters name: torch's own, and timm's Lion and Muon.
+"""Builds the optimiser that the parameters name: one of torch's, or timm's Lion or Muon.
 
-`fused` where torch has it, one pass over all parameters: on one core SGD and Adam are then at least
-twice as fast over ResNet-18, and 3 times over 24,000 parameters, as with torch's own choice.
+`fused` is used where torch has it, one pass over all parameters: on one core SGD and Adam are then
+at least twice as fast over ResNet-18, and 3 times over 24,000 parameters, as with torch's default.
 """
 
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from typing import Any
 from torch import Tensor, nn, optim
 from torch.optim import Optimizer
 
-from pipeline import optimisation as settings
-from pipeline.errors import UserError
+from pipeline.config import optimisation as settings
+from pipeline.core.errors import UserError
 from pipeline.training.sharding import is_cut
 
 Group = dict[str, Any]
@@ -19,14 +19,14 @@ Block = Sequence[tuple[str, nn.Parameter]]
 
 
 def build(chosen: settings.Optimiser, groups: Sequence[Group]) -> Optimizer:
-    """Make an optimiser over `groups`, which hold their own learning rate and weight decay.
+    """Build an optimiser over `groups`, which hold their own learning rate and weight decay.
 
     Raises:
         UserError: Muon for a network without hidden weights.
     """
     match chosen:
         case settings.SGD(momentum=momentum, nesterov=nesterov):
-            fused = not is_cut(groups[0]["params"][0])  # which torch lacks for shards
+            fused = not is_cut(groups[0]["params"][0])  # torch has no fused version for shards
             return optim.SGD(groups, momentum=momentum, nesterov=nesterov, fused=fused)
         case settings.Adam(betas=betas, eps=eps):
             return optim.Adam(groups, betas=betas, eps=eps, fused=True)
@@ -35,7 +35,7 @@ def build(chosen: settings.Optimiser, groups: Sequence[Group]) -> Optimizer:
         case settings.RMSprop(alpha=alpha, momentum=momentum, eps=eps):
             return optim.RMSprop(groups, alpha=alpha, momentum=momentum, eps=eps)
         case settings.Lion(betas=betas):
-            from timm.optim.lion import Lion  # 1 to 2 s, which a fit with AdamW does not wait for
+            from timm.optim.lion import Lion  # 1 to 2 s to import, spared with AdamW
 
             return Lion(groups, betas=betas)
         case settings.Muon():
@@ -45,14 +45,15 @@ def build(chosen: settings.Optimiser, groups: Sequence[Group]) -> Optimizer:
 def groups(
     blocks: Sequence[Block], *, lr: float, weight_decay: float, lr_decay_by_depth: float = 1.0
 ) -> list[Group]:
-    """Sort all parameters into groups for any optimiser here, in the order of depth.
+    """Sort all parameters into groups that any optimiser here accepts, in the order of depth.
 
-    Frozen parameters belong in here too: without a gradient they stay as they are, until thawed.
+    Frozen parameters are included: without a gradient they stay as they are until unfrozen.
 
     Args:
         blocks: names and parameters, from the input to the head.
-        lr: of the last block. Each block before learns `lr_decay_by_depth` times as fast as the
-            next (J. Howard and S. Ruder, ULMFiT, 2018, section 3.2, whose factor is 1 / 2.6).
+        lr: the learning rate of the last block. Each block before it learns `lr_decay_by_depth`
+                times as fast as the next (J. Howard and S. Ruder, ULMFiT, 2018, section 3.2, whose
+                factor is 1 / 2.6).
     """
     found: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for depth, block in enumerate(blocks):
@@ -72,7 +73,7 @@ def groups(
 
 
 def is_weight(name: str, parameter: Tensor) -> bool:
-    """Tell whether a parameter is a kernel or a matrix, which decays.
+    """Return whether a parameter is a kernel or a matrix, which decays.
 
     Norms and biases are vectors. Class tokens, position embeddings and layer scales, which do have
     several dimensions, are not called `weight` in timm, torchvision or torch.
@@ -81,12 +82,12 @@ def is_weight(name: str, parameter: Tensor) -> bool:
 
 
 def weights(param_groups: Sequence[Group]) -> list[nn.Parameter]:
-    """List the parameters that decay, from the input to the head: for a penalty, and for Muon."""
+    """Return the parameters that decay, from the input to the head: for a penalty, and for Muon."""
     return [p for group in param_groups if group["decayed"] for p in group["params"]]
 
 
 def scale_lr(optimizer: Optimizer, factor: float) -> None:
-    """Set the learning rate of each group to `factor` times the one it began with."""
+    """Set the learning rate of each group to `factor` times its initial value."""
     for group in optimizer.param_groups:
         group["lr"] = group["initial_lr"] * factor
 
@@ -94,7 +95,7 @@ def scale_lr(optimizer: Optimizer, factor: float) -> None:
 def _muon(chosen: settings.Muon, groups: Sequence[Group]) -> Optimizer:
     """Build Muon for the hidden weights: all that decay but the first and the last.
 
-    AdamW takes those two, which read the image and write the logits, and all that does not decay.
+    AdamW optimises those two, which read the image and write the logits, and all that do not decay.
     """
     from timm.optim.muon import Muon
 

@@ -1,4 +1,4 @@
-"""Which samples make up each batch: a function of (seed, epoch), whatever the number of devices."""
+"""The samples of each batch: a function of (seed, epoch), whatever the number of devices."""
 
 import math
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int
 from torch.utils.data import Sampler
 
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
 from pipeline.training.balance import Resampling, Sampling, drawn, resampled
 
 
@@ -19,14 +19,14 @@ class Step(NamedTuple):
     batch: int
     rows: Int[np.ndarray, " b"]
     copies: Int[np.ndarray, " b"]
-    """How often each row stood in this epoch before."""
+    """How often each row has occurred in this epoch before."""
 
 
 class Shuffled(Sampler[list[Step]]):
-    """The batches of an epoch, in blocks that are read and augmented at once.
+    """The batches of an epoch, in blocks that are read and augmented together.
 
-    The last samples that fill no batch are left out of this epoch. An epoch may begin in its
-    middle, as after a checkpoint: set `first_batch`, which holds for one epoch.
+    The last samples that do not fill a batch are left out of this epoch. To start within an epoch,
+    as after a checkpoint, set `first_batch`, which holds for one epoch.
     """
 
     def __init__(
@@ -52,15 +52,15 @@ class Shuffled(Sampler[list[Step]]):
 
     @property
     def num_batches(self) -> int:
-        """In one whole epoch."""
+        """The number of batches in one whole epoch."""
         return sum(self._wanted) // self._batch_size
 
     def set_epoch(self, epoch: int) -> None:
-        """Before each epoch."""
+        """Set the epoch; to be called before each one."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        """Count the blocks of one whole epoch."""
+        """Return the number of blocks in one whole epoch."""
         return math.ceil(self.num_batches / self._block_size)
 
     def __iter__(self) -> Iterator[list[Step]]:
@@ -70,7 +70,7 @@ class Shuffled(Sampler[list[Step]]):
             yield steps[start : start + self._block_size]
 
     def step(self, epoch: int, batch: int) -> Step:
-        """One global batch."""
+        """Return one global batch."""
         return self._steps(epoch)[batch]
 
     def _steps(self, epoch: int) -> list[Step]:
@@ -114,7 +114,7 @@ class Ordered(Sampler[Int[np.ndarray, " b"]]):
 
 
 def _classes(targets: np.ndarray, sampling: Sampling) -> list[Int[np.ndarray, " n"]]:
-    """The rows of each class; all rows as one where classes do not matter."""
+    """Return the rows of each class; all rows as one class where classes do not matter."""
     if sampling == "natural":
         return [np.arange(len(targets))]
     if targets.ndim != 1:

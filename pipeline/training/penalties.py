@@ -1,4 +1,4 @@
-"""What keeps weights and gradients small."""
+"""Penalties on the weights, and gradient clipping."""
 
 from collections.abc import Sequence
 
@@ -7,11 +7,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
-from pipeline import optimisation as settings
+from pipeline.config import optimisation as settings
 
 
 def penalty(chosen: settings.Penalty, weights: Sequence[Tensor]) -> Float[Tensor, ""]:
-    """l1 Σ|w| + l2 / 2 Σw², to be added to the loss of a batch.
+    """Compute l1 Σ|w| + l2 / 2 Σw², to be added to the loss of a batch.
 
     Args:
         weights: the parameters that decay; at least one.
@@ -25,7 +25,7 @@ def penalty(chosen: settings.Penalty, weights: Sequence[Tensor]) -> Float[Tensor
 
 
 def clip(chosen: settings.Clip, parameters: Sequence[nn.Parameter]) -> None:
-    """Bound the gradients, in place: those of the global batch, after all of it was added up."""
+    """Clip the gradients in place: those of the global batch, once they are complete."""
     if chosen.by == "norm":
         clip_grad_norm_(parameters, chosen.at)
     else:

@@ -3,7 +3,8 @@
     python -m pipeline.training.run JOB
 
 Lightning starts the same command again for each further device of this machine; torchrun and srun
-start it for every device. What goes wrong is left in the job's folder, where `start.py` reads it.
+start it for every device. A process that fails leaves a message in the job's folder, where
+pipeline.execution.fit_process reads it.
 """
 
 import os
@@ -12,11 +13,11 @@ import time
 import traceback
 from pathlib import Path
 
-from pipeline import process
-from pipeline.artifacts import Layout
-from pipeline.errors import UserError
-from pipeline.training.job import Job
-from pipeline.training.start import LEFT, Told
+from pipeline.core import process
+from pipeline.core.errors import UserError
+from pipeline.core.paths import Layout
+from pipeline.execution.fit_process import LEFT, Diverged, ExitMessage
+from pipeline.execution.job import Job
 
 
 def main(path: Path) -> None:
@@ -24,7 +25,7 @@ def main(path: Path) -> None:
     process.prepare_fit()
     job = Job.load(path)
     try:
-        from pipeline import cpu
+        from pipeline.models import cpu
         from pipeline.training.datamodule import Inputs
         from pipeline.training.fit import fit
 
@@ -47,15 +48,17 @@ def _tell(error: Exception | SystemExit, folder: Path) -> None:
 
     rank, now_s = rank_zero_only.rank or 0, time.time()  # type: ignore[attr-defined]
     if isinstance(error, SystemExit):
-        if error.code == LEFT:  # else another process has said why
-            Told(now_s, "left").save(folder, rank)
+        if error.code == LEFT:  # otherwise another process has reported why
+            ExitMessage(now_s, "left").save(folder, rank)
     elif isinstance(error, Again):
-        Told(now_s, "again", str(error)).save(folder, rank)
+        ExitMessage(now_s, "again", str(error)).save(folder, rank)
+    elif isinstance(error, Diverged):
+        ExitMessage(now_s, "diverged", str(error)).save(folder, rank)
     elif isinstance(error, UserError):
-        Told(now_s, "mistake", str(error)).save(folder, rank)
+        ExitMessage(now_s, "mistake", str(error)).save(folder, rank)
     else:
         text = f"process {rank} has failed: {type(error).__name__}: {error}"
-        Told(now_s, "failure", text, traceback.format_exc()).save(folder, rank)
+        ExitMessage(now_s, "failure", text, traceback.format_exc()).save(folder, rank)
 
 
 if __name__ == "__main__":

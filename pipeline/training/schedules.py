@@ -1,14 +1,14 @@
-"""The learning rate as a function of the step: nothing to save, so nothing to resume wrongly.
+"""Learning-rate schedules as functions of the step: no state, so nothing to resume wrongly.
 
-All but one-cycle rise linearly through their warm-up, and begin when it ends.
+All but one-cycle rise linearly during their warm-up, and begin when it ends.
 """
 
 import math
 from collections.abc import Sequence
 
-from pipeline import optimisation as settings
+from pipeline.config import optimisation as settings
 
-RISE = 0.3  # of a cycle
+RISE = 0.3  # as a fraction of a cycle
 
 
 def factor(
@@ -19,11 +19,12 @@ def factor(
     num_epochs: int,
     history: Sequence[float] = (),
 ) -> float:
-    """What `training.lr` is multiplied by, in [0, 1].
+    """Return the factor of `training.lr`, in [0, 1].
 
     Args:
-        step: of the optimiser, from 0.
-        history: the figure of each epoch that has ended, lower is better; read by plateau alone.
+        step: the optimiser's step, from 0.
+        history: the monitored metric of each completed epoch, lower is better; only plateau reads
+            it.
     """
     num_steps = steps_per_epoch * num_epochs
     if isinstance(chosen, settings.OneCycle):
@@ -44,12 +45,12 @@ def factor(
 
 
 def cosine(start: float, end: float, progress: float) -> float:
-    """Half a wave from `start`, at a progress of 0, to `end`, at 1 and beyond."""
+    """Return half a cosine wave from `start`, at a progress of 0, to `end`, at 1 and beyond."""
     return end + (start - end) * (1 + math.cos(math.pi * min(1.0, progress))) / 2
 
 
 def one_cycle(chosen: settings.OneCycle, step: int, num_rising: float, num_steps: int) -> float:
-    """Up to 1 in `num_rising` steps, then down until the last of `num_steps`."""
+    """Rise to 1 in `num_rising` steps, then fall until the last of `num_steps`."""
     peak, last = num_rising - 1, num_steps - 1
     if step < peak:
         return cosine(chosen.start, 1.0, step / peak)
@@ -57,7 +58,7 @@ def one_cycle(chosen: settings.OneCycle, step: int, num_rising: float, num_steps
 
 
 def plateau(chosen: settings.Plateau, history: Sequence[float]) -> float:
-    """One fall for each run of more than `patience` epochs that were no better than the best."""
+    """Lower the rate once for each run of more than `patience` epochs without an improvement."""
     best, num_worse, num_falls = math.inf, 0, 0
     for figure in history:
         if figure < best * (1 - chosen.threshold):

@@ -1,17 +1,17 @@
-"""What is watched of a fit: the scores of its task."""
+"""The monitored scores of a fit, which its task defines."""
 
 from collections.abc import Callable
 
 import numpy as np
 
-from pipeline.artifacts import Scale
-from pipeline.component import Component, load
+from pipeline.core.artifacts import Scale
+from pipeline.core.component import Component, load
 
 Scores = Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]]
 
 
 def scores_of(task: Component, scale: Scale) -> Scores:
-    """Return what a task watches: figures of each sample, from logits and targets."""
+    """Return the task's score function: scores of each sample, from logits and targets."""
     rules = load("task", task)
 
     def scores(logits: np.ndarray, targets: np.ndarray) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Puts Lightning's `Trainer` together, as the recipe and the hardware want it."""
+"""Builds Lightning's `Trainer` from the recipe and the hardware."""
 
 import logging
 import os
@@ -28,11 +28,12 @@ from pytorch_lightning.strategies import (
     StrategyRegistry,
 )
 
-from pipeline import lightning_callbacks
-from pipeline.component import names, resolve
-from pipeline.errors import UserError
-from pipeline.params import Hardware
-from pipeline.spool import Spool
+from pipeline.config import callbacks as lightning_callbacks
+from pipeline.config.hardware import Hardware
+from pipeline.core.component import names, resolve
+from pipeline.core.errors import UserError
+from pipeline.core.run_log import Spool
+from pipeline.execution.job import Job
 from pipeline.training.batch_norm import GlobalBatchNorm
 from pipeline.training.batches import Block, ValBatch
 from pipeline.training.callbacks.checkpoints import Checkpoints
@@ -42,18 +43,17 @@ from pipeline.training.callbacks.epoch_lines import EpochLines
 from pipeline.training.callbacks.figures import Figures
 from pipeline.training.callbacks.weight_averaging import WeightAveraging
 from pipeline.training.checkpoint import DurableCheckpoints
-from pipeline.training.job import Job
 from pipeline.training.logger import SpoolLogger
 
 PROFILES = Path(".convoy/profiles")
-LOG_STEPS = 16  # how often callbacks of Lightning log, where a block is not longer
+LOG_STEPS = 16  # how often Lightning's callbacks log, unless a block is longer
 PROFILERS: dict[str, type[Profiler]] = {
     "simple": SimpleProfiler,
     "advanced": AdvancedProfiler,
     "pytorch": PyTorchProfiler,
 }
 
-# Lightning advertises, and repeats advice that does not fit a loader of whole blocks.
+# Lightning advertises, and repeats advice that does not apply to a loader of whole blocks.
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
 warnings.filterwarnings("ignore", module="pytorch_lightning")
@@ -61,11 +61,11 @@ warnings.filterwarnings("ignore", module="lightning_fabric")
 
 
 def trainer_of(job: Job, monitor: str, block_size: int) -> Trainer:
-    """Assemble the trainer of one fit.
+    """Build the trainer of one fit.
 
     Args:
-        monitor: the figure that is to become lower.
-        block_size: steps in one batch of Lightning's.
+        monitor: the metric to be minimised.
+        block_size: the number of steps in one of Lightning's batches.
 
     Raises:
         UserError: this machine does not have the hardware, or a callback refuses its arguments.
@@ -80,7 +80,7 @@ def trainer_of(job: Job, monitor: str, block_size: int) -> Trainer:
             accelerator=hardware.accelerator,
             devices=hardware.devices,
             num_nodes=hardware.num_nodes,
-            strategy=_strategy(hardware),
+            strategy=_strategy(hardware, job.execution.timeout_s),
             plugins=_plugins(hardware),
             logger=logger,
             callbacks=_callbacks(job, monitor, logger, shows_bar=shows_bar),
@@ -89,8 +89,8 @@ def trainer_of(job: Job, monitor: str, block_size: int) -> Trainer:
             log_every_n_steps=max(1, LOG_STEPS // block_size),
             enable_progress_bar=shows_bar,
             enable_model_summary=False,
-            use_distributed_sampler=False,  # ours splits a global batch, and pads nothing
-            profiler=_profiler(hardware, job.title),
+            use_distributed_sampler=False,  # ours splits a global batch without padding
+            profiler=_profiler(job),
             default_root_dir=folder,
         )
     except (MisconfigurationException, ValueError, ImportError) as error:
@@ -100,12 +100,12 @@ def trainer_of(job: Job, monitor: str, block_size: int) -> Trainer:
     return trainer
 
 
-def _strategy(hardware: Hardware) -> Strategy | str:
-    """Return how devices work together: what is registered by the name, with our time limit."""
+def _strategy(hardware: Hardware, timeout_s: int) -> Strategy | str:
+    """Return the strategy: the one registered under the name, with our time limit."""
     if hardware.world == 1 and hardware.strategy == "auto":
         return "auto"
-    timeout = timedelta(seconds=hardware.timeout_s)
-    if hardware.strategy == "fsdp":  # the second version of it, which runs on CPUs too
+    timeout = timedelta(seconds=timeout_s)
+    if hardware.strategy == "fsdp":  # its second version, which runs on CPUs too
         return ModelParallelStrategy(
             data_parallel_size=hardware.world,
             tensor_parallel_size=1,
@@ -134,13 +134,13 @@ def _device_type(hardware: Hardware) -> str:
 
 
 def environment(hardware: Hardware) -> ClusterEnvironment:
-    """Return how the processes of a fit find each other: by what has started them.
+    """Return the cluster environment, which depends on what has started the processes.
 
     Raises:
-        UserError: other than one process a device was started.
+        UserError: the number of processes differs from the number of devices.
     """
     env, world = os.environ, hardware.world
-    # Within an allocation of SLURM all processes know of its tasks; those of srun of their own.
+    # Within a SLURM allocation every process sees its tasks; those of srun see their own step.
     num_tasks = int(env.get("SLURM_STEP_NUM_TASKS", 1))
     if world > 1 and "TORCHELASTIC_RUN_ID" in env:
         _refuse_unless(hardware, "torchrun", int(env["WORLD_SIZE"]))
@@ -159,10 +159,11 @@ def _refuse_unless(hardware: Hardware, by: str, num_processes: int) -> None:
         )
 
 
-def _profiler(hardware: Hardware, title: str) -> Profiler | None:
-    if hardware.profiler is None:
+def _profiler(job: Job) -> Profiler | None:
+    chosen = job.execution.profiler
+    if chosen is None:
         return None
-    return PROFILERS[hardware.profiler](dirpath=PROFILES / title.replace(" ", "_"), filename="fit")
+    return PROFILERS[chosen](dirpath=PROFILES / job.title.replace(" ", "_"), filename=chosen)
 
 
 def _callbacks(job: Job, monitor: str, logger: SpoolLogger, *, shows_bar: bool) -> list[Callback]:

@@ -1,6 +1,6 @@
-"""Transfer learning: which blocks of a network learn in an epoch, and how the others are kept.
+"""Transfer learning: which blocks of a network are trained in an epoch, and how others are frozen.
 
-Both are functions of the epoch, so a fit that goes on from a checkpoint needs no state of them.
+Both are functions of the epoch, so a resumed fit needs no state of them.
 """
 
 from collections.abc import Sequence
@@ -8,20 +8,25 @@ from collections.abc import Sequence
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from pipeline import depth
-from pipeline import optimisation as settings
+from pipeline.config import optimisation as settings
+from pipeline.models import blocks as depth
 from pipeline.training.optimisers import Block
 
 
 def blocks(body: nn.Module) -> list[Block]:
-    """Names and parameters, from the image to the classifier, without those that never learn."""
+    """Return names and parameters of each block, from the image to the classifier.
+
+    Parameters that are never trained are left out.
+    """
     learning = {name: p for name, p in body.named_parameters() if p.requires_grad}
     found = [[(n, learning[n]) for n in names if n in learning] for names in depth.blocks(body)]
     return [block for block in found if block]
 
 
 def num_learning(chosen: settings.Transfer, epoch: int, num_blocks: int) -> int:
-    """How many blocks, counted from the classifier, learn in `epoch`, from 0; at least one.
+    """Return how many blocks, counted from the classifier, are trained in `epoch`, from 0.
+
+    It is at least one.
 
     Gradual unfreezing is that of J. Howard and S. Ruder, ULMFiT, 2018, section 3.3.
     """
@@ -33,13 +38,13 @@ def num_learning(chosen: settings.Transfer, epoch: int, num_blocks: int) -> int:
 
 
 def freeze(network: nn.Module, found: Sequence[Block], num_learning: int) -> None:
-    """Let the last `num_learning` blocks of a network in training mode learn, and no others.
+    """Train the last `num_learning` blocks of a network in training mode, and freeze all others.
 
-    A frozen block gets no gradient, so no optimiser moves it. Its batch norms go by the statistics
-    that they have, and keep them; its dropout is off.
+    A frozen block gets no gradient, so no optimiser moves it. Its batch norms use the statistics
+    they have, and keep them; its dropout is off.
 
     Args:
-        found: what `blocks` gave when nothing was frozen.
+        found: the return value of `blocks` when nothing was frozen.
     """
     num_frozen = len(found) - num_learning
     for place, block in enumerate(found):
@@ -51,10 +56,11 @@ def freeze(network: nn.Module, found: Sequence[Block], num_learning: int) -> Non
 
 
 def _frozen(network: nn.Module) -> list[nn.Module]:
-    """All before the first module that learns.
+    """Return all modules before the first that is trained.
 
-    What has no parameters, such as dropout, goes with the module after it: what is put before the
-    first that learns keeps that one from overfitting. A norm without any goes with the one before.
+    A module without parameters, such as dropout, belongs to the module after it: placed before the
+    first module that is trained, it keeps that one from overfitting. A norm without parameters
+    belongs to the module before it.
     """
     found: list[nn.Module] = []
     between: list[nn.Module] = []

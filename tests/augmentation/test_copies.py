@@ -1,15 +1,18 @@
-"""Offline copies on their way to training: with their origin, on its side of every split."""
+"""Offline copies on their way to training: they stay with their original in every split."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline.artifacts import Card, Layout, write_json
+from pipeline.augmentation.freeze import freeze
 from pipeline.augmentation.offline import materialise, num_copies
-from pipeline.augmentation.policy import Augmenter, freeze
-from pipeline.component import schema
-from pipeline.packed import Packed
+from pipeline.augmentation.policy import Augmenter
+from pipeline.core.artifacts import Card
+from pipeline.core.component import schema
+from pipeline.core.files import write_json
+from pipeline.core.paths import Layout
+from pipeline.images.packed import Packed
 from pipeline.training.datamodule import Inputs
 
 SHAPE = (8, 8, 1)

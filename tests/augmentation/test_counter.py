@@ -1,4 +1,4 @@
-"""Counter-based random numbers: uniform, independent, and keyed by all four."""
+"""Counter-based random numbers: uniform, independent, and keyed by all four inputs."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Any transform in params.yaml: refused with its place and the nearest name, or it works."""
+"""Any transform in params.yaml works, or is refused with its location and the nearest name."""
 
 import copy
 import warnings
@@ -9,23 +9,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import params
 from pipeline.augmentation.counter import sample_keys
-from pipeline.augmentation.policies._library import REFUSED, allowed, build
-from pipeline.augmentation.policy import Augmenter, freeze
-from pipeline.component import schema
-from pipeline.errors import UserError
+from pipeline.augmentation.freeze import freeze
+from pipeline.augmentation.library import REFUSED, allowed, build
+from pipeline.augmentation.policy import Augmenter
+from pipeline.config.load import parse_params
+from pipeline.config.params import Params
+from pipeline.core.component import schema
+from pipeline.core.errors import UserError
+from pipeline.core.files import read_yaml
 from tests.conftest import ROOT
 
-TREE = params.read(ROOT / "params.yaml")
+TREE = read_yaml(ROOT / "params.yaml")
 FLIP = {"name": "HorizontalFlip", "p": 0.5}
 AT = "params.yaml: augmentation.policy.transforms"
 
 
-def parsed(*transforms: Any) -> params.Params:
+def parsed(*transforms: Any) -> Params:
     tree = copy.deepcopy(TREE)
     tree["augmentation"] = {"policy": {"name": "custom", "transforms": list(transforms)}}
-    return params.parse(tree, "params.yaml")
+    return parse_params(tree, "params.yaml")
 
 
 def test_transforms_are_built_with_their_arguments() -> None:
@@ -83,7 +86,7 @@ def test_what_is_no_list_of_transforms_is_refused(given: Any) -> None:
     tree = copy.deepcopy(TREE)
     tree["augmentation"] = {"policy": {"name": "custom", "transforms": given}}
     with pytest.raises(UserError, match=r"augmentation\.policy\.transforms"):
-        params.parse(tree, "params.yaml")
+        parse_params(tree, "params.yaml")
 
 
 @pytest.mark.parametrize(
@@ -147,7 +150,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", allowed())
 def test_every_allowed_transform_is_a_function_of_its_sample(name: str) -> None:
-    """Nothing in the library draws from anywhere but the generators it is handed."""
+    """The library draws random numbers only from the generators that it is given."""
     transform = {"name": name, **REQUIRED.get(name, {})}
     policy = schema("policy", "custom")(name="custom", transforms=(transform,))  # type: ignore[call-arg]
     rng = np.random.default_rng(0)

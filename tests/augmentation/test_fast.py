@@ -1,4 +1,4 @@
-"""The fast path: albumentations' own pixels for the same draws, on the CPU and on a device."""
+"""The fast path: the pixels of albumentations for the same draws, on the CPU and on a device."""
 
 import albumentations as A
 import cv2
@@ -25,7 +25,7 @@ def planned(transforms: list[A.BasicTransform], shape: tuple[int, ...]) -> Plan 
 
 @st.composite
 def policies(draw: st.DrawFn) -> tuple[list[A.BasicTransform], tuple[int, ...]]:
-    """Every combination that the fast path should take."""
+    """Draw any combination that the fast path should take."""
     height, width, channels = draw(SIZES), draw(SIZES), draw(st.sampled_from([1, 3]))
     pads = draw(st.just((0, 0, 0, 0)) | PADS)
     left, top, right, bottom = (min(p, height - 1, width - 1) for p in pads)
@@ -57,7 +57,7 @@ def policies(draw: st.DrawFn) -> tuple[list[A.BasicTransform], tuple[int, ...]]:
 def reference(
     transforms: list[A.BasicTransform], draws: Draws, i: int, image: np.ndarray
 ) -> np.ndarray:
-    """What albumentations' own code makes of image `i` with the numbers that were drawn."""
+    """Return what albumentations' own code makes of image `i` with the drawn numbers."""
     for transform in transforms:
         if isinstance(transform, A.Pad):
             image = transform(image=image)["image"]

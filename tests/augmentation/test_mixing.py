@@ -84,7 +84,7 @@ def test_batches_epochs_and_seeds_differ() -> None:
 
 @given(seed=st.integers(0, 999), num_devices=st.sampled_from([1, 2, 4]))
 def test_devices_together_mix_the_global_batch(seed: int, num_devices: int) -> None:
-    """A device needs its own images and their partners, nothing else."""
+    """A device needs only its own images and their partners."""
     batch = pair(seed, num=8)[0]
     for mixing in (MIXUP, CUTMIX):
         mix = drawn(mixing, batch=3, seed=seed)

@@ -1,4 +1,4 @@
-"""Offline copies: as many as asked, each tied to its origin, none drawn again while training."""
+"""Offline copies: the requested number, linked to their originals, never redrawn in training."""
 
 from pathlib import Path
 
@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from pipeline.augmentation import offline
 from pipeline.augmentation.counter import sample_keys
+from pipeline.augmentation.freeze import freeze
 from pipeline.augmentation.offline import EPOCH, materialise, num_copies
-from pipeline.augmentation.policy import Augmenter, freeze
-from pipeline.component import schema
-from pipeline.errors import UserError
-from pipeline.packed import Packed
+from pipeline.augmentation.policy import Augmenter
+from pipeline.core.component import schema
+from pipeline.core.errors import UserError
+from pipeline.images.packed import Packed
 
 SHAPE = (8, 8, 1)
 

@@ -1,4 +1,4 @@
-"""Every policy: survives being frozen, and depends on (seed, epoch, id, copy) alone."""
+"""Every policy can be frozen, and depends on (seed, epoch, id, copy) alone."""
 
 import json
 import warnings
@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from pipeline.augmentation.counter import sample_keys
-from pipeline.augmentation.policy import Augmenter, freeze
+from pipeline.augmentation.freeze import freeze
+from pipeline.augmentation.policy import Augmenter
 from pipeline.augmentation.probe import probe
-from pipeline.component import Component, names, schema
-from pipeline.errors import UserError
+from pipeline.core.component import Component, names, schema
+from pipeline.core.errors import UserError
 
 SHAPES = [(8, 8, 1), (28, 28, 1), (32, 24, 3), (256, 256, 3)]
 POLICIES = names("policy")

@@ -1,4 +1,4 @@
-"""What the augment stage shows: stored images beside draws, and how far each transform moves."""
+"""The augment stage's preview: stored images beside draws, and how far each transform moves."""
 
 from pathlib import Path
 
@@ -8,10 +8,11 @@ import pytest
 
 from pipeline.augmentation import statistics
 from pipeline.augmentation.counter import sample_keys
-from pipeline.augmentation.policy import Augmenter, freeze
+from pipeline.augmentation.freeze import freeze
+from pipeline.augmentation.policy import Augmenter
 from pipeline.augmentation.preview import CELL_PX, GAP_PX, MAX_ROWS, preview, save_png
-from pipeline.component import schema
-from pipeline.packed import Packed
+from pipeline.core.component import schema
+from pipeline.images.packed import Packed
 
 SHAPE = (16, 16, 3)
 
@@ -28,7 +29,7 @@ def train_of(targets: np.ndarray, shape: tuple[int, ...] = SHAPE) -> Packed:
 
 
 def cell(page: np.ndarray, train: Packed, row: int, column: int) -> np.ndarray:
-    """The pixels of one cell, brought back to the image's own size."""
+    """Return the pixels of one cell, scaled back to the image's own size."""
     factor = CELL_PX // train.images.shape[1]
     top = page.shape[0] - (len(np.unique(train.targets)) - row) * (CELL_PX + GAP_PX)
     right = page.shape[1] - (3 - column) * (CELL_PX + GAP_PX)

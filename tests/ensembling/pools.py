@@ -1,10 +1,10 @@
-"""Members whose worth is known, for tasks of each kind."""
+"""Members of known quality, for tasks of each kind."""
 
 import numpy as np
 from scipy.special import log_softmax
 
-from pipeline.component import names, resolve, schema
-from pipeline.space import Kind, Space, State
+from pipeline.core.component import names, resolve, schema
+from pipeline.ensembling.prediction_type import Kind, Space, State
 
 SCALE = ((10.0, -5.0), (2.0, 0.5))
 ACTIVATION: dict[Kind, str] = {"classes": "softmax", "labels": "sigmoid", "values": "identity"}
@@ -23,7 +23,7 @@ def space(kind: Kind) -> Space:
 def pool(
     kind: Kind, num_members: int = 3, size: int = 200, *, seed: int = 0, skill: float = 2.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Members that know the targets equally well and err independently."""
+    """Return members that know the targets equally well and err independently."""
     rng = np.random.default_rng(seed)
     if kind == "classes":
         targets = rng.integers(0, 5, size)

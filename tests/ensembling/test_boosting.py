@@ -1,4 +1,4 @@
-"""Boosting beside scikit-learn's, tree by tree and as a whole."""
+"""Boosting compared with scikit-learn's, tree by tree and as a whole."""
 
 import numpy as np
 import pytest
@@ -7,9 +7,9 @@ from sklearn.base import BaseEstimator
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 from sklearn.tree import DecisionTreeRegressor
 
-from pipeline.ensembling import boosting
-from pipeline.ensembling._slopes import LOG, SQUARED
-from pipeline.ensembling._trees import leaves, plain, total
+from pipeline.ensembling.methods import boosting
+from pipeline.ensembling.slopes import LOG, SQUARED
+from pipeline.ensembling.trees import leaves, plain, total
 from tests.ensembling.pools import distributions, pool
 
 PLAIN = {"name": "boosting", "penalty": 0.0, "sample_fraction": 1.0, "feature_fraction": 1.0}
@@ -74,7 +74,7 @@ def test_it_learns_that_members_who_differ_know_less() -> None:
     rng = np.random.default_rng(0)
     targets = rng.integers(0, 4, 2000)
     is_hard = rng.random(2000) < 0.5
-    # Where it is hard the members differ widely, and where they meet means nothing.
+    # Where it is hard the members disagree widely, and where they agree means nothing.
     skill = np.where(is_hard, 0.0, 2.0)[:, None]
     spread = np.where(is_hard, 3.0, 0.3)[:, None]
     table = distributions(skill * np.eye(4)[targets] + spread * rng.normal(size=(4, 2000, 4)))
@@ -86,7 +86,7 @@ def test_it_learns_that_members_who_differ_know_less() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_little_data_does_not_run_away(seed: int) -> None:
-    """Of 60 samples of a perfect mean there is nothing to learn."""
+    """There is nothing to learn from 60 samples of a perfect mean."""
     rng = np.random.default_rng(seed)
     table = distributions(2 * rng.normal(size=(1, 5060, 5)).repeat(3, axis=0))
     targets = (rng.random((5060, 1)) > np.exp(table[0]).cumsum(axis=1)).sum(axis=1).clip(0, 4)
@@ -105,7 +105,7 @@ def test_no_tree_adds_nothing() -> None:
 
 @pytest.mark.parametrize("loss", [LOG, SQUARED])
 def test_slopes_are_those_of_the_loss(loss) -> None:
-    """By differences; the curvature of the log-loss is scaled so that two classes count as one."""
+    """Compare with differences; log-loss curvature is scaled so that two classes count as one."""
     rng = np.random.default_rng(0)
     scores, targets = rng.normal(size=(1, 4)), np.eye(4)[[2]]
     downhill, curvature = loss.slopes(scores, targets)

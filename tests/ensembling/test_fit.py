@@ -1,14 +1,14 @@
-"""How a system is fitted, and judged on samples it was not fitted on."""
+"""How a system is fitted, and evaluated on samples that it was not fitted on."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.component import names, schema
-from pipeline.decision import Decision
-from pipeline.ensembling._fit import Validation, fit, folds
-from pipeline.errors import UserError
+from pipeline.core.component import names, schema
+from pipeline.core.errors import UserError
+from pipeline.ensembling.cross_fitting import Validation, fit, folds
+from pipeline.ensembling.decisions import Decision
 from tests.ensembling.pools import distributions, pool, space
 
 ALL = names("calibrator")
@@ -34,7 +34,7 @@ def test_among_useless_members_the_fit_flatters_and_the_judgement_does_not() -> 
 
 
 def judged(seed: int) -> tuple[float, float]:
-    """Of a hundred members that guess between two classes: on the samples fitted, and held out."""
+    """Return the loss of a hundred guessing members, on the fitted samples and held out."""
     rng = np.random.default_rng(seed)
     targets = rng.integers(0, 2, 60)
     table = distributions(rng.normal(size=(100, 60, 2)))
@@ -56,7 +56,7 @@ def test_each_fold_is_predicted_by_a_fit_on_the_others() -> None:
 
 
 def test_a_sample_has_no_part_in_its_own_prediction() -> None:
-    """Another truth of one fold changes nothing that is said of that fold, before calibration."""
+    """Other targets in one fold change no prediction of that fold, before calibration."""
     table, targets = pool("classes", 4, 100)
     val = validation("classes", targets)
     unseen = val.folds == 2

@@ -1,9 +1,9 @@
-"""Greedy selection beside the procedure as the paper tells it."""
+"""Greedy selection, compared with the procedure in the paper."""
 
 import numpy as np
 import pytest
 
-from pipeline.ensembling import greedy
+from pipeline.ensembling.methods import greedy
 from tests.ensembling.pools import pool
 
 
@@ -16,7 +16,7 @@ def squared_error(mean: np.ndarray, targets: np.ndarray) -> float:
 
 
 def naive(predictions: np.ndarray, targets: np.ndarray, loss, rounds: int, sorted_start: bool):
-    """Weights by Caruana's procedure, over whole predictions and with no shortcut."""
+    """Return weights by Caruana's procedure, over whole predictions and without shortcuts."""
     ranked = sorted(range(len(predictions)), key=lambda m: loss(predictions[m], targets))
     starts = [ranked[:size] for size in range(1, len(ranked) + 1)] if sorted_start else []
     held = min(starts, key=lambda held: loss(predictions[held].mean(0), targets), default=[])
@@ -32,7 +32,7 @@ def naive(predictions: np.ndarray, targets: np.ndarray, loss, rounds: int, sorte
 
 
 def uneven(kind: str, num_members: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Members of which some are better; and 83 samples, which fill no whole number of groups."""
+    """Return members of unequal quality, and 83 samples, which do not fill whole groups."""
     table, targets = pool(kind, num_members, 83, seed=seed)
     wrong = table[:, np.random.default_rng(seed).permutation(83)]
     share = np.linspace(0, 0.6, num_members)[:, None, None]
@@ -60,7 +60,7 @@ def test_so_it_is_for_values(seed: int, sorted_start: bool) -> None:
 
 
 def test_bags_are_averaged() -> None:
-    """Each bag of the best-first pool is selected from as if there were no other member."""
+    """Each bag of the sorted pool is selected from as if there were no other member."""
     table, targets = uneven("classes", 12, 0)
     params = greedy.Params(name="greedy", num_rounds=5, num_bags=4, least_in_bag=2, seed=3)
     ranked = np.argsort([log_loss(member, targets) for member in np.exp(table)])

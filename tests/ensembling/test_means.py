@@ -1,9 +1,9 @@
-"""Means, votes and ranks by hand."""
+"""Means, votes and ranks, compared with results by hand."""
 
 import numpy as np
 from scipy.stats import norm
 
-from pipeline.ensembling import bayesian, geometric, majority, mean, rank
+from pipeline.ensembling.methods import bayesian, geometric, majority, mean, rank
 from tests.ensembling.pools import pool
 
 EQUAL = {"weights": np.array([0.5, 0.5])}
@@ -54,7 +54,7 @@ def test_ranks_are_points_with_one_more_by_mean_probability() -> None:
 
 
 def test_of_two_outcomes_samples_are_ranked_whatever_the_scale() -> None:
-    """A member whose odds are bent, but in the same order, counts like the one it was bent from."""
+    """A member whose odds are distorted, in the same order, counts like the original."""
     rng = np.random.default_rng(0)
     odds = rng.normal(size=5000) * 2
     table = np.stack([odds, np.sign(odds) * odds**2 + 3])

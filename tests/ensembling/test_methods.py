@@ -1,4 +1,4 @@
-"""Every method, for every kind of task it has a form for, on predictions with a known answer."""
+"""Every method, for every kind of task it supports, on predictions with a known answer."""
 
 import json
 from functools import cache
@@ -6,11 +6,11 @@ from functools import cache
 import numpy as np
 import pytest
 
-from pipeline.component import load, names, schema
-from pipeline.decision import Decision
-from pipeline.ensembling._combiner import Combiner
-from pipeline.ensembling._fit import Validation, fit, folds
-from pipeline.space import Kind
+from pipeline.core.component import load, names, schema
+from pipeline.ensembling.combiner import Combiner
+from pipeline.ensembling.cross_fitting import Validation, fit, folds
+from pipeline.ensembling.decisions import Decision
+from pipeline.ensembling.prediction_type import Kind
 from tests.ensembling import pools
 from tests.ensembling.pools import CASES, applied, combined, fitted, pool, space
 
@@ -34,7 +34,7 @@ def test_predictions_keep_their_form(name: str, kind: Kind) -> None:
 
 @EVERY
 def test_a_member_and_its_copies_give_it_back(name: str, kind: Kind) -> None:
-    """But a vote of points only keeps the answers; and stackers correct it, copied or not."""
+    """A vote of points keeps only the decisions; and stackers correct it, copied or not."""
     table, targets = pool(kind, 1)
     alone = combined(name, kind, table, targets)
     copied = combined(name, kind, np.repeat(table, 4, axis=0), targets)
@@ -61,7 +61,7 @@ def test_the_order_of_members_does_not_matter(name: str, kind: Kind) -> None:
 
 @EVERY
 def test_independent_members_are_better_together(name: str, kind: Kind) -> None:
-    """By predictions that were not fitted, as sure as their temperature makes them."""
+    """The predictions are not fitted, and as confident as their temperature makes them."""
     table, val, best = alone(kind)
     together = fit(schema("method", name)(name=name), "abcde", table, val)
     assert together.loss < (best + 0.1 if name in LONERS else 0.95 * best)
@@ -69,7 +69,7 @@ def test_independent_members_are_better_together(name: str, kind: Kind) -> None:
 
 @cache
 def alone(kind: Kind) -> tuple[np.ndarray, Validation, float]:
-    """Five members, and the loss of the best of them."""
+    """Return five members, and the loss of the best of them."""
     table, targets = pool(kind, 5, 300)
     calibrator = "none" if kind == "values" else "temperature"
     calibrators = [schema("calibrator", calibrator)(name=calibrator)]
@@ -82,7 +82,7 @@ def alone(kind: Kind) -> tuple[np.ndarray, Validation, float]:
 @pytest.mark.parametrize("kind", ["classes", "labels", "values"])
 @pytest.mark.parametrize("name", CHOOSING)
 def test_a_useless_member_gets_no_weight(name: str, kind: Kind) -> None:
-    """One that guesses; or, of values, one that makes the mistakes of all others, thrice as big."""
+    """The bad member guesses; for values, it makes all the others' errors, three times as large."""
     table, targets = pool(kind)
     worse = pool(kind, 1, seed=9, skill=0.0)[0]
     if kind == "values":
@@ -96,7 +96,7 @@ def test_a_useless_member_gets_no_weight(name: str, kind: Kind) -> None:
 
 @EVERY
 def test_a_fitted_system_survives_json(name: str, kind: Kind, tmp_path) -> None:
-    """To the bit; and so does the same without its idle members."""
+    """The result is bitwise equal, and the system without its idle members agrees."""
     table, targets = pool(kind)
     states = fitted(name, kind, table, targets)
     system = Combiner(name, ("a", "b", "c"), states, "none", {"none": [{}]}, space(kind), ANSWER)
@@ -136,7 +136,7 @@ def test_a_handful_of_samples_is_enough_to_run(name: str, kind: Kind) -> None:
 
 @pytest.mark.parametrize(("name", "kind"), [case for case in CASES if case[1] != "values"])
 def test_members_that_are_sure_and_wrong_leave_it_finite(name: str, kind: Kind) -> None:
-    """Their probability of the truth is 0 in 64 bits, each on samples of its own."""
+    """Their probability of the truth is 0 in 64 bits, each on different samples."""
     rng = np.random.default_rng(0)
     _, targets = pool(kind)
     if kind == "classes":

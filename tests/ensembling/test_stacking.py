@@ -1,13 +1,13 @@
-"""Stacking beside scikit-learn's regressions, and how much little data may change."""
+"""Stacking compared with scikit-learn's regressions, and limits to the effect of little data."""
 
 import numpy as np
 import pytest
 from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from pipeline.ensembling import stacking
-from pipeline.ensembling._data import Data
-from pipeline.ensembling._logistic import fit_logistic
+from pipeline.ensembling.data import Data
+from pipeline.ensembling.logistic import fit_logistic
+from pipeline.ensembling.methods import stacking
 from tests.ensembling.pools import distributions, pool
 
 
@@ -23,7 +23,7 @@ def test_without_scores_to_start_from_it_is_scikit_learns(
     model = fit_logistic(
         Data(features, zeros, one_hot), strength, np.zeros((num_classes + 1,) * 2)[:, 1:]
     )
-    # One sample more of each class, by members that know nothing; and scikit-learn has half the
+    # One extra sample of each class, by members that know nothing; and scikit-learn has half the
     # penalty on two classes, where it fits the difference of their coefficients alone.
     more = np.concatenate([features, np.zeros((num_classes, num_classes))])
     half = 2 if num_classes == 2 else 1
@@ -35,8 +35,8 @@ def test_without_scores_to_start_from_it_is_scikit_learns(
 
 
 def test_scores_to_start_from_count_as_they_are() -> None:
-    """Without features only shifts are added: as much as makes each class as frequent as
-    it is, with the one sample more of which all have equal chances."""
+    """Without features only shifts are added: they make each class as frequent as it is, counting
+    the extra sample in which all have equal chances."""
     table, targets = pool("classes", 1)
     data = Data(np.zeros((200, 1)), table[0], np.eye(5)[targets])
     model = fit_logistic(data, 1.0, np.zeros((2, 5)))
@@ -47,7 +47,7 @@ def test_scores_to_start_from_count_as_they_are() -> None:
 
 
 def test_it_learns_whom_to_believe_about_what() -> None:
-    """Three members, each of which knows two classes only: no weights would do."""
+    """Three members each know only two classes, so no weights would do."""
     rng = np.random.default_rng(0)
     targets = rng.integers(0, 6, 3000)
     knows = np.repeat(np.eye(3), 2, axis=1)[:, None, :]
@@ -68,7 +68,7 @@ def test_where_nothing_helps_it_is_the_mean_of_log_probabilities() -> None:
 
 
 def test_many_members_are_projected() -> None:
-    """80 features of members, MOST_DIRECTIONS of the model; still better than the mean member."""
+    """The model uses MOST_DIRECTIONS of the members' 80 features, and still beats their mean."""
     table, targets = pool("classes", 16, 400)
     state = stacking.fit(stacking.Params(name="stacking"), table, targets)
     assert state["coef"].shape == (80, 5)

@@ -1,4 +1,4 @@
-"""The weighted mean with the lowest loss: proofs that none is lower."""
+"""The weighted mean with the lowest loss: proofs that no other is lower."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from pipeline.ensembling import weighted
-from pipeline.ensembling._simplex import nearest_to_zero
+from pipeline.ensembling.methods import weighted
+from pipeline.ensembling.simplex import nearest_to_zero
 from tests.ensembling.pools import distributions, pool
 
 PARAMS = weighted.Params(name="weighted")
@@ -23,8 +23,8 @@ PARAMS = weighted.Params(name="weighted")
 def test_no_weights_have_a_lower_log_loss(
     seed: int, num_members: int, size: int, sureness: float
 ) -> None:
-    """Karush, Kuhn and Tucker: moving weight to a member gains nothing, and from one that has some
-    loses nothing. Some members are very sure, some equal."""
+    """Karush-Kuhn-Tucker: moving weight to a member gains nothing, and moving it from one with
+    weight loses nothing. Some members are very confident, some equal."""
     rng = np.random.default_rng(seed)
     targets = rng.integers(0, 3, size)
     table = distributions(sureness * (rng.normal(size=(num_members, size, 3)) + np.eye(3)[targets]))

@@ -3,12 +3,12 @@
 import numpy as np
 from scipy.special import log_softmax
 
-from pipeline.decision import Decision
-from pipeline.evaluation.answers import Answers
+from pipeline.ensembling.decisions import Decision
+from pipeline.ensembling.prediction_type import Kind
+from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Bootstrap
 from pipeline.evaluation.metrics import metrics
-from pipeline.evaluation.yardstick import Yardstick
-from pipeline.space import Kind
+from pipeline.evaluation.outputs import SystemOutput
 
 KINDS: tuple[Kind, ...] = ("classes", "labels", "values")
 NAMES = ("ant", "bee", "cat")
@@ -37,7 +37,7 @@ def make_predictions(kind: Kind, targets: np.ndarray, skill: float, seed: int) -
     return log_softmax(skill * true + generator.normal(size=true.shape), axis=-1)
 
 
-def answer(kind: Kind, predictions: np.ndarray) -> Answers:
+def answer(kind: Kind, predictions: np.ndarray) -> SystemOutput:
     """By the likeliest outcome."""
     rules = {
         "classes": Decision("most_probable"),
@@ -45,19 +45,19 @@ def answer(kind: Kind, predictions: np.ndarray) -> Answers:
         "values": Decision("values", half_widths=(1.0, 1.0, 1.0)),
     }
     widths = np.ones(3) if kind == "values" else None
-    return Answers(predictions, rules[kind](predictions), widths)
+    return SystemOutput(predictions, rules[kind](predictions), widths)
 
 
-def make_system(kind: Kind, targets: np.ndarray, skill: float, seed: int) -> Answers:
+def make_system(kind: Kind, targets: np.ndarray, skill: float, seed: int) -> SystemOutput:
     return answer(kind, make_predictions(kind, targets, skill, seed))
 
 
-def make_yardstick(
+def make_evaluator(
     kind: Kind, targets: np.ndarray, groups: np.ndarray | None = None, num_draws: int = 200
-) -> Yardstick:
+) -> Evaluator:
     if groups is None:
         groups = np.arange(len(targets))
-    return Yardstick(
+    return Evaluator(
         kind=kind,
         names=NAMES,
         ids=np.array([f"id_{i}" for i in range(len(targets))]),

@@ -6,25 +6,25 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from pipeline.evaluation.answers import Answers
-from pipeline.evaluation.compare import compare
+from pipeline.evaluation.comparison import compare
 from pipeline.evaluation.intervals import Estimate
+from pipeline.evaluation.outputs import SystemOutput
 from pipeline.evaluation.verdict import Contrast, sentence, shown_p
 from tests.evaluation.systems import (
     KINDS,
     answer,
+    make_evaluator,
     make_predictions,
     make_system,
     make_targets,
-    make_yardstick,
 )
 
 
-def right_on(share: float, targets: np.ndarray) -> Answers:
+def right_on(share: float, targets: np.ndarray) -> SystemOutput:
     """Right on the first part of the samples, and wrong on the rest."""
     is_right = np.arange(len(targets)) < share * len(targets)
     decided = np.where(is_right, targets, (targets + 1) % 3)
-    return Answers(np.log(np.full((len(targets), 3), 0.1) + 0.7 * np.eye(3)[decided]), decided)
+    return SystemOutput(np.log(np.full((len(targets), 3), 0.1) + 0.7 * np.eye(3)[decided]), decided)
 
 
 @pytest.mark.parametrize(
@@ -36,14 +36,18 @@ def right_on(share: float, targets: np.ndarray) -> Answers:
             0.001,
             "no difference shown between the ensemble mean and the best member a: +0.10 points",
         ),
-        (0.0, "the ensemble mean answers as the best member a does on all 1,000 test samples"),
+        (
+            0.0,
+            "the ensemble mean and the best member a make the same decisions on all 1,000 test "
+            "samples",
+        ),
     ],
 )
 def test_the_verdict_says_who_is_better(gain: float, verdict: str) -> None:
     targets = make_targets("classes", 1000)
     systems = {"a": right_on(0.7, targets), "mean": right_on(0.7 + gain, targets)}
     comparison = compare(
-        make_yardstick("classes", targets), systems, chosen="mean", best_member="a"
+        make_evaluator("classes", targets), systems, chosen="mean", best_member="a"
     )
     assert comparison.verdict.startswith(verdict)
     assert comparison.verdict.endswith("1,000 test samples")
@@ -58,7 +62,7 @@ def test_the_mean_of_two_beats_both_whatever_the_task(kind) -> None:
     parts = [make_predictions(kind, targets, 1.0, seed) for seed in (1, 2)]
     systems = {name: answer(kind, part) for name, part in zip("ab", parts, strict=True)}
     systems["mean"] = answer(kind, np.mean(parts, axis=0))
-    comparison = compare(make_yardstick(kind, targets), systems, chosen="mean", best_member="a")
+    comparison = compare(make_evaluator(kind, targets), systems, chosen="mean", best_member="a")
     assert comparison.verdict.startswith("the ensemble mean beats the best member a by ")
     gain = comparison.gain
     assert gain.error_reduction
@@ -74,18 +78,18 @@ def test_values_are_told_in_their_units() -> None:
         "a": make_system("values", targets, 1.0, 1),
         "b": make_system("values", targets, 2.0, 2),
     }
-    comparison = compare(make_yardstick("values", targets), systems, chosen="b", best_member="a")
+    comparison = compare(make_evaluator("values", targets), systems, chosen="b", best_member="a")
     assert " of rmse [" in comparison.verdict
     assert "points" not in comparison.verdict
 
 
 def test_an_interval_or_a_p_alone_shows_nothing() -> None:
     targets = make_targets("classes", 100)
-    yardstick = make_yardstick("classes", targets)
+    evaluator = make_evaluator("classes", targets)
 
     def told(low: float, p: float) -> str:
         found = {"accuracy": Estimate(0.01, low, 0.02, 100)}
-        return sentence(Contrast("x", "y", found, None, p, is_same=False), yardstick, "x", "y")
+        return sentence(Contrast("x", "y", found, None, p, is_same=False), evaluator, "x", "y")
 
     assert told(0.001, 0.01).startswith("x beats y by 1.00 points of accuracy [0.10, 2.00], 95%")
     assert told(0.001, 0.06).startswith("no difference shown")
@@ -96,7 +100,7 @@ def test_no_reduction_of_an_error_that_is_not_there() -> None:
     targets = make_targets("classes", 50)
     systems = {"a": right_on(1.0, targets), "mean": right_on(0.5, targets)}
     comparison = compare(
-        make_yardstick("classes", targets), systems, chosen="mean", best_member="a"
+        make_evaluator("classes", targets), systems, chosen="mean", best_member="a"
     )
     assert comparison.gain.error_reduction is None
     assert comparison.verdict.startswith("the best member a beats the ensemble mean")
@@ -106,7 +110,7 @@ def test_every_pair_is_compared_once_and_corrected_for_all() -> None:
     targets = make_targets("classes", 300)
     shares = {"a": 0.6, "b": 0.61, "c": 0.9}
     systems = {name: right_on(share, targets) for name, share in shares.items()}
-    pairs = compare(make_yardstick("classes", targets), systems, chosen="c", best_member="b").pairs
+    pairs = compare(make_evaluator("classes", targets), systems, chosen="c", best_member="b").pairs
     assert [(pair.first, pair.second) for pair in pairs] == list(combinations("abc", 2))
     for pair in pairs:
         assert pair.difference.value == pytest.approx(shares[pair.first] - shares[pair.second])
@@ -122,14 +126,14 @@ def test_grouped_samples_are_compared_by_group() -> None:
         make_system("classes", targets, skill, seed) for skill, seed in ((1, 1), (2, 2))
     )
     once = compare(
-        make_yardstick("classes", targets), {"a": system, "b": other}, chosen="b", best_member="a"
+        make_evaluator("classes", targets), {"a": system, "b": other}, chosen="b", best_member="a"
     )
     rows = np.repeat(np.arange(50), 10)
     copies = {
-        name: Answers(a.predictions[rows], a.decided[rows])
+        name: SystemOutput(a.predictions[rows], a.decided[rows])
         for name, a in (("a", system), ("b", other))
     }
-    grouped = make_yardstick("classes", targets[rows], groups=rows)
+    grouped = make_evaluator("classes", targets[rows], groups=rows)
     many = compare(grouped, copies, chosen="b", best_member="a")
     assert many.gain.p == pytest.approx(once.gain.p, abs=0.05)
     width, expected = (
@@ -144,11 +148,11 @@ def test_the_comparison_is_valid_json_and_names_every_metric(kind) -> None:
     """Also one that the samples do not define, such as an area under a curve with one class."""
     targets = np.zeros(40, int) if kind == "classes" else make_targets(kind, 40)
     systems = {name: make_system(kind, targets, 1.0, seed) for seed, name in enumerate("ab")}
-    yardstick = make_yardstick(kind, targets)
-    tree = compare(yardstick, systems, chosen="b", best_member="a").as_json(yardstick)
+    evaluator = make_evaluator(kind, targets)
+    tree = compare(evaluator, systems, chosen="b", best_member="a").as_json(evaluator)
     assert json.loads(json.dumps(tree, allow_nan=False)) == tree
     for figures in tree["systems"].values():
-        assert list(figures) == list(yardstick.metrics)
+        assert list(figures) == list(evaluator.metrics)
         assert all(figure["num_samples"] == 40 for figure in figures.values())
     if kind == "classes":
         assert tree["systems"]["a"]["roc_auc"]["value"] is None

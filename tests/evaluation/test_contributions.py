@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from pipeline.component import Component
-from pipeline.decision import Decision, choose
-from pipeline.ensembling._fit import Validation, fit, folds
-from pipeline.ensembling._sizes import nested, sizes, usefulness
-from pipeline.ensembling._without import without
+from pipeline.core.component import Component
+from pipeline.ensembling.cross_fitting import Validation, fit, folds
+from pipeline.ensembling.decisions import Decision, choose
+from pipeline.ensembling.leave_one_out import without
+from pipeline.ensembling.nested import nested, sizes, usefulness
+from pipeline.ensembling.prediction_type import Space
 from pipeline.evaluation import contributions as measured
-from pipeline.evaluation.answers import Answers
-from pipeline.space import Space
-from tests.evaluation.systems import KINDS, SCALE, make_predictions, make_targets, make_yardstick
+from pipeline.evaluation.outputs import SystemOutput
+from tests.evaluation.systems import KINDS, SCALE, make_evaluator, make_predictions, make_targets
 
 MEMBERS = ["weak", "strong", "noise"]
 SKILLS = (1.0, 3.0, 0.3)
@@ -44,14 +44,14 @@ def test_leaving_out_the_strong_member_costs_most_and_noise_is_no_loss(kind) -> 
     method = Component(name="mean")
     whole = fit(method, MEMBERS, predictions, val).combiner
     reduced = without(method, whole, predictions, val, MEMBERS)
-    answers = {
-        name: Answers(made := combiner(test), combiner.decision(made))
+    outputs = {
+        name: SystemOutput(made := combiner(test), combiner.decision(made))
         for name, combiner in {"": whole, **reduced}.items()
     }
-    yardstick = make_yardstick(kind, test_targets)
-    found = measured.contributions(yardstick, answers.pop(""), answers)
+    evaluator = make_evaluator(kind, test_targets)
+    found = measured.contributions(evaluator, outputs.pop(""), outputs)
     assert [c.member for c in found] == ["strong", "weak", "noise"]
-    sign = 1 if yardstick.headline_metric.higher_is_better else -1
+    sign = 1 if evaluator.headline_metric.higher_is_better else -1
     assert sign * found[0].difference.value > 0
     assert found[0].p < 0.01
     assert sign * found[-1].difference.value < 0
@@ -115,11 +115,13 @@ def test_many_members_are_looked_at_in_growing_steps() -> None:
 
 def test_a_size_tells_what_it_lacks() -> None:
     targets = make_targets("classes", 300)
-    yardstick = make_yardstick("classes", targets)
+    evaluator = make_evaluator("classes", targets)
     decision = Decision("most_probable")
     made = [make_predictions("classes", targets, skill, 1) for skill in (0.5, 2.0, 2.0)]
-    growing = [(tuple("abc"[: size + 1]), Answers(p, decision(p))) for size, p in enumerate(made)]
-    one, two, three = measured.sizes(yardstick, growing)
+    growing = [
+        (tuple("abc"[: size + 1]), SystemOutput(p, decision(p))) for size, p in enumerate(made)
+    ]
+    one, two, three = measured.sizes(evaluator, growing)
     assert (one.num_members, one.added) == (1, "a")
     assert (two.num_members, two.added) == (2, "b")
     assert one.difference.high < 0

@@ -6,9 +6,9 @@ import sklearn.metrics as reference
 from scipy.stats import binomtest
 from sklearn.calibration import calibration_curve
 
-from pipeline.evaluation.answers import Answers
+from pipeline.ensembling.prediction_type import Kind
 from pipeline.evaluation.curves import ALL, MOST_POINTS, precision_recall, reliability, roc
-from pipeline.space import Kind
+from pipeline.evaluation.outputs import SystemOutput
 from pipeline.tasks import multiclass
 from tests.evaluation.test_metrics import sample
 
@@ -19,8 +19,8 @@ def hot(targets: np.ndarray) -> np.ndarray:
     return targets if targets.ndim == 2 else targets[:, None] == np.arange(4)
 
 
-def share(answers: Answers) -> np.ndarray:
-    log_probs = answers.predictions
+def share(outputs: SystemOutput) -> np.ndarray:
+    log_probs = outputs.predictions
     return np.exp(log_probs if log_probs.ndim == 2 else log_probs[..., 1])
 
 
@@ -34,26 +34,26 @@ def area(points: list, name: str) -> float:
 
 @pytest.mark.parametrize("kind", ["classes", "labels"])
 def test_thinned_curves_keep_their_areas(kind: Kind) -> None:
-    answers, targets = sample(kind, seed=1, size=5000)
-    noise = np.random.default_rng(0).normal(scale=0.3, size=answers.predictions.shape)
-    answers = Answers(multiclass.predictions(answers.predictions + noise), answers.decided)
-    points, precisions = (curve(answers, targets, NAMES) for curve in (roc, precision_recall))
-    each = zip(NAMES, share(answers).T, hot(targets).T, strict=True)
-    for name, own, is_so in [*each, (ALL, share(answers).ravel(), hot(targets).ravel())]:
+    outputs, targets = sample(kind, seed=1, size=5000)
+    noise = np.random.default_rng(0).normal(scale=0.3, size=outputs.predictions.shape)
+    outputs = SystemOutput(multiclass.predictions(outputs.predictions + noise), outputs.decided)
+    points, precisions = (curve(outputs, targets, NAMES) for curve in (roc, precision_recall))
+    each = zip(NAMES, share(outputs).T, hot(targets).T, strict=True)
+    for name, own, is_so in [*each, (ALL, share(outputs).ravel(), hot(targets).ravel())]:
         assert area(points, name) == pytest.approx(reference.roc_auc_score(is_so, own), abs=2e-3)
         expected = reference.average_precision_score(is_so, own)
         assert area(precisions, name) == pytest.approx(expected, abs=5e-3)
 
 
 def test_a_point_is_what_its_threshold_gives() -> None:
-    answers, targets = sample("classes", seed=1)
-    truth, own = targets == 2, share(answers)[:, 2]
-    for point in roc(answers, targets, NAMES):
+    outputs, targets = sample("classes", seed=1)
+    truth, own = targets == 2, share(outputs)[:, 2]
+    for point in roc(outputs, targets, NAMES):
         if point.curve == "cat" and point.threshold < 1:
             yes = own >= point.threshold
             assert point.true_positive_rate == pytest.approx((yes & truth).sum() / truth.sum())
             assert point.false_positive_rate == pytest.approx((yes & ~truth).sum() / (~truth).sum())
-    for step in precision_recall(answers, targets, NAMES):
+    for step in precision_recall(outputs, targets, NAMES):
         if step.curve == "cat" and step.threshold < 1:
             yes = own >= step.threshold
             assert step.recall == pytest.approx((yes & truth).sum() / truth.sum())
@@ -61,21 +61,21 @@ def test_a_point_is_what_its_threshold_gives() -> None:
 
 
 def test_both_ends_of_a_curve_are_there() -> None:
-    answers, targets = sample("labels", seed=1)
+    outputs, targets = sample("labels", seed=1)
     for name in (ALL, *NAMES):
-        own = [point for point in roc(answers, targets, NAMES) if point.curve == name]
+        own = [point for point in roc(outputs, targets, NAMES) if point.curve == name]
         assert own[0][1:3] == (0, 0)
         assert own[-1][1:3] == (1, 1)
-        steps = [p for p in precision_recall(answers, targets, NAMES) if p.curve == name]
+        steps = [p for p in precision_recall(outputs, targets, NAMES) if p.curve == name]
         assert steps[0][1:3] == (0, 1)
         assert steps[-1].recall == 1
 
 
 def test_reliability_is_scikit_learns_with_exact_intervals() -> None:
-    answers, targets = sample("classes", seed=1, size=500)
-    rows = reliability(answers, targets, NAMES, num_bins=5, confidence=0.9)
+    outputs, targets = sample("classes", seed=1, size=500)
+    rows = reliability(outputs, targets, NAMES, num_bins=5, confidence=0.9)
     own = [row for row in rows if row.curve == "bee"]
-    observed, predicted = calibration_curve(targets == 1, share(answers)[:, 1], n_bins=5)
+    observed, predicted = calibration_curve(targets == 1, share(outputs)[:, 1], n_bins=5)
     assert [row.observed for row in own] == pytest.approx(observed)
     assert [row.predicted for row in own] == pytest.approx(predicted)
     assert sum(row.num_samples for row in own) == 500
@@ -86,33 +86,36 @@ def test_reliability_is_scikit_learns_with_exact_intervals() -> None:
 
 
 def test_all_classes_together_are_reliable_as_their_answers_are() -> None:
-    answers, targets = sample("classes", seed=1, size=500)
-    rows = reliability(answers, targets, NAMES, num_bins=1, confidence=0.9)
+    outputs, targets = sample("classes", seed=1, size=500)
+    rows = reliability(outputs, targets, NAMES, num_bins=1, confidence=0.9)
     (together,) = [row for row in rows if row.curve == ALL]
-    assert together.predicted == pytest.approx(share(answers).max(axis=1).mean())
-    assert together.observed == (answers.predictions.argmax(axis=1) == targets).mean()
+    assert together.predicted == pytest.approx(share(outputs).max(axis=1).mean())
+    assert together.observed == (outputs.predictions.argmax(axis=1) == targets).mean()
 
 
 def test_two_classes_have_one_curve() -> None:
     log_probs = multiclass.predictions(np.random.default_rng(0).normal(size=(50, 2)))
-    answers, targets = Answers(log_probs, log_probs.argmax(axis=1)), np.arange(50) % 2
+    outputs, targets = SystemOutput(log_probs, log_probs.argmax(axis=1)), np.arange(50) % 2
     found = (
-        roc(answers, targets, NAMES[:2]),
-        precision_recall(answers, targets, NAMES[:2]),
-        reliability(answers, targets, NAMES[:2], num_bins=5, confidence=0.9),
+        roc(outputs, targets, NAMES[:2]),
+        precision_recall(outputs, targets, NAMES[:2]),
+        reliability(outputs, targets, NAMES[:2], num_bins=5, confidence=0.9),
     )
     assert {row.curve for rows in found for row in rows} == {"bee"}
 
 
 def test_many_classes_have_one_curve_together() -> None:
     log_probs = multiclass.predictions(np.random.default_rng(0).normal(size=(50, 30)))
-    answers, names = Answers(log_probs, log_probs.argmax(axis=1)), [f"class {i}" for i in range(30)]
-    assert {point.curve for point in roc(answers, np.arange(50) % 30, names)} == {ALL}
+    outputs, names = (
+        SystemOutput(log_probs, log_probs.argmax(axis=1)),
+        [f"class {i}" for i in range(30)],
+    )
+    assert {point.curve for point in roc(outputs, np.arange(50) % 30, names)} == {ALL}
 
 
 def test_a_class_without_samples_has_no_curve() -> None:
-    answers, targets = sample("classes", seed=0)
+    outputs, targets = sample("classes", seed=0)
     assert 3 not in targets
-    for rows in (roc(answers, targets, NAMES), precision_recall(answers, targets, NAMES)):
+    for rows in (roc(outputs, targets, NAMES), precision_recall(outputs, targets, NAMES)):
         assert {row.curve for row in rows} == {ALL, *NAMES[:3]}
         assert np.isfinite([row[1:] for row in rows]).all()

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from pipeline.evaluation.answers import Answers
 from pipeline.evaluation.diversity import diversity
-from tests.evaluation.systems import KINDS, SCALE, make_system, make_targets, make_yardstick
+from pipeline.evaluation.outputs import SystemOutput
+from tests.evaluation.systems import KINDS, SCALE, make_evaluator, make_system, make_targets
 
 STD = SCALE[1]
 
@@ -16,8 +16,8 @@ def of_cells(both: int, first: int, second: int, none: int) -> dict[str, float]:
     a = np.repeat([0, 0, 1, 1], [both, first, second, none])
     b = np.repeat([0, 1, 0, 1], [both, first, second, none])
     probs = np.zeros((len(targets), 3))
-    yardstick = make_yardstick("classes", targets)
-    (found,) = diversity(yardstick, {"a": Answers(probs, a), "b": Answers(probs, b)}, ())
+    evaluator = make_evaluator("classes", targets)
+    (found,) = diversity(evaluator, {"a": SystemOutput(probs, a), "b": SystemOutput(probs, b)}, ())
     return {name: estimate.value for name, estimate in found.figures.items()}
 
 
@@ -46,16 +46,16 @@ def test_what_is_not_defined_is_left_out() -> None:
 
 def test_two_wrong_answers_that_differ_are_a_disagreement() -> None:
     targets, probs = np.zeros(10, int), np.zeros((10, 3))
-    members = {"a": Answers(probs, np.full(10, 1)), "b": Answers(probs, np.full(10, 2))}
-    (found,) = diversity(make_yardstick("classes", targets), members, ())
+    members = {"a": SystemOutput(probs, np.full(10, 1)), "b": SystemOutput(probs, np.full(10, 2))}
+    (found,) = diversity(make_evaluator("classes", targets), members, ())
     assert found.figures["disagreement"].value == 1
 
 
 def test_labels_count_one_by_one() -> None:
     targets = make_targets("labels", 200)
     members = {name: make_system("labels", targets, 1.0, seed) for seed, name in enumerate("ab")}
-    (found,) = diversity(make_yardstick("labels", targets), members, ())
-    wrong = [(answers.decided != targets).reshape(-1) for answers in members.values()]
+    (found,) = diversity(make_evaluator("labels", targets), members, ())
+    wrong = [(outputs.decided != targets).reshape(-1) for outputs in members.values()]
     assert found.figures["error_correlation"].value == pytest.approx(np.corrcoef(wrong)[0, 1])
     assert found.figures["disagreement"].value == pytest.approx((wrong[0] != wrong[1]).mean())
 
@@ -63,8 +63,8 @@ def test_labels_count_one_by_one() -> None:
 def test_values_are_compared_by_their_errors() -> None:
     targets = make_targets("values", 300)
     members = {name: make_system("values", targets, 2.0, seed) for seed, name in enumerate("ab")}
-    (found,) = diversity(make_yardstick("values", targets), members, STD)
-    a, b = ((answers.decided - targets) / STD for answers in members.values())
+    (found,) = diversity(make_evaluator("values", targets), members, STD)
+    a, b = ((outputs.decided - targets) / STD for outputs in members.values())
     expected = np.mean([np.corrcoef(a[:, t], b[:, t])[0, 1] for t in range(3)])
     assert found.figures["error_correlation"].value == pytest.approx(expected)
     apart = np.sqrt(((a - b) ** 2).mean(axis=0)).mean()
@@ -75,7 +75,7 @@ def test_values_are_compared_by_their_errors() -> None:
 def test_each_pair_stands_once_with_intervals(kind) -> None:
     targets = make_targets(kind, 100)
     members = {name: make_system(kind, targets, 1.0, seed) for seed, name in enumerate("abc")}
-    found = diversity(make_yardstick(kind, targets), members, STD)
+    found = diversity(make_evaluator(kind, targets), members, STD)
     assert [(pair.first, pair.second) for pair in found] == [("a", "b"), ("a", "c"), ("b", "c")]
     for pair in found:
         for estimate in pair.figures.values():

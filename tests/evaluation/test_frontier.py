@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.artifacts import Cost
+from pipeline.core.artifacts import Cost
 from pipeline.evaluation.frontier import frontier
 from pipeline.evaluation.intervals import Estimate
 

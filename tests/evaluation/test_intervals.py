@@ -6,10 +6,10 @@ import sklearn.metrics as reference
 from scipy.special import log_expit
 from scipy.stats import binomtest, norm
 
-from pipeline.evaluation.answers import Answers
+from pipeline.ensembling.prediction_type import Kind
 from pipeline.evaluation.intervals import Bootstrap, draws, numbered
 from pipeline.evaluation.metrics import metrics, of_each
-from pipeline.space import Kind
+from pipeline.evaluation.outputs import SystemOutput
 from tests.evaluation.test_metrics import KINDS, MEASURED, measure, sample
 
 LINEAR = ("roc_auc", "average_precision", "mean_average_precision")
@@ -18,16 +18,16 @@ NUM_REPETITIONS = 1000
 BAND = 3 * np.sqrt(0.95 * 0.05 / NUM_REPETITIONS)  # three standard errors of a rate of 95 %
 
 
-def rows(answers: Answers, places: np.ndarray) -> Answers:
-    return answers._replace(
-        predictions=answers.predictions[places], decided=answers.decided[places]
+def rows(outputs: SystemOutput, places: np.ndarray) -> SystemOutput:
+    return outputs._replace(
+        predictions=outputs.predictions[places], decided=outputs.decided[places]
     )
 
 
-def binary(evidence: np.ndarray) -> Answers:
-    """Answers of a system that sees evidence, in log-odds, for the second class."""
+def binary(evidence: np.ndarray) -> SystemOutput:
+    """Return the output of a system that sees evidence, in log-odds, for the second class."""
     log_probs = log_expit(np.stack([-evidence, evidence], axis=-1))
-    return Answers(log_probs, (evidence > 0).astype(int))
+    return SystemOutput(log_probs, (evidence > 0).astype(int))
 
 
 def test_every_draw_counts_as_many_samples_as_there_are() -> None:
@@ -39,14 +39,14 @@ def test_every_draw_counts_as_many_samples_as_there_are() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_draw_is_the_metric_of_the_resampled_samples(kind: Kind) -> None:
-    answers, targets = sample(kind, seed=1)
+    outputs, targets = sample(kind, seed=1)
     own = {n: m for n, m in MEASURED[kind].items() if n not in LINEAR and "calibration" not in n}
-    drawn = Bootstrap(np.arange(60), 20, 0.95, seed=0).measure(own, answers, targets)
+    drawn = Bootstrap(np.arange(60), 20, 0.95, seed=0).measure(own, outputs, targets)
     counts = np.vstack([np.ones((1, 60), int), draws(60, 20, seed=0)])
     for place, row in enumerate(counts):
         places = np.repeat(np.arange(60), row)
         for name, metric in own.items():
-            found = measure(metric, rows(answers, places), targets[places])
+            found = measure(metric, rows(outputs, places), targets[places])
             assert drawn[name][place] == pytest.approx(found, abs=1e-9)
 
 
@@ -74,21 +74,21 @@ def test_linear_draws_vary_as_exact_ones_do(name: str, area, num_true: int) -> N
 def test_linear_draws_of_a_calibration_error_are_exact_where_every_bin_is_off() -> None:
     generator = np.random.default_rng(0)
     targets = generator.integers(0, 2, 2000)
-    answers = binary(generator.choice([-3.0, -1.0, 1.0, 3.0], 2000))  # sure, and right by chance
-    share = np.exp(answers.predictions.max(axis=1))
-    excess = share - (answers.decided == targets)
+    outputs = binary(generator.choice([-3.0, -1.0, 1.0, 3.0], 2000))  # sure, and right by chance
+    share = np.exp(outputs.predictions.max(axis=1))
+    excess = share - (outputs.decided == targets)
     bins = np.floor(share * 10)[:, None] == np.arange(10)
     exact = np.abs(draws(2000, 300, seed=0) @ (bins * excess[:, None])).sum(axis=1) / 2000
     own = {"calibration_error": BINARY["calibration_error"]}
-    drawn = Bootstrap(np.arange(2000), 300, 0.95, 0).measure(own, answers, targets)
+    drawn = Bootstrap(np.arange(2000), 300, 0.95, 0).measure(own, outputs, targets)
     np.testing.assert_allclose(drawn["calibration_error"][1:], exact, atol=1e-9)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_intervals_hold_their_values_and_grow_with_confidence(kind: Kind) -> None:
-    answers, targets = sample(kind, seed=1, size=300)
+    outputs, targets = sample(kind, seed=1, size=300)
     wide, narrow = (
-        Bootstrap(np.arange(300), 500, confidence, 0).estimates(MEASURED[kind], answers, targets)
+        Bootstrap(np.arange(300), 500, confidence, 0).estimates(MEASURED[kind], outputs, targets)
         for confidence in (0.95, 0.5)
     )
     for name, estimate in wide.items():
@@ -145,8 +145,8 @@ def test_groups_cover_where_lone_samples_do_not() -> None:
     covered = np.zeros(2)
     for _ in range(NUM_REPETITIONS):
         errors = generator.random(40)[groups] + 0.2 * generator.random(200)
-        answers = Answers(errors[:, None], errors[:, None])
-        estimates = [b.estimates(metric, answers, targets)["mae"] for b in bootstraps]
+        outputs = SystemOutput(errors[:, None], errors[:, None])
+        estimates = [b.estimates(metric, outputs, targets)["mae"] for b in bootstraps]
         covered += [e.low <= 0.6 <= e.high for e in estimates]
     together, alone = covered / NUM_REPETITIONS
     assert abs(together - 0.95) < BAND
@@ -155,14 +155,14 @@ def test_groups_cover_where_lone_samples_do_not() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_copies_in_groups_add_nothing(kind: Kind) -> None:
-    answers, targets = sample(kind, seed=1)
+    outputs, targets = sample(kind, seed=1)
     copied = np.random.default_rng(0).permutation(np.repeat(np.arange(60), 3))
     names = [f"image {place}" for place in copied]
     own = {n: m for n, m in MEASURED[kind].items() if m.share_of is None}  # those tell how many
     once = Bootstrap(np.arange(60), 200, 0.95, 0)
     thrice = Bootstrap(np.unique(copied, return_inverse=True)[1], 200, 0.95, 0)
-    expected = once.estimates(own, answers, targets)
-    found = thrice.estimates(own, rows(answers, copied), targets[copied])
+    expected = once.estimates(own, outputs, targets)
+    found = thrice.estimates(own, rows(outputs, copied), targets[copied])
     for name, estimate in expected.items():
         assert found[name][:3] == pytest.approx(estimate[:3], abs=1e-9)
         assert found[name].num_samples == 180
@@ -171,9 +171,9 @@ def test_copies_in_groups_add_nothing(kind: Kind) -> None:
 
 
 def test_a_system_does_not_differ_from_itself() -> None:
-    answers, targets = sample("classes", seed=2)
+    outputs, targets = sample("classes", seed=2)
     bootstrap = Bootstrap(np.arange(60), 200, 0.95, 0)
-    for estimate in bootstrap.differences(MEASURED["classes"], answers, answers, targets).values():
+    for estimate in bootstrap.differences(MEASURED["classes"], outputs, outputs, targets).values():
         assert estimate[:3] == (0, 0, 0)
 
 
@@ -193,21 +193,21 @@ def test_pairing_sees_what_separate_intervals_do_not() -> None:
 def test_a_share_without_exceptions_is_not_sure() -> None:
     """Its interval is the exact one of Clopper and Pearson; of a class, that of its samples."""
     targets = np.repeat([0, 1], [30, 10])
-    answers = binary(np.where(targets == 1, 3.0, -3.0))
+    outputs = binary(np.where(targets == 1, 3.0, -3.0))
     bootstrap = Bootstrap(np.arange(40), 200, 0.95, 0)
     exact = binomtest(40, 40).proportion_ci(0.95)
-    accuracy = bootstrap.estimates(BINARY, answers, targets)["accuracy"]
+    accuracy = bootstrap.estimates(BINARY, outputs, targets)["accuracy"]
     assert accuracy == pytest.approx((1, exact.low, 1, 40))
-    recall = bootstrap.estimates(of_each("classes", 2)[1], answers, targets)["recall"]
+    recall = bootstrap.estimates(of_each("classes", 2)[1], outputs, targets)["recall"]
     assert recall == pytest.approx((1, binomtest(10, 10).proportion_ci(0.95).low, 1, 10))
     assert bootstrap.estimate(np.ones(201)) == (1, 1, 1, 40)  # no share
     pairs = Bootstrap(np.arange(40) // 2, 200, 0.95, 0)
-    of_pairs = pairs.estimates(BINARY, answers, targets)["accuracy"]
+    of_pairs = pairs.estimates(BINARY, outputs, targets)["accuracy"]
     assert of_pairs.low == pytest.approx(binomtest(20, 20).proportion_ci(0.95).low)
 
 
 def test_one_sample_gives_a_value() -> None:
-    answers, targets = binary(np.array([3.0])), np.array([1])
-    found = Bootstrap(np.arange(1), 100, 0.95, 0).estimates(BINARY, answers, targets)
+    outputs, targets = binary(np.array([3.0])), np.array([1])
+    found = Bootstrap(np.arange(1), 100, 0.95, 0).estimates(BINARY, outputs, targets)
     assert found["accuracy"] == pytest.approx((1, 0.025, 1, 1))
     assert found["log_loss"].low == found["log_loss"].value

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import log_softmax
 
-from pipeline.evaluation.answers import Answers
+from pipeline.ensembling.prediction_type import Kind
 from pipeline.evaluation.intervals import Bootstrap
 from pipeline.evaluation.metrics import HEADLINE, Metric, metrics, of_each
-from pipeline.evaluation.metrics._calibration import of_answers
-from pipeline.evaluation.metrics._ranks import average_precision, roc_area
-from pipeline.space import Kind
+from pipeline.evaluation.metrics.calibration import of_most_probable
+from pipeline.evaluation.metrics.ranks import average_precision, roc_area
+from pipeline.evaluation.outputs import SystemOutput
 from pipeline.tasks import multiclass, multilabel
 
 KINDS: tuple[Kind, ...] = ("classes", "labels", "values")
@@ -24,14 +24,14 @@ COSTS = ((0.0, 1.0, 5.0, 2.0), (1.0, 0.0, 1.0, 1.0), (3.0, 2.0, 0.0, 9.0), (1.0,
 MEASURED = {kind: metrics(kind, 4, num_bins=7, top_k=3, costs=COSTS) for kind in KINDS}
 
 
-def sample(kind: Kind, seed: int, size: int = 60) -> tuple[Answers, np.ndarray]:
+def sample(kind: Kind, seed: int, size: int = 60) -> tuple[SystemOutput, np.ndarray]:
     """Of 4 classes, labels or values: with ties, the last class or label absent in every third
     sample of all, and, as after thresholds, answers that are not always the most probable."""
     generator = np.random.default_rng(seed)
     if kind == "values":
         targets = generator.normal([0, 100, -5, 1e6], [1, 10, 0.1, 3], (size, 4))
         values = targets + generator.normal(size=(size, 4))
-        return Answers(values, values, np.array([1.0, 2.0, 0.5, 0.1])), targets
+        return SystemOutput(values, values, np.array([1.0, 2.0, 0.5, 0.1])), targets
     num_used = 4 - (seed % 3 == 0)
     scores = (4 * generator.normal(size=(size, 4))).round() / 4  # exact, so that ties stay ties
     if kind == "classes":
@@ -39,14 +39,14 @@ def sample(kind: Kind, seed: int, size: int = 60) -> tuple[Answers, np.ndarray]:
         log_probs = multiclass.predictions(1.5 * np.eye(4)[targets] + scores)
         some = generator.integers(0, num_used, size)
         decided = np.where(generator.random(size) < 0.2, some, log_probs.argmax(axis=1))
-        return Answers(log_probs, decided), targets
+        return SystemOutput(log_probs, decided), targets
     targets = (generator.random((size, 4)) < 0.4) & (np.arange(4) < num_used)
     log_probs = multilabel.predictions(1.5 * targets - 1 + scores)
-    return Answers(log_probs, log_probs[..., 1] > np.log(0.4)), targets
+    return SystemOutput(log_probs, log_probs[..., 1] > np.log(0.4)), targets
 
 
-def measure(metric: Metric, answers: Answers, targets: np.ndarray) -> float:
-    sums = metric.statistics(answers, targets).sum(axis=0, keepdims=True)
+def measure(metric: Metric, outputs: SystemOutput, targets: np.ndarray) -> float:
+    sums = metric.statistics(outputs, targets).sum(axis=0, keepdims=True)
     return float(metric.value(sums, np.array([len(targets)]))[0])
 
 
@@ -77,9 +77,9 @@ def areas(scores: np.ndarray, hot: np.ndarray) -> tuple[float, float]:
     )
 
 
-def expected_of_classes(answers: Answers, targets: np.ndarray) -> dict[str, float]:
-    share, decided, labels = np.exp(answers.predictions), answers.decided, list(range(4))
-    roc_auc, mean_precision = areas(answers.predictions, targets[:, None] == labels)
+def expected_of_classes(outputs: SystemOutput, targets: np.ndarray) -> dict[str, float]:
+    share, decided, labels = np.exp(outputs.predictions), outputs.decided, list(range(4))
+    roc_auc, mean_precision = areas(outputs.predictions, targets[:, None] == labels)
     confusion = reference.confusion_matrix(targets, decided, labels=labels)
     order = np.argsort(-share, axis=1, kind="stable")
     return averaged(decided, targets) | {
@@ -102,9 +102,9 @@ def expected_of_classes(answers: Answers, targets: np.ndarray) -> dict[str, floa
     }
 
 
-def expected_of_labels(answers: Answers, targets: np.ndarray) -> dict[str, float]:
-    share, decided = np.exp(answers.predictions[..., 1]), answers.decided
-    roc_auc, mean_precision = areas(np.subtract(*answers.predictions.T[::-1]).T, targets)
+def expected_of_labels(outputs: SystemOutput, targets: np.ndarray) -> dict[str, float]:
+    share, decided = np.exp(outputs.predictions[..., 1]), outputs.decided
+    roc_auc, mean_precision = areas(np.subtract(*outputs.predictions.T[::-1]).T, targets)
     each = list(zip(targets.T, share.T, strict=True))
     return averaged(decided, targets) | {
         "hamming_loss": reference.hamming_loss(targets, decided),
@@ -117,15 +117,15 @@ def expected_of_labels(answers: Answers, targets: np.ndarray) -> dict[str, float
     }
 
 
-def expected_of_values(answers: Answers, targets: np.ndarray) -> dict[str, float]:
-    values = answers.predictions
-    assert answers.half_widths is not None
+def expected_of_values(outputs: SystemOutput, targets: np.ndarray) -> dict[str, float]:
+    values = outputs.predictions
+    assert outputs.half_widths is not None
     return {
         "rmse": reference.root_mean_squared_error(targets, values),
         "mae": reference.mean_absolute_error(targets, values),
         "r2": reference.r2_score(targets, values),
-        "interval_coverage": (np.abs(values - targets) <= answers.half_widths).mean(),
-        "interval_width": 2 * answers.half_widths.mean(),
+        "interval_coverage": (np.abs(values - targets) <= outputs.half_widths).mean(),
+        "interval_width": 2 * outputs.half_widths.mean(),
     }
 
 
@@ -138,7 +138,7 @@ def calibration_error(share: np.ndarray, is_so: np.ndarray) -> float:
     return error
 
 
-EXPECTED: dict[Kind, Callable[[Answers, np.ndarray], dict[str, float]]] = {
+EXPECTED: dict[Kind, Callable[[SystemOutput, np.ndarray], dict[str, float]]] = {
     "classes": expected_of_classes,
     "labels": expected_of_labels,
     "values": expected_of_values,
@@ -149,25 +149,25 @@ EXPECTED: dict[Kind, Callable[[Answers, np.ndarray], dict[str, float]]] = {
 @given(seed=st.integers(0, 10_000))
 @settings(max_examples=15, deadline=None)
 def test_metrics_are_those_of_the_references(kind: Kind, seed: int) -> None:
-    answers, targets = sample(kind, seed)
-    found = {name: measure(m, answers, targets) for name, m in MEASURED[kind].items()}
-    assert found == pytest.approx(EXPECTED[kind](answers, targets), abs=1e-6, rel=1e-6)
+    outputs, targets = sample(kind, seed)
+    found = {name: measure(m, outputs, targets) for name, m in MEASURED[kind].items()}
+    assert found == pytest.approx(EXPECTED[kind](outputs, targets), abs=1e-6, rel=1e-6)
     assert HEADLINE[kind] == next(iter(found))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_output_alone_is_measured_as_against_the_rest(kind: Kind) -> None:
-    answers, targets = sample(kind, seed=1)
-    found = [{n: measure(m, answers, targets) for n, m in own.items()} for own in of_each(kind, 4)]
+    outputs, targets = sample(kind, seed=1)
+    found = [{n: measure(m, outputs, targets) for n, m in own.items()} for own in of_each(kind, 4)]
     if kind == "values":
         assert found[3]["rmse"] == pytest.approx(
-            reference.root_mean_squared_error(targets[:, 3], answers.predictions[:, 3])
+            reference.root_mean_squared_error(targets[:, 3], outputs.predictions[:, 3])
         )
         assert found[2]["interval_width"] == pytest.approx(1.0)
         return
-    hot, share, decided = targets, np.exp(answers.predictions[..., 1:]).squeeze(), answers.decided
+    hot, share, decided = targets, np.exp(outputs.predictions[..., 1:]).squeeze(), outputs.decided
     if kind == "classes":
-        share, classes = np.exp(answers.predictions), np.arange(4)
+        share, classes = np.exp(outputs.predictions), np.arange(4)
         hot, decided = targets[:, None] == classes, decided[:, None] == classes
     for i, own in enumerate(found):
         scores = reference.precision_recall_fscore_support(
@@ -204,13 +204,13 @@ def test_calibration_errors_are_those_of_torchmetrics() -> None:
     import torch
     from torchmetrics.functional import classification
 
-    answers, targets = sample("classes", seed=1, size=500)
+    outputs, targets = sample("classes", seed=1, size=500)
     noise = np.random.default_rng(0).normal(size=(500, 4))  # of ties torch takes another
-    answers = answers._replace(predictions=log_softmax(answers.predictions + noise, axis=1))
-    share, truth = torch.from_numpy(np.exp(answers.predictions)), torch.from_numpy(targets)
-    found = {name: measure(m, answers, targets) for name, m in MEASURED["classes"].items()}
-    of_answers = classification.multiclass_calibration_error(share, truth, 4, n_bins=7)
-    assert found["calibration_error"] == pytest.approx(float(of_answers))
+    outputs = outputs._replace(predictions=log_softmax(outputs.predictions + noise, axis=1))
+    share, truth = torch.from_numpy(np.exp(outputs.predictions)), torch.from_numpy(targets)
+    found = {name: measure(m, outputs, targets) for name, m in MEASURED["classes"].items()}
+    of_most_probable = classification.multiclass_calibration_error(share, truth, 4, n_bins=7)
+    assert found["calibration_error"] == pytest.approx(float(of_most_probable))
     of_classes = [
         classification.binary_calibration_error(
             share[:, i].contiguous(), (truth == i).int(), n_bins=7
@@ -224,21 +224,23 @@ def test_a_calibrated_system_has_little_calibration_error() -> None:
     generator = np.random.default_rng(0)
     probs = generator.dirichlet(np.ones(3), size=40_000)
     targets = (probs.cumsum(1) < generator.random((40_000, 1))).sum(1)
-    error = partial(of_answers, 10)
-    assert error(Answers(np.log(probs), targets), targets).mean() < 0.02
-    assert error(Answers(log_softmax(4 * np.log(probs), 1), targets), targets).mean() > 0.1
+    error = partial(of_most_probable, 10)
+    assert error(SystemOutput(np.log(probs), targets), targets).mean() < 0.02
+    assert error(SystemOutput(log_softmax(4 * np.log(probs), 1), targets), targets).mean() > 0.1
 
 
 def test_a_sure_mistake_is_costly_and_finite() -> None:
-    answers = Answers(multiclass.predictions(np.array([[1000.0, 0, 0, 0]] * 2)), np.zeros(2, int))
+    outputs = SystemOutput(
+        multiclass.predictions(np.array([[1000.0, 0, 0, 0]] * 2)), np.zeros(2, int)
+    )
     found = Bootstrap(np.arange(2), 100, 0.95, 0).estimates(
-        MEASURED["classes"], answers, np.array([1, 0])
+        MEASURED["classes"], outputs, np.array([1, 0])
     )
     assert found["log_loss"][:3] == pytest.approx((500, 0, 1000))
     assert found["brier"].value == pytest.approx(1)
     assert found["calibration_error"].value == pytest.approx(0.5)
     assert found["roc_auc"].value == pytest.approx(0.5)
-    labels = Answers(
+    labels = SystemOutput(
         multilabel.predictions(np.array([[1000.0, -1000.0]])), np.array([[True, False]])
     )
     wrong = np.array([[False, True]])
@@ -259,12 +261,12 @@ def test_a_sure_mistake_is_costly_and_finite() -> None:
 )
 def test_what_the_samples_do_not_define_is_left_out(kind: Kind, undefined: set[str]) -> None:
     """One class alone, labels that no sample has, equal values without intervals."""
-    answers, targets = sample(kind, seed=1)
+    outputs, targets = sample(kind, seed=1)
     targets = np.broadcast_to(targets[:1] * 0 + (kind == "classes"), targets.shape)
     targets = targets.astype(bool) if kind == "labels" else targets
     decided = targets if kind != "labels" else ~targets
     found = Bootstrap(np.arange(60), 100, 0.95, 0).estimates(
-        MEASURED[kind], Answers(answers.predictions, decided), targets
+        MEASURED[kind], SystemOutput(outputs.predictions, decided), targets
     )
     assert set(MEASURED[kind]) - set(found) == undefined
     json.dumps(found, allow_nan=False)
@@ -272,9 +274,9 @@ def test_what_the_samples_do_not_define_is_left_out(kind: Kind, undefined: set[s
 
 def test_a_class_without_samples_counts_as_scikit_learn_says() -> None:
     """Not at all where it is no answer either; else with a precision and a recall of 0."""
-    answers, targets = sample("classes", seed=0)
+    outputs, targets = sample("classes", seed=0)
     assert 3 not in targets
-    with_3 = answers._replace(decided=np.where(np.arange(60) < 10, 3, answers.decided))
+    with_3 = outputs._replace(decided=np.where(np.arange(60) < 10, 3, outputs.decided))
     for name in ("macro_precision", "macro_recall", "balanced_accuracy"):
         found = measure(MEASURED["classes"][name], with_3, targets)
         assert found == pytest.approx(expected_of_classes(with_3, targets)[name])
@@ -285,10 +287,10 @@ def test_a_class_without_samples_counts_as_scikit_learn_says() -> None:
 
 @pytest.mark.parametrize(("kind", "task"), [("classes", multiclass), ("labels", multilabel)])
 def test_what_training_watches_is_what_evaluation_reports(kind: Kind, task) -> None:
-    """Where the most probable is answered."""
-    answers, targets = sample(kind, seed=1)
-    log_probs = answers.predictions
+    """Where the most probable is predicted."""
+    outputs, targets = sample(kind, seed=1)
+    log_probs = outputs.predictions
     decided = log_probs.argmax(axis=-1) if kind == "classes" else log_probs.argmax(axis=-1) == 1
     for name, values in task.scores(log_probs, targets).items():
-        found = measure(MEASURED[kind][name], Answers(log_probs, decided), targets)
+        found = measure(MEASURED[kind][name], SystemOutput(log_probs, decided), targets)
         assert values.mean() == pytest.approx(found)

@@ -17,7 +17,7 @@ from pipeline.evaluation.significance import (
     two_sided,
     weaker,
 )
-from tests.evaluation.systems import make_system, make_targets, make_yardstick
+from tests.evaluation.systems import make_evaluator, make_system, make_targets
 
 NUM_REPEATS = 1000
 FEW, MANY = 0.031, 0.071
@@ -120,21 +120,21 @@ def test_holm_by_hand() -> None:
 def test_equal_systems_do_not_differ() -> None:
     for kind in ("classes", "labels", "values"):
         targets = make_targets(kind, 50)
-        yardstick = make_yardstick(kind, targets)
-        table = yardstick.table(make_system(kind, targets, 1.0, seed=1))
-        p = pairs(yardstick.headline_metric, np.stack([table, table]), yardstick.groups)
+        evaluator = make_evaluator(kind, targets)
+        table = evaluator.table(make_system(kind, targets, 1.0, seed=1))
+        p = pairs(evaluator.headline_metric, np.stack([table, table]), evaluator.groups)
         assert p.tolist() == [[1, 1], [1, 1]]
 
 
 @pytest.mark.parametrize("kind", ["classes", "labels", "values"])
 def test_a_better_system_is_shown_and_the_order_does_not_matter(kind) -> None:
     targets = make_targets(kind, 400)
-    yardstick = make_yardstick(kind, targets)
+    evaluator = make_evaluator(kind, targets)
     tables = np.stack([
-        yardstick.table(make_system(kind, targets, skill, seed)) for seed, skill in
+        evaluator.table(make_system(kind, targets, skill, seed)) for seed, skill in
         enumerate((1.0, 1.0, 4.0))
     ])  # fmt: skip
-    p = pairs(yardstick.headline_metric, tables, yardstick.groups)
+    p = pairs(evaluator.headline_metric, tables, evaluator.groups)
     assert p == pytest.approx(p.T)
     assert p[0, 2] < 1e-6
     assert p[0, 1] > 1e-3

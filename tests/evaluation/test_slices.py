@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from pipeline.artifacts import Samples
-from pipeline.evaluation.answers import Answers
+from pipeline.core.artifacts import Samples
+from pipeline.evaluation.outputs import SystemOutput
 from pipeline.evaluation.slices import bins, left_out, parts, slices
-from tests.evaluation.systems import KINDS, make_system, make_targets, make_yardstick
+from tests.evaluation.systems import KINDS, make_evaluator, make_system, make_targets
 
 NUM = 600
 
@@ -16,7 +16,7 @@ def known(**columns: list[str]) -> Samples:
     return Samples({"id": ids, "fold": ["0"] * NUM, "group": [""] * NUM, **columns})
 
 
-def with_weak_part(kind, inside: np.ndarray) -> tuple[np.ndarray, Answers]:
+def with_weak_part(kind, inside: np.ndarray) -> tuple[np.ndarray, SystemOutput]:
     """A system that guesses on the samples inside."""
     targets = make_targets(kind, NUM)
     good = make_system(kind, targets, 5.0, seed=1)
@@ -24,17 +24,17 @@ def with_weak_part(kind, inside: np.ndarray) -> tuple[np.ndarray, Answers]:
     mask = inside.reshape(-1, *[1] * (good.decided.ndim - 1))
     wide = inside.reshape(-1, *[1] * (good.predictions.ndim - 1))
     decided = np.where(mask, bad.decided, good.decided)
-    return targets, Answers(np.where(wide, bad.predictions, good.predictions), decided)
+    return targets, SystemOutput(np.where(wide, bad.predictions, good.predictions), decided)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_planted_weak_part_is_found_and_nothing_else(kind) -> None:
     site = np.array(["north", "south", "west"])[np.arange(NUM) % 3]
-    targets, answers = with_weak_part(kind, site == "south")
+    targets, outputs = with_weak_part(kind, site == "south")
     brightness = np.random.default_rng(0).random(NUM) * 255
     samples = known(site=site.tolist(), brightness=[f"{b:.2f}" for b in brightness])
-    yardstick = make_yardstick(kind, targets)
-    found = slices(yardstick, answers, samples)
+    evaluator = make_evaluator(kind, targets)
+    found = slices(evaluator, outputs, samples)
     weak = [(s.column, s.part) for s in found if s.is_weak]
     assert weak == [("site", "south")]
     assert {s.column for s in found} >= {"site", "brightness"}
@@ -42,8 +42,8 @@ def test_a_planted_weak_part_is_found_and_nothing_else(kind) -> None:
     south = found[0]
     assert south.figure.num_samples == NUM // 3
     own = np.flatnonzero(site == "south")
-    own_yardstick = make_yardstick(kind, targets[own])
-    alone = own_yardstick.figures(Answers(*(part[own] for part in answers[:2])))[0]
+    own_evaluator = make_evaluator(kind, targets[own])
+    alone = own_evaluator.figures(SystemOutput(*(part[own] for part in outputs[:2])))[0]
     assert south.figure.value == pytest.approx(alone)
     assert south.figure.low < alone < south.figure.high
     assert south.difference.low * south.difference.high > 0
@@ -53,9 +53,9 @@ def test_the_difference_is_to_all_other_samples() -> None:
     inside = np.arange(NUM) < 100
     targets = make_targets("classes", NUM)
     decided = np.where(inside & (np.arange(NUM) % 2 == 0), (targets + 1) % 3, targets)
-    answers = Answers(np.zeros((NUM, 3)), decided)
+    outputs = SystemOutput(np.zeros((NUM, 3)), decided)
     samples = known(part=["in" if i else "out" for i in inside])
-    found = {s.part: s for s in slices(make_yardstick("classes", targets), answers, samples)}
+    found = {s.part: s for s in slices(make_evaluator("classes", targets), outputs, samples)}
     assert found["in"].figure.value == pytest.approx(0.5)
     assert found["in"].difference.value == pytest.approx(-0.5)
     assert found["out"].difference.value == pytest.approx(0.5)
@@ -64,10 +64,10 @@ def test_the_difference_is_to_all_other_samples() -> None:
 def test_searching_many_columns_for_a_weak_part_finds_none_where_there_is_none() -> None:
     """Forty columns of chance: at 5 % each, a dozen of their parts would look weak."""
     targets = make_targets("classes", NUM)
-    answers = make_system("classes", targets, 1.0, seed=1)
+    outputs = make_system("classes", targets, 1.0, seed=1)
     generator = np.random.default_rng(0)
     columns = {f"c{i}": list(map(str, generator.integers(0, 5, NUM))) for i in range(40)}
-    found = slices(make_yardstick("classes", targets, num_draws=20), answers, known(**columns))
+    found = slices(make_evaluator("classes", targets, num_draws=20), outputs, known(**columns))
     assert len(found) > 190
     assert not [s for s in found if s.p < 0.05]
 
@@ -75,21 +75,21 @@ def test_searching_many_columns_for_a_weak_part_finds_none_where_there_is_none()
 def test_true_classes_are_slices() -> None:
     targets = make_targets("classes", NUM)
     decided = np.where(targets == 2, (targets + np.arange(NUM) % 2) % 3, targets)
-    answers = Answers(np.zeros((NUM, 3)), decided)
-    worst = slices(make_yardstick("classes", targets), answers, known())[0]
+    outputs = SystemOutput(np.zeros((NUM, 3)), decided)
+    worst = slices(make_evaluator("classes", targets), outputs, known())[0]
     assert worst[:2] == ("true class", "cat")
 
 
 def test_groups_count_rather_than_samples() -> None:
     """Ten patients are too few to speak of, however many pictures there are of each."""
     targets = make_targets("classes", NUM)
-    answers = make_system("classes", targets, 1.0, seed=1)
+    outputs = make_system("classes", targets, 1.0, seed=1)
     sex = ["f" if i < NUM / 2 else "m" for i in range(NUM)]
     few, many = np.arange(NUM) // 30, np.arange(NUM) // 10
     columns = [
         {
             s.column
-            for s in slices(make_yardstick("classes", targets, groups), answers, known(sex=sex))
+            for s in slices(make_evaluator("classes", targets, groups), outputs, known(sex=sex))
         }
         for groups in (few, many)
     ]
@@ -113,7 +113,7 @@ def test_columns_are_cut_by_what_they_hold() -> None:
 def test_columns_that_are_not_cut_are_named() -> None:
     patients = [f"patient {i // 2}" for i in range(NUM)]
     said = left_out(known(patient=patients, site=["a"] * NUM, note=[""] * NUM))
-    assert said == ["not sliced by patient: more than 20 different values that are no numbers"]
+    assert said == ["not sliced by patient: more than 20 distinct values that are not numbers"]
 
 
 def test_bins_hold_every_number_once_also_where_they_repeat() -> None:

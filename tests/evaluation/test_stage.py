@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from pipeline.artifacts import Card, Cost, Layout, Predictions, write_json
-from pipeline.component import retuple
-from pipeline.ensembling._combiner import Combiner
-from pipeline.params import Params, read
-from pipeline.space import Kind
-from pipeline.spool import Spool
-from pipeline.stage import Stage
+from pipeline.config.params import Params
+from pipeline.core.artifacts import Card, Cost, Predictions
+from pipeline.core.component import retuple
+from pipeline.core.files import read_yaml, write_json
+from pipeline.core.paths import Layout
+from pipeline.core.run_log import Spool
+from pipeline.core.stage import Stage
+from pipeline.ensembling.combiner import Combiner
+from pipeline.ensembling.prediction_type import Kind
 from stages import ensemble, evaluate
 from tests.conftest import ROOT, Workspace
 from tests.evaluation.systems import KINDS, NAMES, SCALE, make_targets
@@ -38,7 +40,7 @@ def make_logits(kind: Kind, targets: np.ndarray, skill: float, seed: int) -> np.
 
 
 def make_params(kind: Kind) -> Params:
-    tree = read(ROOT / "params.yaml")
+    tree = read_yaml(ROOT / "params.yaml")
     tree["task"] = {"name": TASKS[kind]}
     tree["members"] = {name: {"recipe": "cnn"} for name in MEMBERS}
     tree["evaluation"] = {"num_bootstrap": 100}

@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.artifacts import Cost, Layout
+from pipeline.core.artifacts import Cost
+from pipeline.core.paths import Layout
 from pipeline.evaluation import tables
 from pipeline.evaluation.each import absences, each
 from pipeline.evaluation.histories import Epoch, histories
 from pipeline.evaluation.intervals import Estimate
-from tests.evaluation.systems import NAMES, make_system, make_targets, make_yardstick
+from tests.evaluation.systems import NAMES, make_evaluator, make_system, make_targets
 
 
 class Priced(NamedTuple):
@@ -51,29 +52,29 @@ def test_rows_of_any_kind_and_names_with_commas(tmp_path: Path) -> None:
 
 def test_a_class_without_samples_is_named_and_left_out() -> None:
     targets = np.array([0, 0, 2, 2, 2])
-    yardstick = make_yardstick("classes", targets)
-    found = each(yardstick, make_system("classes", targets, 9.0, seed=1))
+    evaluator = make_evaluator("classes", targets)
+    found = each(evaluator, make_system("classes", targets, 9.0, seed=1))
     assert {(row.name, row.metric) for row in found} >= {("ant", "recall"), ("cat", "recall")}
     assert ("bee", "recall") not in {(row.name, row.metric) for row in found}
     said = absences("classes", NAMES, {"validation": np.array([0, 1, 2]), "test": targets})
-    assert said == ["test has no sample of bee: nothing is known of it there"]
+    assert said == ["test has no sample of bee, so it says nothing about it"]
 
 
 def test_labels_and_values_may_lack_less() -> None:
     targets = np.array([[1, 0, 0], [1, 0, 0]], bool)
     said = absences("labels", NAMES, {"test": targets})
-    assert said == ["test has no sample of bee, cat: nothing is known of them there"]
+    assert said == ["test has no sample of bee, cat, so it says nothing about them"]
     assert absences("values", NAMES, {"test": make_targets("values", 3)}) == []
 
 
 def test_each_value_is_measured_alone() -> None:
     targets = make_targets("values", 100)
-    answers = make_system("values", targets, 2.0, seed=1)
+    outputs = make_system("values", targets, 2.0, seed=1)
     found = {
-        (row.name, row.metric): row for row in each(make_yardstick("values", targets), answers)
+        (row.name, row.metric): row for row in each(make_evaluator("values", targets), outputs)
     }
     for place, name in enumerate(NAMES):
-        errors = answers.predictions[:, place] - targets[:, place]
+        errors = outputs.predictions[:, place] - targets[:, place]
         assert np.isclose(found[name, "rmse"].value, np.sqrt((errors**2).mean()))
 
 

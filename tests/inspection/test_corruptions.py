@@ -5,15 +5,15 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from pipeline import params
 from pipeline.augmentation.counter import sample_keys
+from pipeline.config.evaluation import Corruption
 from pipeline.inspection.corruptions import FAMILIES, NUM_SEVERITIES, corrupt
 
 SHAPES = [(8, 8, 1), (28, 28, 1), (96, 64, 3)]
 
 
 def test_params_name_every_family() -> None:
-    assert get_args(params.Corruption) == tuple(FAMILIES)
+    assert get_args(Corruption) == tuple(FAMILIES)
 
 
 def pictures(shape: tuple[int, int, int], num: int = 12) -> tuple[np.ndarray, np.ndarray]:

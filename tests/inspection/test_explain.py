@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from pipeline.inspection.explain import Goal, attack, grad_cam
-from pipeline.network import Network
+from pipeline.models.network import Network
 
 SHAPE = (8, 8, 1)
 ONE = np.array([1])

@@ -4,15 +4,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from pipeline.decision import Decision
-from pipeline.ensembling._combiner import Combiner
+from pipeline.ensembling.combiner import Combiner
+from pipeline.ensembling.decisions import Decision
+from pipeline.ensembling.prediction_type import Space
+from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Bootstrap
 from pipeline.evaluation.metrics import metrics
-from pipeline.evaluation.yardstick import Yardstick
 from pipeline.inspection.robustness import Systems, attacked, corrupted, goal, write
-from pipeline.network import Network
-from pipeline.predicting import Member
-from pipeline.space import Space
+from pipeline.models.network import Network
+from pipeline.prediction.member import Member
 from pipeline.tasks.multiclass import predictions
 
 SHAPE, NUM = (8, 8, 1), 60
@@ -56,11 +56,11 @@ def images() -> tuple[np.ndarray, np.ndarray]:
     return made, targets
 
 
-def yardstick(targets: np.ndarray) -> Yardstick:
+def make_evaluator(targets: np.ndarray) -> Evaluator:
     ids = np.array([f"{i}" for i in range(NUM)])
     bootstrap = Bootstrap(np.arange(NUM), 100, 0.95, 0)
     measured = metrics("classes", 2, num_bins=5, top_k=3, costs=None)
-    return Yardstick("classes", ("l", "r"), ids, targets, np.arange(NUM), measured, bootstrap, 0.95)
+    return Evaluator("classes", ("l", "r"), ids, targets, np.arange(NUM), measured, bootstrap, 0.95)
 
 
 def test_light_does_no_harm_and_no_contrast_does() -> None:
@@ -68,7 +68,7 @@ def test_light_does_no_harm_and_no_contrast_does() -> None:
     found = {
         (c.condition, c.strength, c.system): c.figure.value
         for c in corrupted(
-            systems(), yardstick(targets), made, ["brightness", "gaussian_noise"], [1, 5]
+            systems(), make_evaluator(targets), made, ["brightness", "gaussian_noise"], [1, 5]
         )
     }
     assert found["none", 0, "seeing"] == found["brightness", 5, "seeing"] == 1
@@ -82,7 +82,7 @@ def test_an_attack_fools_the_member_it_knows() -> None:
     found = {
         (c.condition, c.strength, c.system): c.figure.value
         for c in attacked(
-            systems(), yardstick(targets), made, [0.02, 0.3], goal("softmax", targets, ())
+            systems(), make_evaluator(targets), made, [0.02, 0.3], goal("softmax", targets, ())
         )
     }
     for method in ("fgsm", "pgd"):
@@ -104,7 +104,7 @@ def test_each_activation_has_its_loss() -> None:
 
 def test_the_table_has_a_row_a_figure(tmp_path) -> None:
     made, targets = images()
-    found = list(corrupted(systems(), yardstick(targets), made, ["jpeg"], [2]))
+    found = list(corrupted(systems(), make_evaluator(targets), made, ["jpeg"], [2]))
     write(tmp_path / "robustness.csv", found, "accuracy")
     lines = (tmp_path / "robustness.csv").read_text().splitlines()
     assert lines[0] == "condition,strength,system,accuracy,low,high,num_samples"

@@ -1,4 +1,4 @@
-"""Conformance of every loss, because its file exists."""
+"""Conformance of every loss, found by its file."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pipeline.component import names, resolve, schema
-from pipeline.errors import UserError
-from pipeline.losses._standardised import standardised
+from pipeline.core.component import names, resolve, schema
+from pipeline.core.errors import UserError
+from pipeline.losses.shared.standardised import standardised
 
 KINDS = {"softmax": ("classes",), "sigmoid": ("classes", "labels"), "identity": ("values",)}
 CASES = [
@@ -38,7 +38,7 @@ def sample(name: str, kind: str, seed: int = 0, size: int = 8) -> tuple[Tensor, 
 
 
 def weights_of(logits: Tensor) -> Tensor:
-    """One a class or label: a single logit tells two apart."""
+    """Return one weight per class or label; a single logit has two classes."""
     return WEIGHTS[: max(2, logits.shape[1])]
 
 
@@ -50,7 +50,7 @@ def test_every_task_has_a_loss_and_every_loss_a_task() -> None:
 
 @pytest.mark.parametrize(("name", "kind"), CASES)
 def test_a_loss_is_the_mean_of_the_losses_of_its_halves(name: str, kind: str) -> None:
-    """So that two devices end where one does; and weighted classes change nothing of it."""
+    """Two devices thus end where one does; class weights do not change this."""
     logits, targets = sample(name, kind)
     for class_weights in (None, weights_of(logits)) if kind != "values" else (None,):
         loss = build(name, class_weights)
@@ -63,7 +63,7 @@ def test_a_loss_is_the_mean_of_the_losses_of_its_halves(name: str, kind: str) ->
 
 @pytest.mark.parametrize(("name", "kind"), [c for c in CASES if c[1] != "values"])
 def test_a_weight_multiplies_what_its_class_adds(name: str, kind: str) -> None:
-    """Every loss is linear in the weights, and equal weights of 1 are none."""
+    """Every loss is linear in the weights, and equal weights of 1 have no effect."""
     logits, targets = sample(name, kind)
     weights = weights_of(logits)
     parts = [build(name, one * weights)(logits, targets) for one in torch.eye(len(weights))]

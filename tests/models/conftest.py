@@ -1,4 +1,4 @@
-"""What makes the tests of models quick."""
+"""Speed up the tests of models."""
 
 import pytest
 from torch import nn
@@ -6,6 +6,5 @@ from torch import nn
 
 @pytest.fixture(autouse=True)
 def _plain_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Inception's fresh weights are drawn from a truncated normal, ten seconds a network; here they
-    stay what the layers drew."""
+    """Skip Inception's truncated-normal initialisation, which takes ten seconds per network."""
     monkeypatch.setattr(nn.init, "trunc_normal_", lambda tensor, *_, **__: tensor)

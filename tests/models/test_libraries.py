@@ -1,4 +1,4 @@
-"""Architectures of timm and torchvision by name: all that a course names, at small sizes too."""
+"""Architectures of timm and torchvision by name: those that courses teach, at small sizes too."""
 
 from itertools import chain
 from typing import Any
@@ -10,10 +10,10 @@ from pydantic import ValidationError
 from torch import nn
 from torchvision import models as torchvision_library
 
-from pipeline.component import resolve, schema
-from pipeline.depth import blocks
-from pipeline.errors import UserError
-from pipeline.models._names import architectures
+from pipeline.core.component import resolve, schema
+from pipeline.core.errors import UserError
+from pipeline.models.blocks import blocks
+from pipeline.models.libraries import architectures
 
 CBAM = {"block_args": {"attn_layer": "cbam"}}
 NAMED = [
@@ -130,7 +130,7 @@ def test_an_option_with_a_wrong_value_is_named(library: str, option: str) -> Non
 
 
 def test_the_stem_is_adapted_to_small_images_alone() -> None:
-    """The map of the last stage of a ResNet, which steps by 32 where it is left as it is."""
+    """The last map of a ResNet, whose total stride is 32 if its stem is unchanged."""
     sides = {}
     for given, side_px in [("auto", 32), ("auto", 64), ("keep", 32), ("small", 64)]:
         body = build("timm", "resnet18", (side_px, side_px, 3), 5, stem=given)
@@ -141,7 +141,7 @@ def test_the_stem_is_adapted_to_small_images_alone() -> None:
 
 
 def test_an_adapted_stem_sees_a_small_image_as_the_original_sees_a_large_one() -> None:
-    """And its weights are the same: pretrained ones fit."""
+    """Its weights are the same, so pretrained ones fit."""
     torch.manual_seed(0)
     small = build("timm", "resnet18", (32, 32, 3), 5, stem="small")
     torch.manual_seed(0)

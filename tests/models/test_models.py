@@ -1,4 +1,4 @@
-"""Conformance: every model, because its file exists."""
+"""Conformance of every model, found by its file."""
 
 from itertools import chain
 from pathlib import Path
@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.artifacts import Card
-from pipeline.component import names, resolve, schema
-from pipeline.depth import blocks
-from pipeline.errors import UserError
-from pipeline.network import Network
-from pipeline.precision import Arithmetic
-from pipeline.predicting import predict_logits
+from pipeline.core.artifacts import Card
+from pipeline.core.component import names, resolve, schema
+from pipeline.core.errors import UserError
+from pipeline.models.blocks import blocks
+from pipeline.models.network import Network
+from pipeline.models.precision import Arithmetic
+from pipeline.prediction.member import predict_logits
 
 SHAPES = [(8, 8, 1), (28, 28, 1), (33, 20, 3), (224, 224, 3)]
 MODELS = names("model")

@@ -1,4 +1,4 @@
-"""The networks written here, against what their papers and the library say."""
+"""Convoy's own networks, compared with their papers and the library."""
 
 import itertools
 
@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import nn
 
-from pipeline.errors import UserError
-from pipeline.models import airbench, cnn, lenet
-from pipeline.models._pooling import GlobalMean
+from pipeline.core.errors import UserError
+from pipeline.models.architectures import airbench, cnn, lenet
+from pipeline.models.pooling import GlobalMean
 from pipeline.training.batch_norm import GlobalBatchNorm
 
 COLOUR = (32, 32, 3)
@@ -52,7 +52,7 @@ def test_lenet_follows_its_choices(activation: str, pooling: str) -> None:
 
 
 def test_the_defaults_of_the_plain_network_keep_their_weights() -> None:
-    """Networks that were trained before it had more choices still load, and are drawn alike."""
+    """Networks trained before it had more choices still load, and start from the same weights."""
     torch.manual_seed(0)
     made = cnn.build(plain(), (28, 28, 1), 10)
     torch.manual_seed(0)
@@ -79,7 +79,7 @@ def test_the_defaults_of_the_plain_network_keep_their_weights() -> None:
 def test_a_flat_head_sees_every_place_of_the_last_map(
     kernel_px: int, stride: int, padding: int, dilation: int, pooling: str, height_px: int
 ) -> None:
-    """The number of places is that of the formula in torch's documentation of Conv2d."""
+    """The number of positions follows the formula in torch's documentation of Conv2d."""
     given = {"kernel_px": kernel_px, "stride": stride, "padding": padding, "dilation": dilation}
     params = plain(widths=(4, 4), pooling=pooling, head="flatten", **given)
     side = height_px

@@ -1,11 +1,11 @@
-"""The scripts of the example of transfer; tests/training tells what its weights are worth."""
+"""The scripts of the transfer example; tests/training measures the value of its weights."""
 
 import pytest
 import torch
 from torch import Tensor
 
 from examples.transfer.fetch_weights import renamed
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
 from tests.conftest import Workspace
 
 

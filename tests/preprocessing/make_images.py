@@ -9,7 +9,7 @@ from PIL import Image
 
 
 def picture(height: int = 40, width: int = 60, channels: int = 3, seed: int = 0) -> np.ndarray:
-    """A smooth picture with some noise: what a photo is to a decoder."""
+    """Return a smooth picture with some noise, which a decoder treats like a photo."""
     generator = np.random.default_rng(seed)
     rows, columns = np.mgrid[:height, :width]
     waves = [np.sin(rows / (5 + c) + seed) + np.cos(columns / (7 - c)) for c in range(channels)]
@@ -18,7 +18,7 @@ def picture(height: int = 40, width: int = 60, channels: int = 3, seed: int = 0)
 
 
 def encode(image: np.ndarray | Image.Image, kind: str = "PNG", **options: object) -> bytes:
-    """An image file; `options` are those of Pillow's `save`."""
+    """Encode an image file; `options` are those of Pillow's `save`."""
     if isinstance(image, np.ndarray):
         image = Image.fromarray(image.squeeze(-1) if image.shape[2:] == (1,) else image)
     buffer = BytesIO()
@@ -27,12 +27,12 @@ def encode(image: np.ndarray | Image.Image, kind: str = "PNG", **options: object
 
 
 def chunk(name: bytes, data: bytes) -> bytes:
-    """A chunk of a PNG file."""
+    """Return a chunk of a PNG file."""
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
 def png(width: int, height: int, bits: int, colour: int, rows: bytes) -> bytes:
-    """A PNG file by hand, for what Pillow does not write; `rows` begin with their filter, 0."""
+    """Build a PNG file that Pillow cannot write; `rows` begin with their filter, 0."""
     header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
     pixels = zlib.compress(rows, 9)
     parts = chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
@@ -40,20 +40,23 @@ def png(width: int, height: int, bits: int, colour: int, rows: bytes) -> bytes:
 
 
 def oriented(orientation: int, kind: str = "JPEG") -> bytes:
-    """A file whose EXIF block says how it is to be turned."""
+    """Return a file whose EXIF block gives its orientation."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     return encode(picture(), kind, exif=exif)
 
 
 def animated(kind: str) -> bytes:
-    """Three frames: GIF, WEBP, PNG or TIFF."""
+    """Return an image with three frames: GIF, WEBP, PNG or TIFF."""
     frames = [Image.fromarray(picture(seed=seed)) for seed in range(3)]
     return encode(frames[0], kind, save_all=True, append_images=frames[1:])
 
 
 def cmyk(kind: str = "JPEG") -> bytes:
-    """Four inks; a JPEG has Adobe's mark, in which the last byte is 0 for CMYK and 2 for YCCK."""
+    """Return an image of four inks.
+
+    A JPEG has Adobe's mark, in which the last byte is 0 for CMYK and 2 for YCCK.
+    """
     return encode(Image.fromarray(picture()).convert("CMYK"), kind)
 
 
@@ -94,4 +97,4 @@ BROKEN = {
     "a TIFF of floats": (encode(Image.new("F", (4, 4)), "TIFF"), "unsupported"),
     "a TIFF of 32 bits": (encode(Image.new("I", (4, 4)), "TIFF"), "unsupported"),
 }
-"""What it is, its bytes, and the kind of bad image that it is."""
+"""A description, the bytes, and the kind of bad image."""

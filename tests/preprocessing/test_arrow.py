@@ -1,4 +1,4 @@
-"""Parquet files of images: what `datasets` writes is read, row by row in flat memory."""
+"""Parquet files of images, as `datasets` writes them, are read row by row in constant memory."""
 
 import json
 from pathlib import Path
@@ -9,16 +9,16 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from pipeline.errors import UserError
-from pipeline.images import BadImage, decode
+from pipeline.core.errors import UserError
+from pipeline.images.decode import BadImage, decode
 from pipeline.preprocessing.listing import Kind, Listing
-from pipeline.preprocessing.sources import _row_groups
+from pipeline.preprocessing.reading import row_groups as _row_groups
 from pipeline.preprocessing.sources.arrow import Params, load
 from tests.preprocessing.make_images import encode, picture
 
 
 def write(path: Path, cells: dict[str, Any], feature: Any = None, group: int = 2) -> None:
-    """A file as `datasets` writes it; `feature` is its word on the column label."""
+    """Write a file as `datasets` does; `feature` is its term for the column label."""
     table = pa.table(cells)
     if feature:
         said = json.dumps({"info": {"features": {"image": {"_type": "Image"}, "label": feature}}})
@@ -32,7 +32,7 @@ def listed(folder: Path, kind: Kind = "classes", **params: Any) -> Listing:
 
 
 def images(*paths: str | None) -> list[dict[str, Any]]:
-    """Each with its own path, or number, as its bytes."""
+    """Return images that each have their own path, or number, as their bytes."""
     return [{"bytes": (p or str(n)).encode(), "path": p} for n, p in enumerate(paths)]
 
 

@@ -1,4 +1,4 @@
-"""Folders of anything: every file becomes an image, a bad image, or is told; none goes missing."""
+"""Folders of anything: every file becomes an image, a bad image, or is listed; none is lost."""
 
 import os
 from pathlib import Path
@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from pipeline.errors import UserError
-from pipeline.images import BadImage, decode, fit
+from pipeline.core.errors import UserError
+from pipeline.images.decode import BadImage, decode, fit
 from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.sources import arrow, folder, table
 from tests.preprocessing.make_images import BROKEN, PHOTO, SMALL_PNG
 
 
 def outcomes(listing: Listing) -> list[str]:
-    """The kind of every bad image, `good` for the others."""
+    """Return the kind of every bad image, and `good` for the others."""
     found = []
     for row in range(len(listing.ids)):
         try:
@@ -31,7 +31,7 @@ def outcomes(listing: Listing) -> list[str]:
 
 
 def write(root: Path) -> list[str]:
-    """A good image and each broken one, twice; the outcomes that are due, in order of the names."""
+    """Write a good image and each broken one, twice; return the outcomes, sorted by name."""
     due = [("a good one", SMALL_PNG, "good"), *((n, b, kind) for n, (b, kind) in BROKEN.items())]
     for label in ("cat", "dog"):
         (root / label).mkdir()
@@ -71,7 +71,7 @@ CONTENT = st.sampled_from([PHOTO, SMALL_PNG, b""]) | st.binary(max_size=50)
 
 @st.composite
 def mutated(draw: st.DrawFn) -> bytes:
-    """A good file with some bytes changed and its end perhaps missing."""
+    """Draw a good file with some bytes changed and its end possibly missing."""
     raw = bytearray(draw(st.sampled_from([PHOTO, SMALL_PNG])))
     for place in draw(st.lists(st.integers(0, len(raw) - 1), max_size=3)):
         raw[place] = draw(st.integers(0, 255))

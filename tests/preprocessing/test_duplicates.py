@@ -1,4 +1,4 @@
-"""Duplicates: what the quick search finds is what comparing every pair would find."""
+"""Duplicates: the fast search finds what a comparison of every pair would find."""
 
 import cv2
 import numpy as np
@@ -7,13 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pipeline.preprocessing import duplicates
-from pipeline.preprocessing.duplicates import (
-    digests,
-    equal_pairs,
-    near_pairs,
-    thumbnails,
-    units,
-)
+from pipeline.preprocessing.duplicates import digests, equal_pairs, near_pairs, thumbnails, units
 
 NONE_EQUAL = np.empty((0, 2), np.int64)
 DISTANCE = 0.1
@@ -34,7 +28,7 @@ def scenes(num: int, side: int, channels: int, seed: int) -> np.ndarray:
 
 
 def compared(thumbs: np.ndarray) -> np.ndarray:
-    """The distance of every pair, from the definition: √(2 − 2 × correlation)."""
+    """Compute the distance of every pair from the definition: √(2 − 2 × correlation)."""
     flat = thumbs.reshape(len(thumbs), -1).astype(float)
     return np.sqrt(np.maximum(2 - 2 * np.corrcoef(flat), 0))
 
@@ -44,7 +38,7 @@ def same_partition(first: np.ndarray, second: np.ndarray) -> bool:
 
 
 def reached(adjacent: np.ndarray) -> np.ndarray:
-    """The component of each node, by walking from every one of them."""
+    """Return the component of each node, by walking from every one of them."""
     component = np.full(len(adjacent), -1)
     for start in range(len(adjacent)):
         todo = [start] if component[start] < 0 else []

@@ -1,4 +1,4 @@
-"""Folders of classes: every file is a sample or told, under an id of its own."""
+"""Folders of classes: every file is a sample with a unique id, or is listed as ignored."""
 
 import os
 from pathlib import Path
@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.errors import UserError
-from pipeline.images import BadImage
+from pipeline.core.errors import UserError
+from pipeline.images.decode import BadImage
 from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.sources.folder import Params, load
 
 
 def write(root: Path, *names: str) -> None:
-    """Files whose content is their name."""
+    """Create files whose content is their name."""
     for name in names:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,11 +1,11 @@
-"""The leakage gate: what stands in two splits is named, and can be brought together."""
+"""The leakage gate: anything that spans two splits is named, and can be brought together."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
 from pipeline.preprocessing.duplicates import units
 from pipeline.preprocessing.leakage import Leak, gate, leaks
 

@@ -1,4 +1,4 @@
-"""From a listing to packed splits: what comes back is what went in, whatever the storage."""
+"""From a listing to packed splits: the data round-trips, whatever the storage."""
 
 import dataclasses
 from pathlib import Path
@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis.extra.numpy import arrays
 
-from pipeline.artifacts import Card
-from pipeline.errors import UserError
-from pipeline.images import BadImage, decode, fit
-from pipeline.packed import Packed
+from pipeline.core.artifacts import Card
+from pipeline.core.errors import UserError
+from pipeline.images.decode import BadImage, decode, fit
+from pipeline.images.packed import Packed
 from pipeline.preprocessing import scan as scanning
 from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.pack import pack
-from pipeline.preprocessing.scan import Plan, Scan, plan, scan
+from pipeline.preprocessing.scan import ReadingPlan, plan, scan
+from pipeline.preprocessing.scanned import Scan
 from pipeline.preprocessing.split import Assignment
 from tests.preprocessing.make_images import encode, picture
 
@@ -40,7 +41,9 @@ def noise(size: int = SIZE, channels: int = 3, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
 
 
-def read(listing: Listing, work: Path, budget_bytes: float = 1e9, **settings) -> tuple[Plan, Scan]:
+def read(
+    listing: Listing, work: Path, budget_bytes: float = 1e9, **settings
+) -> tuple[ReadingPlan, Scan]:
     defaults = {"size_px": None, "channels": None, "fit": "crop", "quality": 95}
     how = plan(listing, **{**defaults, **settings}, budget_bytes=budget_bytes)
     work.mkdir(exist_ok=True, parents=True)
@@ -70,7 +73,7 @@ def test_packed_images_come_back(tmp_path: Path) -> None:
 
 
 def test_chunks_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cut into chunks is for speed: one row a chunk gives the same files."""
+    """Division into chunks is for speed: one row per chunk gives the same files."""
     card = packed(arrays_listing(noise()), tmp_path / "a")
     monkeypatch.setattr(scanning, "CHUNK_ROWS", 1)
     assert packed(arrays_listing(noise()), tmp_path / "b") == card

@@ -1,4 +1,4 @@
-"""Sources of arrays and what all sources share; what they say of broken files, and the stage."""
+"""Array sources, behaviour common to all sources, their errors on broken files, and the stage."""
 
 import gzip
 import pickle
@@ -11,9 +11,9 @@ import pytest
 from pyarrow import parquet
 from sklearn.datasets import load_digits
 
-from pipeline.component import names, resolve, schema
-from pipeline.errors import UserError
-from pipeline.images import decode
+from pipeline.core.component import names, resolve, schema
+from pipeline.core.errors import UserError
+from pipeline.images.decode import decode
 from pipeline.preprocessing.listing import Kind
 from pipeline.preprocessing.sources import digits, idx
 from tests.conftest import ROOT, Workspace
@@ -57,7 +57,7 @@ def idx_bytes(array: np.ndarray) -> bytes:
 def write_idx(
     folder: Path, *, compressed: bool = True, num_train: int = 40
 ) -> dict[str, np.ndarray]:
-    """The four files of a small idx data set with 4 classes, and what they hold."""
+    """Write the four files of a small idx data set with 4 classes, and return their content."""
     folder.mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng(0)
     held = {}

@@ -1,4 +1,4 @@
-"""Splits: a partition of whole units, stratified, and the same whatever the order of the source."""
+"""Splits: a stratified partition of whole units that does not depend on the source's order."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
 from pipeline.preprocessing.split import SPLITS, Assignment, assign
 from pipeline.preprocessing.stratify import quotas, strata, stratify
 
@@ -18,7 +18,7 @@ BALANCES = pytest.mark.parametrize("balance", ["stable", "exact"])
 
 
 def run(targets: np.ndarray, units: np.ndarray | None = None, **options: Any) -> Assignment:
-    """Split; all that a test does not speak of has a default."""
+    """Split with defaults for all options that a test does not set."""
     num = len(targets)
     num_classes = targets.shape[1] if targets.ndim > 1 else int(targets.max()) + 1
     defaults: dict[str, Any] = {
@@ -40,7 +40,7 @@ def of_sizes(sizes: list[int]) -> np.ndarray:
 
 
 def in_units(seed: int, num: int = 300) -> tuple[np.ndarray, np.ndarray]:
-    """Four classes in units of one to five images, most units of mostly one class."""
+    """Return four classes in units of one to five images, most units of mostly one class."""
     random = np.random.default_rng(seed)
     units = np.repeat(np.arange(num), random.integers(1, 6, num))[:num]
     classes = random.integers(0, 4, num)[units]
@@ -204,7 +204,7 @@ def test_exact_labels_come_closer_than_a_draw_by_chance_and_than_label_by_label(
     by_chance = random.permutation(found.split)
 
     def error(split: np.ndarray) -> float:
-        """The largest deviation of any label's share from the split's."""
+        """Return the largest deviation of any label's share from the split's."""
         shares = dict(zip(SPLITS, (0.6, 0.2, 0.2), strict=True))
         deviations = [targets[split == s].sum(0) / targets.sum(0) - shares[s] for s in SPLITS]
         return float(np.abs(deviations).max())
@@ -216,7 +216,7 @@ def test_exact_labels_come_closer_than_a_draw_by_chance_and_than_label_by_label(
 
 
 def sechidis(targets: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """The published algorithm, line by line; images without a label go where most lack."""
+    """Split by the published algorithm; images without labels go where most are missing."""
     shares = np.array([0.6, 0.2, 0.2])
     lacking, labels = len(targets) * shares, shares[:, None] * targets.sum(axis=0)
     split = np.full(len(targets), -1)

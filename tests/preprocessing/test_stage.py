@@ -1,4 +1,4 @@
-"""The preprocess stage as its user meets it: bad files, leaks, folds, and being killed."""
+"""The preprocess stage as users meet it: bad files, leaks, folds, and interruption."""
 
 import csv
 import shutil
@@ -13,15 +13,17 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from pipeline import params
-from pipeline.artifacts import Card, Layout, Predictions, read_json
-from pipeline.errors import UserError
-from pipeline.images import decode
-from pipeline.network import Network
-from pipeline.packed import Images, Packed
-from pipeline.predicting import predict_logits
-from pipeline.spool import Spool
-from pipeline.stage import Stage
+from pipeline.config.load import parse_params
+from pipeline.core.artifacts import Card, Predictions
+from pipeline.core.errors import UserError
+from pipeline.core.files import read_json, read_yaml
+from pipeline.core.paths import Layout
+from pipeline.core.run_log import Spool
+from pipeline.core.stage import Stage
+from pipeline.images.decode import decode
+from pipeline.images.packed import Images, Packed
+from pipeline.models.network import Network
+from pipeline.prediction.member import predict_logits
 from stages.preprocess import main
 from tests.conftest import ROOT, Workspace
 from tests.preprocessing.make_images import encode, picture
@@ -37,7 +39,7 @@ def write_class(folder: Path, num: int, seed: int) -> None:
 
 
 def write_pets(root: Path) -> Path:
-    """Two classes of 20 pictures in folders."""
+    """Write two classes of 20 pictures each in folders."""
     for seed, name in enumerate(CLASSES):
         write_class(root / name, 20, seed)
     return root
@@ -48,15 +50,15 @@ def given(root: Path | str, **data: Any) -> dict[str, Any]:
 
 
 class Preprocessed:
-    """The stage's own function, run here: its outputs and what it printed."""
+    """Runs the stage's own function in this process: its outputs and what it printed."""
 
     def __init__(self, root: Path, folder: Path, **data: Any) -> None:
-        tree = params.read(ROOT / "params.yaml") | {"data": given(root, **data)}
+        tree = read_yaml(ROOT / "params.yaml") | {"data": given(root, **data)}
         work, self.layout = folder / "work", Layout(folder / "out")
         work.mkdir(parents=True)
         spool = Spool(folder / "run")
         spool.open("preprocess", {})
-        checked = params.parse(tree, "test")
+        checked = parse_params(tree, "test")
         main(Stage("", checked, Layout(), self.layout, folder, work, spool))
 
     @property
@@ -71,7 +73,7 @@ class Preprocessed:
 
 
 def damage(root: Path) -> dict[str, str]:
-    """Break three files, and say what each is then."""
+    """Break three files, and return the kind of damage of each."""
     (root / "cat/03.png").write_bytes(b"")
     (root / "cat/a page.jpg").write_bytes(b"<html>404</html>")
     cut = root / "dog/07.png"
@@ -115,7 +117,7 @@ def test_quarantined_files_are_listed_counted_and_left_out(tmp_path: Path) -> No
 
 
 def split_by_hand(root: Path) -> None:
-    """pets/cat → pets/{train,test}/cat, with one picture in both and one under two labels."""
+    """Make pets/{train,test}/cat from pets/cat, with one image in both and one under two labels."""
     for name in CLASSES:
         for split, keep in (("train", range(15)), ("test", range(15, 20))):
             (root / split / name).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Tables of paths: what a row says reaches the listing, and a wrong row is named."""
+"""Tables of paths: a row's content reaches the listing, and a wrong row is named."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
 from pipeline.preprocessing.listing import Kind, Listing
 from pipeline.preprocessing.sources.table import Params, load
 

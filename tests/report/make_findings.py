@@ -9,13 +9,15 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pipeline.artifacts import Card, Cost, Layout, read_json, write_json
-from pipeline.component import retuple
+from pipeline.config.params import Params
+from pipeline.core.artifacts import Card, Cost
+from pipeline.core.component import retuple
+from pipeline.core.files import read_json, read_yaml, write_json
+from pipeline.core.paths import Layout
+from pipeline.ensembling.prediction_type import Kind
 from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.metrics import HEADLINE, metrics
-from pipeline.params import Params, read
 from pipeline.report.findings import Findings
-from pipeline.space import Kind
 from tests.conftest import ROOT
 
 TASKS: dict[Kind, str] = {"classes": "multiclass", "labels": "multilabel", "values": "regression"}
@@ -29,7 +31,7 @@ UP, DOWN = 0.01, -0.012
 
 def params(kind: Kind) -> Params:
     """The default parameters with another task."""
-    tree = read(ROOT / "params.yaml")
+    tree = read_yaml(ROOT / "params.yaml")
     tree["task"] = {"name": TASKS[kind]}
     for recipe in tree["recipes"].values():
         recipe["loss"] = {"name": LOSS[kind]}
@@ -90,7 +92,7 @@ def _systems(layout: Layout, kind: Kind, rng: np.random.Generator) -> None:
             "2,000 test samples",
             "kind": kind,
             "headline": HEADLINE[kind],
-            "notes": ["test has no sample of newt: nothing is known of them"],
+            "notes": ["test has no sample of newt, so it says nothing about it"],
             "chosen": "greedy",
             "best_member": "resnet_2",
             "p": 0.003,
@@ -177,13 +179,13 @@ def _slices(layout: Layout) -> None:
 
 def _errors(layout: Layout, kind: Kind) -> None:
     if kind == "values":
-        heading, row = ("id", "value", "true", "answered", "error"), ("a/1", "cat", 1.5, 9.5, 8.0)
+        heading, row = ("id", "value", "true", "predicted", "error"), ("a/1", "cat", 1.5, 9.5, 8.0)
     else:
-        heading = ("id", "true", "answered", "probability", "true_probability")
+        heading = ("id", "true", "predicted", "probability", "true_probability")
         row = ("a/1", "dog", "cat", 0.998, 0.001)  # type: ignore[assignment]
         table(
             layout.tables / "confused_pairs.csv",
-            ("true", "answered", "count", "num_true", *ends("share"), "num_samples"),
+            ("true", "predicted", "count", "num_true", *ends("share"), "num_samples"),
             [("dog", "cat", 12, 80, 0.15, 0.1, 0.2, 80), ("cat", "dog", 9, 40, 0.22, 0.1, 0.3, 40)],
         )
         table(
@@ -205,7 +207,7 @@ def _pictures(layout: Layout, kind: Kind, rng: np.random.Generator) -> None:
         small = rng.integers(0, 255, (8, 8, 3), np.uint8)
         cv2.imwrite(str(path), cv2.resize(small, (size, size), interpolation=cv2.INTER_NEAREST))
     items = [
-        {"id": f"a/{i}", "caption": "dog, answered cat (99%)", "image": f"m_{i}.png",
+        {"id": f"a/{i}", "caption": "dog, predicted cat (99%)", "image": f"m_{i}.png",
          "map": f"m_{i}_map.png" if i else None}
         for i in range(6)
     ]  # fmt: skip

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.evaluation.intervals import Estimate
-from pipeline.report.axis import Axis, naming, spanning
+from pipeline.report.axis import Axis, counting, naming, spanning
 from pipeline.report.bars import scale
 from pipeline.report.plot import BOTTOM, LEFT, LINE_PX, RIGHT, TOP, Mark, Plot
 
@@ -100,3 +100,12 @@ def test_bars_share_a_scale() -> None:
 def test_what_is_not_a_number_has_no_bar() -> None:
     nan = float("nan")
     assert scale("x", [Estimate(1.0, 0.5, 1.5, 3)]).bar(Estimate(nan, nan, nan, 3)) is None
+
+
+@pytest.mark.parametrize("most", [2, 3, 7, 30])
+def test_counts_have_ticks_at_whole_numbers(most: int) -> None:
+    ticks = [
+        tick.text for tick in counting("members", [float(n) for n in range(1, most + 1)]).ticks
+    ]
+    assert ticks
+    assert all(text.isdigit() for text in ticks)

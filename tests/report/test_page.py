@@ -11,8 +11,8 @@ from typing import get_args
 import pytest
 from playwright.sync_api import Browser, Page
 
+from pipeline.ensembling.prediction_type import Kind
 from pipeline.report.page import write_page
-from pipeline.space import Kind
 from tests.report import make_findings
 
 KINDS = get_args(Kind)
@@ -212,8 +212,8 @@ def ids(page: Path) -> list[str]:
 
 def test_sections_without_content_are_left_out(pages: dict[str, Path], tmp_path: Path) -> None:
     everything = set(ids(pages["classes"]))
-    assert everything >= {"systems", "probabilities", "answers", "search", "robustness", "slices"}
-    assert everything - set(ids(pages["values"])) == {"probabilities", "answers"}
+    assert everything >= {"systems", "probabilities", "per_class", "search", "robustness", "slices"}
+    assert everything - set(ids(pages["values"])) == {"probabilities", "per_class"}
     layout = make_findings.write(tmp_path, "classes")
     shutil.rmtree(layout.inspection)
     shutil.rmtree(layout.search("cnn"))

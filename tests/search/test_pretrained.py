@@ -5,18 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import graph, params
-from pipeline.artifacts import Layout, write_json
-from pipeline.component import schema
-from pipeline.errors import UserError
+from pipeline.config.recipe_checks import WEIGHTS
+from pipeline.core import dvcfile as graph
+from pipeline.core.component import Component, schema
+from pipeline.core.errors import UserError
+from pipeline.core.files import write_json
+from pipeline.core.paths import Layout
 from pipeline.search.pretrained import fingerprint
+from tests.config.test_params import TREE
 from tests.conftest import ROOT, Workspace
-from tests.test_params import TREE
 
-NAME = f"{params.WEIGHTS}/a.pth"
+NAME = f"{WEIGHTS}/a.pth"
 
 
-def model(pretrained: bool | str) -> params.Component:
+def model(pretrained: bool | str) -> Component:
     return schema("model", "timm")(name="timm", pretrained=pretrained)
 
 
@@ -56,7 +58,7 @@ def test_dvc_sees_new_weights_and_trains_who_starts_from_them(workspace: Workspa
     workspace.run("dvc", "commit", "--force", "search@cnn", "train@cnn_1")
     assert changes(workspace) == {}
     held.write_bytes(b"weightz")
-    assert changes(workspace) == {"search@cnn": {params.WEIGHTS: "modified"}}
+    assert changes(workspace) == {"search@cnn": {WEIGHTS: "modified"}}
     write_json(layout.search("cnn") / "pretrained.json", {NAME: "another hash"})
     assert changes(workspace)["train@cnn_1"] == {"artifacts/search/cnn/pretrained.json": "modified"}
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from pipeline import params
-from pipeline.params import Recipe
+from pipeline.config.load import parse_params
+from pipeline.config.recipes import Recipe, override
+from pipeline.core.files import read_yaml
 from pipeline.search.study import chosen, search
 from tests.conftest import ROOT
 
@@ -15,11 +16,11 @@ SPACE = {
 
 
 def recipe(num_trials: int = 20, parallel: int = 2, seed: int = 0) -> Recipe:
-    tree = params.read(ROOT / "params.yaml")
+    tree = read_yaml(ROOT / "params.yaml")
     tree["recipes"]["cnn"]["search"] = {
         "num_trials": num_trials, "parallel": parallel, "epochs": 1, "seed": seed, "space": SPACE,
     }  # fmt: skip
-    return params.parse(tree, "test").recipes["cnn"]
+    return parse_params(tree, "test").recipes["cnn"]
 
 
 def distance(settings) -> float:
@@ -79,5 +80,5 @@ def test_nothing_searched_is_the_recipe_as_written() -> None:
 
 def test_settings_are_values_that_the_recipe_allows() -> None:
     for trial in search(recipe(), score):
-        params.override(recipe(), trial.settings)
+        override(recipe(), trial.settings)
         assert isinstance(trial.settings["model.convs_per_block"], int)

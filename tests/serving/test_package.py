@@ -10,10 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.artifacts import Layout, Pool, Predictions, read_json
-from pipeline.decision import Decision
-from pipeline.ensembling._combiner import Combiner
-from pipeline.packed import Packed
+from pipeline.core.artifacts import Pool, Predictions
+from pipeline.core.files import read_json
+from pipeline.core.paths import Layout
+from pipeline.ensembling.combiner import Combiner
+from pipeline.ensembling.decisions import Decision
+from pipeline.images.packed import Packed
 from pipeline.serving.ensemble import Ensemble
 from pipeline.serving.table import tabulate
 from pipeline.tasks.multiclass import predictions as log_probs

@@ -1,4 +1,4 @@
-"""Values and labels, from a table to predictions: what is predicted is what was asked for."""
+"""Regression and multilabel tasks, from a table to predictions of the right kind."""
 
 import csv
 import re
@@ -12,13 +12,16 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import params
-from pipeline.__main__ import main
-from pipeline.artifacts import Card, Layout, Predictions, read_json
-from pipeline.component import load
-from pipeline.packed import Packed
-from pipeline.spool import Spool
-from pipeline.stage import Stage
+from pipeline.cli.app import main
+from pipeline.config.load import parse_params
+from pipeline.config.params import Params, monitor
+from pipeline.core.artifacts import Card, Predictions
+from pipeline.core.component import Component, load, schema
+from pipeline.core.files import read_json, read_yaml
+from pipeline.core.paths import Layout
+from pipeline.core.run_log import Spool
+from pipeline.core.stage import Stage
+from pipeline.images.packed import Packed
 from tests.conftest import ROOT
 from tests.preprocessing.make_images import encode
 
@@ -28,7 +31,7 @@ TASKS = {"regression": "huber", "multilabel": "binary_cross_entropy"}
 
 
 def pictures() -> np.ndarray:
-    """Grey noise, in each corner of which there may be light."""
+    """Return grey noise, in each corner of which there may be light."""
     generator = np.random.default_rng(0)
     images = generator.normal(60, 10, (NUM, SIDE_PX, SIDE_PX))
     for row, column in CORNERS.values():
@@ -38,8 +41,11 @@ def pictures() -> np.ndarray:
 
 
 def targets(images: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
-    """Of each task, by column: light in all, far from 0 and of a small range, and on the left
-    less than on the right; and the corners with light."""
+    """Return the targets of each task, by column.
+
+    The values are the mean light, far from 0 and in a small range, and the light on the right minus
+    that on the left; the labels are the corners with light.
+    """
     by_column = images.mean(axis=1)
     right_less_left = by_column[:, 4:].mean(axis=1) - by_column[:, :4].mean(axis=1)
     corners = {
@@ -63,7 +69,7 @@ def write_table(folder: Path, columns: dict[str, np.ndarray]) -> None:
 
 
 def tree(task: str, columns: list[str]) -> dict[str, Any]:
-    made = params.read(ROOT / "params.yaml")
+    made = read_yaml(ROOT / "params.yaml")
     source = {"name": "table", "file": "table.csv", "target": columns}
     made["data"] = {"source": source, "path": "data/raw", "val_fraction": 0.2, "test_fraction": 0.2}
     made["augmentation"] = {"policy": {"name": "none"}}
@@ -81,8 +87,8 @@ def tree(task: str, columns: list[str]) -> dict[str, Any]:
     }
 
 
-def run(stage: str, key: str, checked: params.Params, outputs: Layout) -> Spool:
-    """A stage's own function, here: what it recorded."""
+def run(stage: str, key: str, checked: Params, outputs: Layout) -> Spool:
+    """Run a stage's own function in this process, and return what it recorded."""
     scratch, spool = outputs.root / "scratch" / stage / key, Spool(outputs.runs / stage)
     spool.open(stage, {"stage": stage, "fingerprint": "f"})
     scratch.mkdir(parents=True, exist_ok=True)
@@ -103,7 +109,7 @@ def learned(
         patch.chdir(folder)
         patch.setenv("PYTHONPATH", str(ROOT))  # where trials, processes of their own, find us
         write_table(Path("data/raw"), columns)
-        checked = params.parse(tree(task, list(columns)), "test")
+        checked = parse_params(tree(task, list(columns)), "test")
         stages = {"preprocess": "", "augment": "", "search": "cnn", "train": "cnn_1"}
         for stage, key in (stages | {"predict": "cnn_1"}).items():
             run(stage, key, checked, Layout())
@@ -116,7 +122,7 @@ def predicted(learned: str) -> dict[str, Predictions]:
 
 
 def answers(task: str, held: Predictions) -> np.ndarray:
-    made: np.ndarray = load("task", params.Component(name=task)).predictions(
+    made: np.ndarray = load("task", Component(name=task)).predictions(
         held.logits, *Card.load(Layout().card).target_scale
     )
     return made
@@ -145,17 +151,17 @@ def test_the_best_epoch_by_the_tasks_figure_is_kept(
     learned: str, predicted: dict[str, Predictions]
 ) -> None:
     with Path(Layout().member("cnn_1"), "fold_0/history.csv").open() as file:
-        epochs = [float(row[monitor(learned)]) for row in csv.DictReader(file)]
+        epochs = [float(row[watched(learned)]) for row in csv.DictReader(file)]
     scale, held = Card.load(Layout().card).target_scale, predicted["val"]
-    scores = load("task", params.Component(name=learned)).scores
+    scores = load("task", Component(name=learned)).scores
     figures = scores(answers(learned, held), held.targets, *scale)
-    found = figures[monitor(learned).removeprefix("val/")].mean()
+    found = figures[watched(learned).removeprefix("val/")].mean()
     assert found == pytest.approx(min(epochs), rel=1e-4)
     assert epochs[0] > 1.5 * min(epochs)
 
 
-def monitor(task: str) -> str:
-    return params.monitor(params.schema("task", task)(name=task))
+def watched(task: str) -> str:
+    return monitor(schema("task", task)(name=task))
 
 
 def test_the_card_holds_the_scale_of_train(learned: str) -> None:
@@ -187,27 +193,27 @@ def test_commands_know_the_task(
 
 @pytest.mark.slow
 def test_a_search_goes_by_the_tasks_figure(learned: str, tmp_path: Path) -> None:
-    """A rate that learns nothing against one that does."""
+    """The search chooses between a rate that learns nothing and one that does."""
     made = tree(learned, list(targets(pictures())[learned]))
     space = {"training.lr": {"choices": [1e-7, 0.01]}}
     made["recipes"]["cnn"]["training"]["lr"] = 1e-7
     made["recipes"]["cnn"]["search"] = {"num_trials": 4, "epochs": 3, "space": space, "seed": 1}
-    spool = run("search", "cnn", params.parse(made, "test"), Layout(tmp_path))
+    spool = run("search", "cnn", parse_params(made, "test"), Layout(tmp_path))
     folder = Layout(tmp_path).search("cnn")
     with (folder / "trials.csv").open() as file:
         trials = list(csv.DictReader(file))
-    column = monitor(learned).replace("/", "_")
+    column = watched(learned).replace("/", "_")
     best = min(trials, key=lambda trial: float(trial[column]))
     assert {trial["training.lr"] for trial in trials} == {"1e-07", "0.01"}
     assert best["training.lr"] == "0.01"
     assert read_json(folder / "chosen.json")["training"]["lr"] == 0.01
     (figure,) = spool.figures()
-    assert (figure.name, figure.value) == (monitor(learned), float(best[column]))
+    assert (figure.name, figure.value) == (watched(learned), float(best[column]))
 
 
 def test_it_goes_all_the_way_to_a_report(learned: str) -> None:
-    """Ensembles, their evaluation, pictures of errors, and the page."""
-    checked = params.parse(tree(learned, list(targets(pictures())[learned])), "test")
+    """These stages give ensembles, their evaluation, pictures of errors, and the page."""
+    checked = parse_params(tree(learned, list(targets(pictures())[learned])), "test")
     for stage in ("train", "predict"):
         run(stage, "cnn_2", checked, Layout())
     for stage in ("soup", "ensemble", "evaluate", "inspect", "report"):
@@ -215,7 +221,7 @@ def test_it_goes_all_the_way_to_a_report(learned: str) -> None:
     shown = read_json(Layout().inspection / "gallery.json")["sections"]
     if learned == "regression":
         first = shown["largest_errors"][0]["caption"]
-        assert re.fullmatch(r"(light|tilt) -?\d\S*, answered -?\d\S*", first)
+        assert re.fullmatch(r"(light|tilt) -?\d\S*, predicted -?\d\S*", first)
     assert all((Layout().inspection / i["image"]).is_file() for s in shown.values() for i in s)
     found = read_json(Layout().comparison)["verdict"].removeprefix("the ")
     assert found.split(",")[0].split(" of ")[0] in Layout().report.read_text()

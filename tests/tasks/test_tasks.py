@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy.special import expit, log_softmax
 from sklearn.metrics import accuracy_score, hamming_loss, log_loss
 
-from pipeline.component import Component, load, names, schema
-from pipeline.errors import UserError
+from pipeline.core.component import Component, load, names, schema
+from pipeline.core.errors import UserError
 from pipeline.tasks import binary, multiclass, multilabel, regression
 
 TASKS = names("task")
@@ -18,7 +18,7 @@ MEAN, STD = (3.0, -200.0), (0.5, 40.0)
 
 
 def sample(name: str, seed: int, size: int = 40) -> tuple[ModuleType, np.ndarray, np.ndarray]:
-    """A task, logits of two outcomes, and targets of its kind."""
+    """Return a task, logits of two outcomes, and targets of its kind."""
     task, generator = load("task", Component(name=name)), np.random.default_rng(seed)
     logits = 3 * generator.normal(size=(size, task.num_outputs(2)))
     targets = {
@@ -30,7 +30,7 @@ def sample(name: str, seed: int, size: int = 40) -> tuple[ModuleType, np.ndarray
 
 
 def scale(task: ModuleType) -> tuple[tuple[float, ...], ...]:
-    """What a card holds for the task: nothing, or mean and std of the values."""
+    """Return what a card holds for the task: nothing, or mean and std of the values."""
     return (MEAN, STD) if task.Params.KIND == "values" else ()
 
 

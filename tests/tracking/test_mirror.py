@@ -13,7 +13,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from pipeline.component import names
+from pipeline.core.component import names
 from tests.conftest import ENDLESS, Workspace
 
 EXPECTED = Counter(

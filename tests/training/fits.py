@@ -16,22 +16,26 @@ from pytest import MonkeyPatch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from pipeline import process
-from pipeline.artifacts import Layout, write_json
-from pipeline.component import schema
-from pipeline.errors import UserError
+from pipeline.config.execution import Execution
+from pipeline.config.hardware import Hardware
+from pipeline.config.recipes import Recipe
+from pipeline.core import process
+from pipeline.core.component import schema
+from pipeline.core.errors import UserError
+from pipeline.core.files import write_json
+from pipeline.core.paths import Layout
+from pipeline.core.run_log import Spool
+from pipeline.execution.fit_process import run_fit
+from pipeline.execution.job import Job
+from pipeline.images.packed import Packed
 from pipeline.losses import cross_entropy
-from pipeline.network import Network
-from pipeline.packed import Packed
-from pipeline.params import Hardware, Recipe
-from pipeline.spool import Spool
-from pipeline.training import datamodule, start
+from pipeline.models.network import Network
+from pipeline.training import datamodule
 from pipeline.training.attempts import Again
 from pipeline.training.callbacks import checkpoints
 from pipeline.training.checkpoint import EPOCH, MIDDLE
 from pipeline.training.datamodule import Inputs
 from pipeline.training.fit import fit
-from pipeline.training.job import Job
 from tests.training.test_data import inputs
 
 EPOCHS = 3  # of five batches each
@@ -53,9 +57,14 @@ def recipe(training: dict[str, Any], model: dict[str, Any] | None = None) -> Rec
 
 
 def job(
-    folder: Path, chosen: Recipe, *, task: str = "multiclass", seed: int = 2, **hardware: Any
+    folder: Path, chosen: Recipe, *, task: str = "multiclass", seed: int = 2, **settings: Any
 ) -> Job:
-    """A fit whose files are all below `folder`; its figures are told anew."""
+    """A fit whose files are all below `folder`; its figures are told anew.
+
+    Args:
+        settings: of the sections hardware and execution.
+    """
+    execution = {key: settings.pop(key) for key in Execution.model_fields if key in settings}
     spool = Spool(folder / "spool")
     spool.open("test", {"fingerprint": "", "stage": "train"})
     return Job(
@@ -63,7 +72,8 @@ def job(
         recipe=chosen,
         task=schema("task", task)(name=task),
         seed=seed,
-        hardware=Hardware(**{"accelerator": "cpu", "precision": "fp32", **hardware}),
+        hardware=Hardware(**{"accelerator": "cpu", "precision": "fp32", **settings}),
+        execution=Execution(**execution),
         folder=f"{folder / 'checkpoints'}",
         spool=f"{spool.folder}",
         network=f"{folder / 'network'}",
@@ -170,14 +180,12 @@ def _joined(parts: list[np.ndarray], like: np.ndarray) -> np.ndarray:
     return np.concatenate([np.asarray(like)[:0], *map(np.asarray, parts)])
 
 
-def forked(
-    folder: Path, chosen: Recipe, patches: str = "", command: str | None = None, **hardware: Any
-) -> int:
-    """Start a process that starts a fit as a stage does; returns its process id.
+def forked(folder: Path, chosen: Recipe, patches: str = "", **settings: Any) -> int:
+    """Start a process that starts a fit as a stage does, with forks; returns its process id.
 
     Args:
         patches: what `tests.training.patched` is to change in every process of the fit.
-        command: what starts these processes.
+        settings: as those of `job`.
     """
     on_disk(folder, inputs("crop_flip", MIXED))
     child = os.fork()
@@ -185,10 +193,15 @@ def forked(
         return child
     try:
         os.chdir(folder)
-        os.environ.update(PATCHES=patches, PYTHONPATH=f"{Path(__file__).parents[2]}")
-        start.MODULE = "tests.training.patched"
+        from tests.training import forks, patched
+
+        if "command" in settings:  # which starts real processes
+            os.environ["PYTHONPATH"] = f"{Path(__file__).parents[2]}"
+        else:
+            forks.start_fits_as_forks()
+        patched.apply(patches)
         process.exit_on_sigterm()
-        start.run(job(folder, chosen, **hardware), folder / "job.json", command)
+        run_fit(job(folder, chosen, **settings), folder / "job.json")
     except SystemExit as leaving:
         os._exit(int(str(leaving.code)))
     except UserError as error:
@@ -252,6 +265,7 @@ def end(child: int, folder: Path, victim: int, signum: int, num_checkpoints: int
     for _ in range(num_checkpoints):
         before = written(folder)
         while written(folder) == before:
+            assert psutil.Process(child).status() != psutil.STATUS_ZOMBIE, "it has ended too early"
             time.sleep(0.001)
     of_it = [psutil.Process(child), *psutil.Process(child).children(recursive=True)]
     of_it[victim].send_signal(signum)

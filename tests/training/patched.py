@@ -1,25 +1,23 @@
-"""The process of a fit with something changed: `PATCHES` in the environment names what.
-
-Lightning starts this module again for every device, so all of them are changed alike.
-"""
+"""Changes to the processes of a fit. All devices are changed alike; some act on one alone."""
 
 import os
 import signal
-import sys
-from pathlib import Path
+import time
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from pytest import MonkeyPatch
 
-from pipeline.errors import UserError
-from pipeline.network import Network
-from pipeline.training import run, sharding
+from pipeline.core.errors import UserError
+from pipeline.models.network import Network
+from pipeline.training import sharding
 from pipeline.training.module import ConvoyModule
 from tests.training import fits
 
-RANK = int(os.environ.get("LOCAL_RANK", "0"))
+
+def rank() -> int:
+    return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def frequent(patch: MonkeyPatch) -> None:
@@ -37,7 +35,7 @@ def rank_1_holds_2(patch: MonkeyPatch) -> None:
     forward = Network.forward
 
     def narrow(self: Network, images: torch.Tensor) -> torch.Tensor:
-        if RANK == 1 and self.training and len(images) > 2:
+        if rank() == 1 and self.training and len(images) > 2:
             raise torch.OutOfMemoryError("out of memory")
         return forward(self, images)
 
@@ -49,28 +47,51 @@ def _in_step_3_of_rank_1(patch: MonkeyPatch, act: Any) -> None:
 
     def acting(*arguments: Any) -> Any:
         done.append(1)
-        if RANK == 1 and len(done) == 3:
+        if rank() == 1 and len(done) == 3:
             act()
         return update(*arguments)
 
     patch.setattr(ConvoyModule, "update", acting)
 
 
+def slow(patch: MonkeyPatch) -> None:
+    """A step takes a second, in which nothing is heard of signals."""
+    update = ConvoyModule.update
+
+    def lasting(*arguments: Any) -> Any:
+        time.sleep(1)
+        return update(*arguments)
+
+    patch.setattr(ConvoyModule, "update", lasting)
+
+
+def rank_1_is_late(patch: MonkeyPatch) -> None:
+    """The second device comes to the meeting after the time limit."""
+    meet = dist.init_process_group
+
+    def late(*arguments: Any, **named: Any) -> None:
+        if rank() == 1:
+            time.sleep(10)
+        meet(*arguments, **named)
+
+    patch.setattr(dist, "init_process_group", late)
+
+
 def rank_0_is_ended_early(patch: MonkeyPatch) -> None:
     """The first device is asked to leave before all devices have met."""
-    _ended_early(patch, rank=0)
+    _ended_early(patch, wanted=0)
 
 
 def rank_1_is_ended_early(patch: MonkeyPatch) -> None:
     """The second device is asked to leave before all devices have met."""
-    _ended_early(patch, rank=1)
+    _ended_early(patch, wanted=1)
 
 
-def _ended_early(patch: MonkeyPatch, rank: int) -> None:
+def _ended_early(patch: MonkeyPatch, wanted: int) -> None:
     meet = dist.init_process_group
 
     def ended(*arguments: Any, **named: Any) -> None:
-        if rank == RANK:
+        if rank() == wanted:
             os.kill(os.getpid(), signal.SIGTERM)
         meet(*arguments, **named)
 
@@ -93,19 +114,18 @@ def rank_1_refuses(patch: MonkeyPatch) -> None:
 
 def rank_1_fails_while_the_other_hangs(patch: MonkeyPatch) -> None:
     rank_1_fails(patch)
-    if RANK == 0:
-        update, done = ConvoyModule.update, []
+    update, done = ConvoyModule.update, []
 
-        def hanging(*arguments: Any) -> Any:
-            done.append(1)
-            if len(done) == 3:
-                signal.pause()
-            return update(*arguments)
+    def hanging(*arguments: Any) -> Any:
+        done.append(1)
+        if rank() == 0 and len(done) == 3:
+            signal.pause()
+        return update(*arguments)
 
-        patch.setattr(ConvoyModule, "update", hanging)
+    patch.setattr(ConvoyModule, "update", hanging)
 
 
-if __name__ == "__main__":
-    for name in filter(None, os.environ["PATCHES"].split(",")):
+def apply(names: str) -> None:
+    """Make the changes, named with commas between them, in this process and its forks."""
+    for name in filter(None, names.split(",")):
         globals()[name](MonkeyPatch())
-    run.main(Path(sys.argv[1]))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
-from pipeline import optimisation as settings
+from pipeline.config import optimisation as settings
 from pipeline.training.averaging import Mean, ema_weight, swa_counts, swa_weight, update_batch_norm
 
 EMA = settings.EMA(half_life_epochs=2.0)

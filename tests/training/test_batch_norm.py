@@ -10,9 +10,9 @@ from timm.layers import BatchNormAct2d, EvoNorm2dB0
 from timm.layers.norm_act import SyncBatchNormAct
 from torch import Tensor, nn
 
-from pipeline.component import schema
-from pipeline.errors import UserError
-from pipeline.params import Recipe
+from pipeline.config.recipes import Recipe
+from pipeline.core.component import schema
+from pipeline.core.errors import UserError
 from pipeline.training.batch_norm import GlobalBatchNorm
 from tests.training import gloo
 from tests.training.fits import forked_here, status, weights

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline import params
-from pipeline.errors import UserError
-from tests.test_params import TREE
+from pipeline.config.load import parse_params
+from pipeline.core.errors import UserError
+from tests.config.test_params import TREE
 from tests.training.fits import Crash, crashing_after, equal, fit_here, job, recipe
 from tests.training.test_data import inputs
 
@@ -62,4 +62,4 @@ def test_blocks_that_are_unfrozen_one_by_one_are_not_compiled() -> None:
     fine_tuned.pop("search")
     tree["recipes"] = TREE["recipes"] | {"cnn": fine_tuned}
     with pytest.raises(UserError, match=r"recipes\.cnn unfreezes gradually.*allowed false$"):
-        params.parse(tree, "params.yaml")
+        parse_params(tree, "params.yaml")

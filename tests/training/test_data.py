@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.artifacts import Card
-from pipeline.augmentation.policy import freeze
-from pipeline.component import schema
-from pipeline.packed import Packed
-from pipeline.params import Mixing, Training
+from pipeline.augmentation.freeze import freeze
+from pipeline.config.augmentation import Mixing
+from pipeline.config.training import Training
+from pipeline.core.artifacts import Card
+from pipeline.core.component import schema
+from pipeline.images.packed import Packed
 from pipeline.training import datamodule
 from pipeline.training.batches import Batch
 from pipeline.training.datamodule import DataModule, Inputs, block_size

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.training.fits import end, forked, forked_here, recipe, same, status
+from tests.training.fits import end, forked, forked_here, recipe, same, status, written
 
 pytestmark = pytest.mark.slow
 
@@ -79,6 +79,25 @@ def test_ctrl_c_is_for_the_one_that_has_started_the_fit(
     assert (tmp_path / "told").read_text() == "KeyboardInterrupt: "
     assert not psutil.wait_procs(started, timeout=20)[1]
     assert not capfd.readouterr().err
+
+
+def test_a_fit_whose_starter_was_killed_is_waited_for(tmp_path: Path) -> None:
+    """It works on until its block ends, in the same folder as the one that is started next."""
+    alone, killed = tmp_path / "alone", tmp_path / "killed"
+    assert status(forked_here(alone, recipe({}))) == 0
+    child = forked(killed, recipe({}), "frequent,slow")
+    while not written(killed):
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    assert status(child) == -signal.SIGKILL
+    assert status(forked(killed, recipe({}))) == 0
+    same(alone, killed)
+
+
+def test_processes_that_do_not_meet_in_time_are_told(tmp_path: Path) -> None:
+    assert status(forked(tmp_path, recipe({}), "rank_1_is_late", devices=2, timeout_s=1)) == 1
+    said = "execution.timeout_s: got 1, within which not all processes of the fit have connected"
+    assert (tmp_path / "told").read_text().startswith(said)
 
 
 def test_a_mistake_is_told_as_it_is(tmp_path: Path) -> None:

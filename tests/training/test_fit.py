@@ -10,15 +10,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pipeline import params
-from pipeline.artifacts import Layout
-from pipeline.network import Network
-from pipeline.predicting import predict_logits
-from pipeline.spool import Spool
+from pipeline.config.load import parse_params
+from pipeline.core.files import read_yaml
+from pipeline.core.paths import Layout
+from pipeline.core.run_log import Spool
+from pipeline.execution.job import Job
+from pipeline.models.network import Network
+from pipeline.prediction.member import predict_logits
 from pipeline.tasks.multiclass import predictions as log_probs
 from pipeline.tasks.multiclass import scores
 from pipeline.training.datamodule import Inputs
-from pipeline.training.job import Job
 from tests.conftest import ROOT, Workspace
 
 RESNET = {"name": "resnet", "widths": [8, 16]}
@@ -29,9 +30,10 @@ def job(
     name: str,
     training: dict[str, Any],
     model: dict[str, Any],
+    loader_workers: int = 0,
     **hardware: Any,
 ) -> Job:
-    tree = params.read(ROOT / "params.yaml")
+    tree = read_yaml(ROOT / "params.yaml")
     recipe = {
         "model": model,
         "loss": {"name": "cross_entropy"},
@@ -39,7 +41,8 @@ def job(
     }
     tree.update(recipes={"r": recipe}, members={"m": {"recipe": "r"}, "n": {"recipe": "r"}})
     tree["hardware"] = {"precision": "fp32", **hardware}
-    settings, folder = params.parse(tree, "test"), workspace.folder / name
+    tree["execution"] = {"loader_workers": loader_workers}
+    settings, folder = parse_params(tree, "test"), workspace.folder / name
     spool = Spool(folder / "spool")
     spool.open("test", {"fingerprint": "", "stage": "train"})
     return Job(
@@ -47,6 +50,7 @@ def job(
         recipe=settings.recipes["r"],
         task=settings.task,
         hardware=settings.hardware,
+        execution=settings.execution,
         seed=3,
         folder=f"{folder / 'checkpoints'}",
         spool=f"{spool.folder}",

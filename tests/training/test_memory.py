@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pipeline.errors import UserError
-from pipeline.network import Network
+from pipeline.core.errors import UserError
+from pipeline.models.network import Network
 from pipeline.training.attempts import more_parts
 from tests.training.fits import equal, forked, forked_here, recipe, run, same, status
 
@@ -68,6 +68,13 @@ def test_a_single_image_that_is_too_large_is_told(
     holds(monkeypatch, 0)
     with pytest.raises(UserError, match="memory does not hold a single image; take a smaller"):
         run(tmp_path)
+
+
+def test_a_part_of_one_image_is_refused_where_batch_norm_sees_one_value(tmp_path: Path) -> None:
+    deep = {"widths": (4,) * 5}
+    with pytest.raises(UserError, match=r"training.batch_size: got a single image for each device"):
+        run(tmp_path, model=deep, micro_batches=8)
+    run(tmp_path / "without", model={**deep, "batch_norm": False}, micro_batches=8, epochs=1)
 
 
 @given(share=st.integers(1, 300), asked=st.integers(1, 300))

@@ -11,11 +11,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from pipeline import graph, params
-from pipeline.errors import UserError
-from pipeline.params import Hardware
-from pipeline.training.job import Job
-from pipeline.training.start import FitProcess
+from pipeline.config.hardware import Hardware
+from pipeline.config.load import parse_params
+from pipeline.core import dvcfile as graph
+from pipeline.core.errors import UserError
+from pipeline.core.files import read_yaml
+from pipeline.execution.fit_process import FitProcess, run_fit
+from pipeline.execution.job import Job
 from pipeline.training.trainer import environment
 from tests.conftest import ROOT, Workspace, small
 from tests.training.fits import forked, forked_here, job, recipe, same, status
@@ -30,10 +32,10 @@ SLURM_PROCID=0 SLURM_NODEID=0 "$@" && wait $!
 """
 
 
-def on_nodes(num: int, **launch: Any) -> Any:
+def on_nodes(num: int, **execution: Any) -> Any:
     def edit(tree: dict[str, Any]) -> None:
         tree["hardware"] = {"accelerator": "cpu", "num_nodes": num}
-        tree["launch"] = launch
+        tree["execution"] = execution
 
     return edit
 
@@ -131,13 +133,23 @@ def test_an_allocation_alone_starts_no_processes(monkeypatch: pytest.MonkeyPatch
 
 
 def test_several_nodes_want_a_command(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"num_nodes: got 2, and launch.command names nothing"):
+    with pytest.raises(UserError, match=r"num_nodes: got 2, and execution.command names nothing"):
         FitProcess(job(tmp_path, recipe({}), num_nodes=2), tmp_path / "job.json")
 
 
 def test_a_command_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"launch.command: got 'absent': No such file"):
-        FitProcess(job(tmp_path, recipe({})), tmp_path / "job.json", "absent --nodes 2")
+    with pytest.raises(UserError, match=r"execution.command: got 'absent': No such file"):
+        FitProcess(job(tmp_path, recipe({}), command="absent --nodes 2"), tmp_path / "job.json")
+
+
+def test_a_command_that_is_no_line_of_a_shell_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"got \"srun 'a\": No closing quotation"):
+        FitProcess(job(tmp_path, recipe({}), command="srun 'a"), tmp_path / "job.json")
+
+
+def test_a_command_that_does_not_wait_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="got 'true', which has ended without training; name one"):
+        run_fit(job(tmp_path, recipe({}), command="true"), tmp_path / "job.json")
 
 
 def test_a_node_that_shares_no_disk_is_told(tmp_path: Path) -> None:
@@ -146,9 +158,9 @@ def test_a_node_that_shares_no_disk_is_told(tmp_path: Path) -> None:
 
 
 def test_how_training_is_started_changes_no_fingerprint() -> None:
-    tree = params.read(ROOT / "params.yaml")
-    started = tree | {"launch": {"command": "srun --nodes 2"}}
-    assert params.parse(started, "test").launch.command == "srun --nodes 2"
+    tree = read_yaml(ROOT / "params.yaml")
+    started = tree | {"execution": {"command": "srun --nodes 2", "loader_workers": 2}}
+    assert parse_params(started, "test").execution.command == "srun --nodes 2"
     before, after = (
         graph.entry("train", "cnn_1", t, ROOT / "dvc.yaml").settings(t) for t in (tree, started)
     )

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from mlflow.tracking import MlflowClient
 
-from pipeline import lightning_callbacks
-from pipeline.spool import Spool
+from pipeline.config import callbacks as lightning_callbacks
+from pipeline.core.run_log import Spool
 from tests.conftest import Workspace
 from tests.training.fits import MIXED, fit_here, job, recipe
 from tests.training.test_data import inputs

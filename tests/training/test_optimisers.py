@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from pipeline import optimisation as settings
-from pipeline.errors import UserError
+from pipeline.config import optimisation as settings
+from pipeline.core.errors import UserError
 from pipeline.training.optimisers import Group, build, groups, is_weight, scale_lr, weights
 
 ALL = [

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from pipeline import optimisation as settings
+from pipeline.config import optimisation as settings
 from pipeline.training.penalties import clip, penalty
 
 

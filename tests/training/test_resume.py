@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from pipeline.artifacts import Layout
+from pipeline.core.paths import Layout
+from pipeline.execution.job import Job
 from pipeline.training.datamodule import Inputs
-from pipeline.training.job import Job
 from tests.conftest import Workspace
 from tests.training.fits import equal, fit_here, save_often, status
 from tests.training.test_fit import job, load_file, packed  # noqa: F401  # a fixture

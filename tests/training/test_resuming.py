@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.errors import UserError
-from pipeline.spool import Spool
+from pipeline.core.errors import UserError
+from pipeline.core.run_log import Spool
 from pipeline.training import attempts, checkpoint, module
 from pipeline.training.module import STATE, ConvoyModule
 from tests.training.fits import EPOCHS, Crash, equal, nan_at, run, save_often
@@ -163,7 +163,7 @@ def test_recovery_goes_back_an_epoch_at_half_the_rate(
     _, told = run(tmp_path, on_divergence="recover", **constant)
     assert [epoch for epoch, _ in told] == [0, 1, 2]
     assert [figures["train/lr"] for _, figures in told] == [0.01, 0.005, 0.005]
-    assert "back to the end of the epoch before, learning rate × 0.5" in capsys.readouterr().out
+    assert "back to the end of the previous epoch, learning rate × 0.5" in capsys.readouterr().out
 
 
 def test_a_fit_that_cannot_recover_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,6 +212,15 @@ def test_a_damaged_file_is_named(name: str, tmp_path: Path) -> None:
         file.write_bytes(content)
         with pytest.raises(UserError, match=f"{name}: damaged, it cannot be read; delete .*points"):
             run(tmp_path)
+
+
+def test_a_best_epoch_that_is_missing_is_told_before_the_fit_goes_on(tmp_path: Path) -> None:
+    with pytest.raises(Crash):
+        run(tmp_path, crash_at=1)
+    (tmp_path / "checkpoints" / checkpoint.BEST).unlink()
+    with pytest.raises(UserError, match=r"best.ckpt: damaged, it cannot be read; delete"):
+        run(tmp_path)
+    assert len(checkpoint.read(tmp_path / "checkpoints" / checkpoint.EPOCH)[STATE]["history"]) == 1
 
 
 def test_lightning_reads_the_best_epoch(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.optim import lr_scheduler
 
-from pipeline import optimisation as settings
+from pipeline.config import optimisation as settings
 from pipeline.training.schedules import factor
 
 MILESTONES = settings.Step(milestones_epochs=(2.0, 3.5))

@@ -9,11 +9,12 @@ import torch
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 
-from pipeline import params
-from pipeline.component import schema
-from pipeline.errors import UserError
-from pipeline.params import Recipe
-from pipeline.spool import Spool
+from pipeline.config.load import parse_params
+from pipeline.config.recipes import Recipe
+from pipeline.core.component import schema
+from pipeline.core.errors import UserError
+from pipeline.core.files import read_yaml
+from pipeline.core.run_log import Spool
 from pipeline.training import sharding
 from tests.conftest import ROOT
 from tests.training import gloo
@@ -111,8 +112,8 @@ def test_units_are_disjoint_called_and_large_enough() -> None:
 def test_what_cannot_be_cut_is_refused(
     hardware: dict[str, Any], training: dict[str, Any], said: str
 ) -> None:
-    tree = params.read(ROOT / "params.yaml")
+    tree = read_yaml(ROOT / "params.yaml")
     tree["hardware"] = {"strategy": "fsdp", **hardware}
     tree["recipes"]["cnn"]["training"].update(training)
     with pytest.raises(UserError, match=said):
-        params.parse(tree, "params.yaml")
+        parse_params(tree, "params.yaml")

@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.component import schema
-from pipeline.network import Network
-from pipeline.params import Recipe, Training
+from pipeline.config.recipes import Recipe
+from pipeline.config.training import Training
+from pipeline.core.component import schema
+from pipeline.models.network import Network
 from pipeline.training.datamodule import DataModule, Inputs
 from tests.training.fits import fit_here, job, told
 from tests.training.test_data import NUM, SHAPE, inputs

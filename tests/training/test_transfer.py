@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pipeline.component import resolve, schema
-from pipeline.network import Network
-from pipeline.optimisation import Transfer
+from pipeline.config.optimisation import Transfer
+from pipeline.core.component import resolve, schema
+from pipeline.models.network import Network
 from pipeline.training import checkpoint
 from pipeline.training.fit import module_of
 from pipeline.training.transfer import blocks, freeze, num_learning

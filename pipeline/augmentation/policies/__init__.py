@@ -1,6 +1,6 @@
-"""Policies, one a file: `transforms(params, height_px, width_px)` lists albumentations objects.
+"""Policies, one per file: `transforms(params, height_px, width_px)` lists albumentations objects.
 
-Also the door: whoever imports albumentations passes here first.
+Whoever imports albumentations imports this module first.
 """
 
 import os
@@ -8,12 +8,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # or its import asks the network, for 12 s
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # otherwise its import asks the network, for 12 s
 
 
 @contextmanager
 def without_torch() -> Iterator[None]:
-    """Let albumentations do without torch, 1.6 s of import for one converter."""
+    """Let albumentations run without torch, which costs 1.6 s of import for one converter."""
     if "torch" in sys.modules:
         yield
         return

@@ -1,10 +1,10 @@
-"""Pictures from above: there is no up, so every turn and mirror image is as likely as the other.
+"""For pictures from above: there is no up, so every turn and reflection is equally likely.
 
-All eight symmetries of the square (four, without quarter turns, where the image is not square), as
-T. S. Cohen and M. Welling, Group Equivariant Convolutional Networks, 2016, build them into the
-network itself. Shadows and haze stay mild: they differ between two flights over one field. Haze is
-what the air adds by Koschmieder's law: less contrast, and some of the sky's white. Nothing assumes
-a horizon: shadows fall anywhere, haze is as thick everywhere.
+The policy draws all eight symmetries of the square (four, without quarter turns, if the image is
+not square), as T. S. Cohen and M. Welling, Group Equivariant Convolutional Networks, 2016, build
+them into the network itself. Shadows and haze stay mild: they differ between two flights over one
+field. Haze is what the air adds by Koschmieder's law: less contrast, and some of the sky's white.
+Nothing assumes a horizon: shadows fall anywhere, and haze is equally thick everywhere.
 """
 
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import albumentations as A  # noqa: N812  # the library's own convention
 from pydantic import Field
 
-from pipeline.component import Component
+from pipeline.core.component import Component
 
 HAZE = 0.2  # the largest share of the light that comes from the air
 
@@ -21,11 +21,11 @@ class Params(Component):
     """How much light and air may differ between two pictures of one place."""
 
     exposure: Annotated[float, Field(ge=0, le=1)] = 0.2
-    """Of brightness and contrast, up and down."""
+    """Range of brightness and contrast, up and down."""
     shadow_probability: Annotated[float, Field(ge=0, le=1)] = 0.2
     haze_probability: Annotated[float, Field(ge=0, le=1)] = 0.2
     scale: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """For flights of another height; 0.1 draws a factor from 0.9 to 1.1."""
+    """Range of scale, for different flight heights; 0.1 draws a factor from 0.9 to 1.1."""
 
 
 def transforms(params: Params, height_px: int, width_px: int) -> list[Any]:

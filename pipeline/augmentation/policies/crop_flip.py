@@ -1,9 +1,9 @@
-"""Pad, crop at a random place, mirror half of the images: the standard for small photographs.
+"""Pad, crop at a random place and mirror half of the images: standard for small photographs.
 
-As in K. He et al., Deep Residual Learning for Image Recognition, 2016, section 4.2; the hole as in
-T. DeVries and G. W. Taylor, Improved Regularization of Convolutional Neural Networks with Cutout,
-2017. With `crop_px` 224 and `pad_px` 0 it is the crop of images that are stored at 256 px.
-Everything here takes the fast path.
+As in K. He et al., Deep Residual Learning for Image Recognition, 2016, section 4.2; the hole is
+that of T. DeVries and G. W. Taylor, Improved Regularization of Convolutional Neural Networks with
+Cutout, 2017. With `crop_px` 224 and `pad_px` 0 it is the usual crop of images stored at 256 px.
+Every transform here takes the fast path.
 """
 
 from typing import Annotated, Any, Literal
@@ -12,20 +12,20 @@ import albumentations as A  # noqa: N812  # the library's own convention
 import cv2
 from pydantic import Field
 
-from pipeline.component import Component
-from pipeline.errors import UserError
+from pipeline.core.component import Component
+from pipeline.core.errors import UserError
 
 BORDERS = {"constant": cv2.BORDER_CONSTANT, "reflect": cv2.BORDER_REFLECT_101}
 
 
 class Params(Component):
-    """How far the crop may move, how often the image is mirrored, what is cut out."""
+    """How far the crop may move, how often the image is mirrored, and what is cut out."""
 
     pad_px: Annotated[int, Field(ge=0)] = 2
-    """To each side; black, or the image mirrored about its edge."""
+    """Padding on each side; black, or the image mirrored about its edge."""
     pad_mode: Literal["constant", "reflect"] = "constant"
     crop_px: Annotated[int, Field(gt=0)] | None = None
-    """The side of what training sees; null keeps the height and width that are stored."""
+    """The side of the crop that training sees; null keeps the stored height and width."""
     flip_probability: Annotated[float, Field(ge=0, le=1)] = 0.5
     vertical_flip_probability: Annotated[float, Field(ge=0, le=1)] = 0.0
     cutout_px: Annotated[int, Field(ge=0)] = 0

@@ -1,4 +1,4 @@
-"""Any transform of albumentations, with its own arguments, written out in params.yaml.
+"""Any albumentations transforms, with their own arguments, written out in params.yaml.
 
     policy:
       name: custom
@@ -9,27 +9,28 @@
           p: 0.5
           transforms: [{name: GaussNoise}, {name: Blur, blur_limit: 3}]
 
-Everything is checked when the parameters load, which takes the 0.5 s of importing the library.
+Everything is checked when the parameters load, at the cost of the 0.5 s that importing the library
+takes.
 """
 
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from pipeline.augmentation.policies._library import build
-from pipeline.component import Component
+from pipeline.augmentation.library import build
+from pipeline.core.component import Component
 
 
 class Params(Component):
     """The transforms, applied in this order."""
 
     transforms: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)]
-    """Of each its `name` and arguments; OneOf, SomeOf, RandomOrder and Sequential hold others."""
+    """Mappings of `name` and arguments; OneOf, SomeOf, RandomOrder and Sequential nest others."""
 
     @field_validator("transforms")
     def _known(cls, given: Any) -> Any:  # noqa: N805
-        # Again, as this class is read without the rest of its file.
-        from pipeline.augmentation.policies._library import build
+        # Imported again, since this class is read without the rest of its file.
+        from pipeline.augmentation.library import build
 
         build(given)
         return given

@@ -1,9 +1,9 @@
-"""Everything that photographs of objects survive: for long training, or few images.
+"""Everything that photographs of objects tolerate: for long training, or few images.
 
 A crop of random area as in C. Szegedy et al., Going Deeper with Convolutions, 2015; cutout as in
 T. DeVries and G. W. Taylor, 2017; noise, blur and elastic deformation (P. Simard et al., Best
 Practices for Convolutional Neural Networks, 2003) each in some of the images only, since a network
-should mostly see what it will be asked about.
+should mostly see images like those it will be tested on.
 """
 
 from typing import Annotated, Any
@@ -11,19 +11,19 @@ from typing import Annotated, Any
 import albumentations as A  # noqa: N812  # the library's own convention
 from pydantic import Field
 
-from pipeline.augmentation.policies._elastic import elastic
-from pipeline.component import Component
+from pipeline.augmentation.elastic import elastic
+from pipeline.core.component import Component
 
 
 class Params(Component):
-    """How much of an image may be left, and how far it may change."""
+    """How much of an image must remain, and how far it may change."""
 
     flip_probability: Annotated[float, Field(ge=0, le=1)] = 0.5
     smallest_area: Annotated[float, Field(gt=0, le=1)] = 0.4
-    """The least share of the image that its crop may show."""
+    """The smallest share of the image that its crop may show."""
     rotate_degrees: Annotated[float, Field(ge=0, le=180)] = 25.0
     jitter: Annotated[float, Field(ge=0, le=0.5)] = 0.4
-    """Of brightness, contrast and saturation; a tenth of it of hue."""
+    """Range of brightness, contrast and saturation; hue varies by a tenth of it."""
     cutout: Annotated[float, Field(gt=0, lt=1)] = 0.3
     """The largest side of the hole, as a fraction of the image's."""
 

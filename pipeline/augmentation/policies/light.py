@@ -1,21 +1,21 @@
-"""Small shifts, rotations and scalings: for pictures whose mirror image means something else."""
+"""Small shifts, rotations and scalings: for images whose mirror image means something else."""
 
 from typing import Annotated, Any
 
 import albumentations as A  # noqa: N812  # the library's own convention
 from pydantic import Field
 
-from pipeline.component import Component
+from pipeline.core.component import Component
 
 
 class Params(Component):
     """How far an image may move; each draw is uniform within these bounds."""
 
     shift: Annotated[float, Field(ge=0, le=0.5)] = 0.08
-    """Fraction of the image's width and height, to either side."""
+    """Largest shift to either side, as a fraction of the image's width and height."""
     rotate_degrees: Annotated[float, Field(ge=0, le=180)] = 10.0
     scale: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """0.1 draws a factor from 0.9 to 1.1."""
+    """Range of scale; 0.1 draws a factor from 0.9 to 1.1."""
     probability: Annotated[float, Field(ge=0, le=1)] = 0.9
 
 

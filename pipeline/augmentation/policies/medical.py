@@ -1,9 +1,10 @@
-"""What differs between two scans of one patient: pose, tissue, exposure and noise.
+"""The differences between two scans of one patient: pose, tissue, exposure and noise.
 
-Small rotations and shifts for the pose; elastic deformation for soft tissue (O. Ronneberger et
-al., U-Net, 2015); brightness, contrast and Gaussian noise for the device. No hue or saturation:
-in stained slides and skin they carry the finding. No mirroring unless asked for: the heart is on
-the left. No cutout: a small finding must not be cut away with its label left.
+Small rotations and shifts model the pose, elastic deformation models soft tissue (O. Ronneberger
+et al., U-Net, 2015), and brightness, contrast and Gaussian noise model the device. Hue and
+saturation do not change: in stained slides and skin they carry the finding. Images are not mirrored
+unless requested: the heart is on the left. There is no cutout: it could remove a small finding
+and keep its label.
 """
 
 from typing import Annotated, Any
@@ -11,25 +12,25 @@ from typing import Annotated, Any
 import albumentations as A  # noqa: N812  # the library's own convention
 from pydantic import Field
 
-from pipeline.augmentation.policies._elastic import elastic
-from pipeline.component import Component
+from pipeline.augmentation.elastic import elastic
+from pipeline.core.component import Component
 
 
 class Params(Component):
-    """How far a scan may differ from itself; each draw is uniform within these bounds."""
+    """How far a scan may change; each draw is uniform within these bounds."""
 
     rotate_degrees: Annotated[float, Field(ge=0, le=180)] = 10.0
     shift: Annotated[float, Field(ge=0, le=0.5)] = 0.05
-    """Fraction of the image's width and height, to either side."""
+    """Largest shift to either side, as a fraction of the image's width and height."""
     scale: Annotated[float, Field(ge=0, lt=1)] = 0.1
     displacement: Annotated[float, Field(ge=0, le=0.2)] = 0.015
-    """Of the elastic deformation: standard deviation, in sides of the image."""
+    """Standard deviation of the elastic deformation, in sides of the image."""
     exposure: Annotated[float, Field(ge=0, le=1)] = 0.15
-    """Of brightness and contrast, up and down."""
+    """Range of brightness and contrast, up and down."""
     noise: Annotated[float, Field(ge=0, le=1)] = 0.04
-    """The largest standard deviation, as a fraction of white."""
+    """The largest standard deviation of the noise, as a fraction of white."""
     flip_probability: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """For organs without a side, such as skin or the retina of an unknown eye."""
+    """Probability of a flip; for organs without a side, such as skin or an unknown eye's retina."""
 
 
 def transforms(params: Params, height_px: int, width_px: int) -> list[Any]:

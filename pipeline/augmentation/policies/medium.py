@@ -1,7 +1,8 @@
-"""Flips, moderate geometry, moderate colour: a safe start for photographs of objects.
+"""Flips, moderate geometry and moderate colour: a safe start for photographs of objects.
 
-The strengths are about half of those with which TorchVision trains ImageNet classifiers; mirror
-images are taken to mean the same, so it is not for text, digits or scenes with a left and a right.
+The strengths are about half of those with which TorchVision trains ImageNet classifiers. Mirror
+images are assumed to mean the same, so it is not for text, digits or scenes with a left and a
+right.
 """
 
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ from typing import Annotated, Any
 import albumentations as A  # noqa: N812  # the library's own convention
 from pydantic import Field
 
-from pipeline.component import Component
+from pipeline.core.component import Component
 
 
 class Params(Component):
@@ -17,12 +18,12 @@ class Params(Component):
 
     flip_probability: Annotated[float, Field(ge=0, le=1)] = 0.5
     shift: Annotated[float, Field(ge=0, le=0.5)] = 0.1
-    """Fraction of the image's width and height, to either side."""
+    """Largest shift to either side, as a fraction of the image's width and height."""
     rotate_degrees: Annotated[float, Field(ge=0, le=180)] = 15.0
     scale: Annotated[float, Field(ge=0, lt=1)] = 0.15
-    """0.15 draws a factor from 0.85 to 1.15."""
+    """Range of scale; 0.15 draws a factor from 0.85 to 1.15."""
     jitter: Annotated[float, Field(ge=0, le=0.5)] = 0.2
-    """Of brightness, contrast and saturation; a tenth of it of hue."""
+    """Range of brightness, contrast and saturation; hue varies by a tenth of it."""
 
 
 def transforms(params: Params, height_px: int, width_px: int) -> list[Any]:  # noqa: ARG001

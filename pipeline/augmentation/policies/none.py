@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.component import Component
+from pipeline.core.component import Component
 
 
 class Params(Component):

@@ -1,6 +1,6 @@
-"""RandAugment: a few operations drawn at random, all of one magnitude.
+"""RandAugment: a few operations drawn at random, all with the same magnitude.
 
-E. D. Cubuk et al., RandAugment, 2020: two numbers to tune in place of a policy to search for.
+E. D. Cubuk et al., RandAugment, 2020: two numbers to tune instead of a policy to search for.
 Magnitudes 0..30 and their meaning are those of TorchVision.
 """
 
@@ -10,17 +10,17 @@ from typing import Annotated, Any
 import albumentations as A  # noqa: N812  # the library's own convention
 from pydantic import Field
 
-from pipeline.augmentation.policies._operations import Space, directed, undirected
-from pipeline.component import Component
+from pipeline.augmentation.operations import Space, directed, undirected
+from pipeline.core.component import Component
 
 LARGEST = 30
 
 
 class Params(Component):
-    """How many operations, and how strong."""
+    """The number of operations, and their strength."""
 
     num_ops: Annotated[int, Field(ge=1, le=14)] = 2
-    """Operations an image goes through; one may come twice."""
+    """Number of operations per image; one may occur twice."""
     magnitude: Annotated[int, Field(ge=0, le=30)] = 9
 
 

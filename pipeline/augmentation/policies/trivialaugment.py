@@ -1,4 +1,4 @@
-"""TrivialAugment, wide: one operation an image, of any strength. Nothing to tune.
+"""TrivialAugment, wide: one operation per image, of any strength. There is nothing to tune.
 
 S. G. Müller and F. Hutter, TrivialAugment: Tuning-free Yet State-of-the-Art Data Augmentation,
 2021, table 1, "wide".
@@ -9,10 +9,10 @@ from typing import Any
 
 import albumentations as A  # noqa: N812  # the library's own convention
 
-from pipeline.augmentation.policies._operations import Space, directed, undirected
-from pipeline.component import Component
+from pipeline.augmentation.operations import Space, directed, undirected
+from pipeline.core.component import Component
 
-SHIFT_PX = 32  # for images of 32 px it may leave nothing: held to half of the image
+SHIFT_PX = 32  # for images of 32 px it may leave nothing, so it is limited to half of the image
 
 
 class Params(Component):

@@ -1,17 +1,17 @@
-"""Metrics where each sample has t numbers."""
+"""Metrics of regression, where each sample has t numbers."""
 
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
-from pipeline.evaluation.answers import Answers
-from pipeline.evaluation.metrics import _values
-from pipeline.evaluation.metrics._metric import Metric, Table, all_samples, mean
+from pipeline.evaluation.metrics import residuals as _values
+from pipeline.evaluation.metrics.metric import Metric, Table, all_samples, mean
+from pipeline.evaluation.outputs import SystemOutput
 
 
 def metrics() -> dict[str, Metric]:
-    """In the order of tables."""
+    """Return all metrics in the order of tables."""
     lower = partial(Metric, value=mean, higher_is_better=False)
     return {
         "rmse": Metric(_values.squares, _values.rmse, higher_is_better=False),
@@ -25,15 +25,15 @@ def metrics() -> dict[str, Metric]:
 
 
 def of_output(output: int) -> dict[str, Metric]:
-    """The same of one of them."""
+    """Return the same metrics for one value."""
     return {
         name: replace(metric, statistics=partial(_of_one, metric, output))
         for name, metric in metrics().items()
     }
 
 
-def _of_one(metric: Metric, output: int, answers: Answers, targets: np.ndarray) -> Table:
+def _of_one(metric: Metric, output: int, outputs: SystemOutput, targets: np.ndarray) -> Table:
     own = slice(output, output + 1)
-    half_widths = None if answers.half_widths is None else answers.half_widths[..., own]
-    one = Answers(answers.predictions[:, own], answers.decided[:, own], half_widths)
+    half_widths = None if outputs.half_widths is None else outputs.half_widths[..., own]
+    one = SystemOutput(outputs.predictions[:, own], outputs.decided[:, own], half_widths)
     return metric.statistics(one, targets[:, own])

@@ -1,1 +1,1 @@
-"""Pictures of an evaluation, the same bytes for the same numbers."""
+"""Plots of an evaluation; the same numbers give the same bytes."""

@@ -1,4 +1,4 @@
-"""Systems beside each other: how good, at what cost, and how different the members are."""
+"""Plots that compare systems: their metric, their cost and the diversity of the members."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from pipeline.evaluation.contributions import Size
 from pipeline.evaluation.diversity import Diversity
 from pipeline.evaluation.frontier import Priced
 from pipeline.evaluation.intervals import Estimate
-from pipeline.evaluation.pictures._figure import (
+from pipeline.evaluation.pictures.figure import (
     ENSEMBLE,
     MEMBER,
     MOST_CELLS,
@@ -21,7 +21,7 @@ from pipeline.evaluation.pictures._figure import (
 
 
 def systems(path: Path, rows: dict[str, Estimate], ensembles: Collection[str], metric: str) -> None:
-    """A figure and its interval for every system, by size."""
+    """Plot the metric of every system with its interval, sorted by value."""
     ordered = sorted(rows.items(), key=lambda item: item[1].value)
     figure, axes = begin(7.0, 1 + 0.35 * len(rows))
     for height, (name, estimate) in enumerate(ordered):
@@ -37,7 +37,7 @@ def systems(path: Path, rows: dict[str, Estimate], ensembles: Collection[str], m
 
 
 def cost(path: Path, rows: Sequence[Priced], ensembles: Collection[str], metric: str) -> None:
-    """Every system by its multiply-adds; the line joins those that nothing beats on both."""
+    """Plot every system against its multiply-adds; the line is the Pareto frontier."""
     figure, axes = begin(7.0, 4.5)
     front = [row for row in rows if row.on_frontier]
     axes.plot(
@@ -59,7 +59,7 @@ def cost(path: Path, rows: Sequence[Priced], ensembles: Collection[str], metric:
 
 
 def sizes(path: Path, rows: Sequence[Size], metric: str) -> None:
-    """The mean of the first members in order of usefulness, with its interval."""
+    """Plot the mean of the first members, in order of usefulness, with its interval."""
     figure, axes = begin(6.0, 4.0)
     nums = [row.num_members for row in rows]
     low, high = ([getattr(row.figure, end) for row in rows] for end in ("low", "high"))
@@ -71,7 +71,7 @@ def sizes(path: Path, rows: Sequence[Size], metric: str) -> None:
 
 
 def diversity(path: Path, pairs: Sequence[Diversity]) -> None:
-    """Disagreement of every two members."""
+    """Plot the disagreement of every pair of members."""
     names = list(dict.fromkeys(name for pair in pairs for name in pair[:2]))
     share = np.full((len(names), len(names)), np.nan)
     for pair in pairs:

@@ -1,14 +1,14 @@
-"""How the members learned."""
+"""Plots of training."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.evaluation.histories import Epoch
-from pipeline.evaluation.pictures._figure import begin, save
+from pipeline.evaluation.pictures.figure import begin, save
 
 
 def learning_curves(path: Path, epochs: Sequence[Epoch], monitor: str) -> None:
-    """The figure that training watched, of every member by epoch."""
+    """Plot the monitored metric of every member by epoch."""
     figure, axes = begin(7.0, 4.0)
     for member in dict.fromkeys(row.member for row in epochs):
         own = [row for row in epochs if row.member == member]

@@ -1,1 +1,1 @@
-"""Where images come from, one source a file: `load(params, folder, kind) -> Listing`."""
+"""Sources of images, one per file: `load(params, folder, kind) -> Listing`."""

@@ -1,8 +1,8 @@
 """Parquet files of encoded images, as Hugging Face's `datasets` writes them.
 
-Images are a column of bytes, or of {bytes, path}; a label is a number whose name stands in the
-file's metadata, or a string. Files called `train…`, `validation…` (or `val…`, `valid…`) and `test…`
-are splits.
+Images are a column of bytes, or of {bytes, path}; a label is a string, or a number whose name is in
+the file's metadata. Files named `train…`, `validation…` (or `val…`, `valid…`) and `test…` are
+splits.
 """
 
 import re
@@ -15,37 +15,36 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from pipeline.component import Component
-from pipeline.errors import UserError
+from pipeline.core.component import Component
+from pipeline.core.errors import UserError
 from pipeline.preprocessing.listing import Kind, Listing
-from pipeline.preprocessing.sources import _parquet
-from pipeline.preprocessing.sources._class_labels import class_labels, named
-from pipeline.preprocessing.sources._columns import Columns, chosen, require
-from pipeline.preprocessing.sources._files import as_id, existing
-from pipeline.preprocessing.sources._row_groups import Group, Rows, row_groups
-from pipeline.preprocessing.sources._splits import SPLITS
-from pipeline.preprocessing.sources._targets import targets
+from pipeline.preprocessing.reading import parquet as _parquet
+from pipeline.preprocessing.reading.class_labels import class_labels, named
+from pipeline.preprocessing.reading.columns import Columns, chosen, require
+from pipeline.preprocessing.reading.files import as_id, existing
+from pipeline.preprocessing.reading.row_groups import Group, Rows, row_groups
+from pipeline.preprocessing.reading.splits import SPLITS
+from pipeline.preprocessing.reading.targets import targets
 
 SPLIT = re.compile(r"(train|validation|valid|val|test)(?![a-z])", re.IGNORECASE)
 
 
 class Params(Component):
-    """Which columns mean what."""
+    """The roles of the columns."""
 
     image: str = "image"
     target: str | Annotated[tuple[str, ...], Field(min_length=1)] = "label"
-    """The column of classes, or of labels, as a list or separated by |; or several, of 0 and 1
-    for labels, of numbers for values."""
+    """The column of classes, or of labels, as a list or separated by |; or several columns, of 0
+    and 1 for labels, of numbers for values."""
     id: str | None = None
-    """The column of ids, each there once; null takes an image's own path, and where it has none
-    the file and row."""
+    """The column of unique ids; null takes an image's own path, or else its file and row."""
     classes: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
-    """All names in the target column, in the order they get; null takes those of the metadata,
-    or else sorts those that occur."""
+    """All names in the target column, in the order of their indices; null takes those of the
+    metadata, or sorts those that occur."""
     group: str | None = None
-    """The column of what may not be split: a patient, a scene."""
+    """The column of groups that may not be separated: a patient, a scene."""
     split: str | None = None
-    """The column of train, val and test; null goes by the names of the files."""
+    """The column of train, val and test; null uses the names of the files."""
     metadata: tuple[str, ...] = ()
     """Columns to slice results by."""
 
@@ -54,20 +53,20 @@ class Part(NamedTuple):
     """One file without its images."""
 
     name: str
-    """Relative to the folder, without .parquet."""
+    """Path relative to the folder, without .parquet."""
     ids: list[str]
     cells: dict[str, list[str]]
     groups: list[Group]
     classes: tuple[str, ...] | None
-    """What the numbers of its labels mean."""
+    """The names behind the numbers of its labels."""
 
 
 def load(params: Params, folder: Path, kind: Kind) -> Listing:
-    """One sample a row, in the order of the files' names; no image is read.
+    """List one sample per row, in the order of the files' names; no image is read.
 
     Raises:
-        UserError: no Parquet file, files of other columns, only some of them named like a split,
-            a row group too large to hold, an id that comes twice, or a wrong target.
+        UserError: there is no Parquet file, files differ in their columns, only some are named like
+            a split, a row group is too large to hold, an id occurs twice, or a target is wrong.
     """
     existing(folder)
     paths, others = _paths(folder)
@@ -91,7 +90,7 @@ def load(params: Params, folder: Path, kind: Kind) -> Listing:
 
 
 def _paths(folder: Path) -> tuple[list[Path], list[str]]:
-    """The Parquet files, and the names of all others; what is hidden is among the others."""
+    """Return the Parquet files, and the names of all others, including hidden files."""
     found, others = [], []
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()
@@ -122,7 +121,7 @@ def _read(path: Path, folder: Path, params: Params) -> Part:
 
 
 def _own_ids(file: Any, image: str, name: str) -> list[str]:
-    """An image's path, in the split of its file, or its file and row where it has none."""
+    """Return each image's path within its file's split, or its file and row if it has no path."""
     split = _split(name)
     before = f"{split}/" if split else ""
     rows = [f"{name}/{row:06d}" for row in range(file.metadata.num_rows)]
@@ -171,6 +170,6 @@ def _given(parts: list[Part], folder: Path) -> np.ndarray | None:
 
 
 def _split(name: str) -> str | None:
-    """By how the file's name, or that of its folder, begins."""
+    """Return the split that the beginning of the file's name, or of its folder's, indicates."""
     found = (SPLIT.match(word) for word in reversed(name.split("/")[-2:]))
     return next((SPLITS[match[1].lower()] for match in found if match), None)

@@ -1,4 +1,4 @@
-"""1,797 handwritten digits, 8 × 8 grey, that come with scikit-learn: needs no network.
+"""1,797 handwritten digits, 8 × 8 grey, which come with scikit-learn and need no network.
 
 Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998.
 """
@@ -7,18 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.component import Component
+from pipeline.core.component import Component
 from pipeline.preprocessing.listing import Kind, Listing
-from pipeline.preprocessing.sources._classes import only_classes
-from pipeline.preprocessing.sources._stacks import Stacks
+from pipeline.preprocessing.reading.classes import only_classes
+from pipeline.preprocessing.reading.stacks import Stacks
 
 
 class Params(Component):
     """The digits have no settings."""
 
 
-def load(params: Params, folder: Path, kind: Kind) -> Listing:  # noqa: ARG001  # not in a folder
-    """All digits; grey levels 0..16 are spread over 0..255."""
+def load(params: Params, folder: Path, kind: Kind) -> Listing:  # noqa: ARG001  # it reads no folder
+    """List all digits, with grey levels 0..16 spread over 0..255."""
     from sklearn.datasets import load_digits  # 1 s to import
 
     only_classes(params.name, kind)

@@ -1,8 +1,8 @@
-"""A folder a class: `root/class/**/image`, or `root/{train,val,test}/class/**/image`.
+"""One folder per class: `root/class/**/image`, or `root/{train,val,test}/class/**/image`.
 
-Every file in a class is a sample, whatever its name ends in: whether it is an image shows when it
-is decoded. Hidden files, `Thumbs.db` and the like, and what lies beside the class folders, such as
-a README, are no samples; the listing names them.
+Every file in a class is a sample, whatever its extension: decoding shows whether it is an image.
+Hidden files, `Thumbs.db` and the like, and anything beside the class folders, such as a README, are
+not samples; the listing names them.
 """
 
 import os
@@ -11,18 +11,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.component import Component
-from pipeline.errors import UserError
+from pipeline.core.component import Component
+from pipeline.core.errors import UserError
 from pipeline.preprocessing.listing import Kind, Listing
-from pipeline.preprocessing.sources._classes import at_least_two, only_classes, ordered
-from pipeline.preprocessing.sources._files import Files, as_id, existing
-from pipeline.preprocessing.sources._splits import SPLITS
+from pipeline.preprocessing.reading.classes import at_least_two, only_classes, ordered
+from pipeline.preprocessing.reading.files import Files, as_id, existing
+from pipeline.preprocessing.reading.splits import SPLITS
 
-LITTER = {"thumbs.db", "desktop.ini", "__macosx"}  # left by Windows and by zip files of a Mac
+LITTER = {"thumbs.db", "desktop.ini", "__macosx"}  # left by Windows and by zip files from a Mac
 
 
 class Params(Component):
-    """The folders' names say it all."""
+    """No settings: the folders' names say it all."""
 
 
 class Found(NamedTuple):
@@ -34,10 +34,10 @@ class Found(NamedTuple):
 
 
 def load(params: Params, folder: Path, kind: Kind) -> Listing:
-    """List the files below `folder`; none is opened. An id is the path relative to `folder`.
+    """List the files below `folder` without opening any. An id is the path relative to `folder`.
 
     Raises:
-        UserError: the folder is missing or unreadable, holds a link to a folder, fewer than two
+        UserError: the folder is missing or unreadable, or holds a link to a folder, fewer than two
             class folders, or a class without files.
     """
     only_classes(params.name, kind)
@@ -92,7 +92,7 @@ def _entries(folder: str) -> list["os.DirEntry[str]"]:
 
 
 def _check_layout(folder: Path, found: Found, tops: list[str], depth: int) -> None:
-    """Refuse a data set, or a split of one, without class folders, and a class without files."""
+    """Refuse a data set, or a split of it, without class folders, and a class without files."""
     inner = [name for name in found.folders if name.count("/") == depth + 1]
     places = tops if depth else [""]
     for place in places:

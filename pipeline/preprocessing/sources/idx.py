@@ -1,7 +1,7 @@
 """The MNIST file format: four files, plain or gzipped, with a test split of their own.
 
 `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and
-`t10k-labels-idx1-ubyte`, each perhaps with `.gz`. Format: http://yann.lecun.com/exdb/mnist.
+`t10k-labels-idx1-ubyte`, optionally with `.gz`. Format: http://yann.lecun.com/exdb/mnist.
 """
 
 import gzip
@@ -12,27 +12,27 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from pipeline.component import Component
-from pipeline.errors import UserError
+from pipeline.core.component import Component
+from pipeline.core.errors import UserError
 from pipeline.preprocessing.listing import Kind, Listing
-from pipeline.preprocessing.sources._classes import at_least_two, only_classes
-from pipeline.preprocessing.sources._files import existing
-from pipeline.preprocessing.sources._stacks import Stacks
+from pipeline.preprocessing.reading.classes import at_least_two, only_classes
+from pipeline.preprocessing.reading.files import existing
+from pipeline.preprocessing.reading.stacks import Stacks
 
 UBYTE = 0x08  # the only element type of the MNIST family
 
 
 class Params(Component):
-    """`classes` names the labels 0, 1, 2, …; null names them by their number."""
+    """`classes` names the labels 0, 1, 2, …; null uses the numbers themselves."""
 
     classes: tuple[str, ...] | None = None
 
 
 def load(params: Params, folder: Path, kind: Kind) -> Listing:
-    """Both splits of the folder. Plain files are mapped, gzipped ones held in memory.
+    """List both splits of the folder. Plain files are mapped, gzipped ones are held in memory.
 
     Raises:
-        UserError: a file is missing, cut short, of another format, or its labels do not fit.
+        UserError: a file is missing, cut short or of another format, or its labels do not fit.
     """
     only_classes(params.name, kind)
     existing(folder)
@@ -108,7 +108,7 @@ def _read(path: Path, num_dims: int) -> UInt8[np.ndarray, "..."]:
 
 
 def _bytes(path: Path) -> UInt8[np.ndarray, " n"]:
-    if path.suffix != ".gz" and path.stat().st_size:  # nothing cannot be mapped
+    if path.suffix != ".gz" and path.stat().st_size:  # an empty file cannot be mapped
         return np.memmap(path, np.uint8, mode="r")
     try:
         return np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8)

@@ -6,45 +6,47 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.component import Component
-from pipeline.errors import UserError
+from pipeline.core.component import Component
+from pipeline.core.errors import UserError
 from pipeline.preprocessing.listing import Kind, Listing
-from pipeline.preprocessing.sources import _csv, _parquet
-from pipeline.preprocessing.sources._columns import SHOWN, Columns, chosen, require
-from pipeline.preprocessing.sources._files import Files, as_id, existing
-from pipeline.preprocessing.sources._targets import targets
+from pipeline.preprocessing.reading import csv as _csv
+from pipeline.preprocessing.reading import parquet as _parquet
+from pipeline.preprocessing.reading.columns import SHOWN, Columns, chosen, require
+from pipeline.preprocessing.reading.files import Files, as_id, existing
+from pipeline.preprocessing.reading.targets import targets
 
 
 class Params(Component):
-    """The file, and which of its columns mean what."""
+    """The file, and the roles of its columns."""
 
     file: str
-    """Relative to data.path; .parquet, or CSV whatever else its name ends in."""
+    """Path relative to data.path; a .parquet file, or CSV with any other extension."""
     image: str = "image"
     """The column of paths, relative to `images`."""
     images: str = "."
     """The images' folder, relative to data.path."""
     target: str | Annotated[tuple[str, ...], Field(min_length=1)] = "label"
-    """The column of class names, or of labels separated by |; or several, of 0 and 1 for labels,
-    of numbers for values."""
+    """The column of class names, or of labels separated by |; or several columns, of 0 and 1 for
+    labels, of numbers for values."""
     classes: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
-    """All names in the target column, in the order they get; null sorts those that occur."""
+    """All names in the target column, in index order; null sorts those that occur."""
     group: str | None = None
-    """The column of what may not be split: a patient, a scene."""
+    """The column of groups that may not be separated: a patient, a scene."""
     split: str | None = None
-    """The column of train, val and test, where the split is given."""
+    """The column of train, val and test, if the split is given."""
     metadata: tuple[str, ...] = ()
-    """Columns to slice results by. Only those named: a table may hold what no report should."""
+    """Columns to slice results by. Others are ignored: a table may hold what no report should."""
     separator: Literal[",", ";", "\t", "|"] = ","
-    """Of a CSV file's cells. It is not guessed: paths and names may hold all of them."""
+    """Separator of a CSV file's cells. It is not guessed: paths and names may hold any of them."""
 
 
 def load(params: Params, folder: Path, kind: Kind) -> Listing:
-    """One sample a row. An id is the image's path relative to `folder`.
+    """List one sample per row. An id is the image's path relative to `folder`.
 
     Raises:
         UserError: the table cannot be read, lacks a column or a cell, names a path that does not
-            exist, leads out of `folder` or comes twice, or has a target the task cannot learn.
+            exist, leads out of `folder` or occurs twice, or has a target that the task cannot
+            learn.
     """
     root = existing(folder)
     names = [params.image, *chosen(params.target), params.group, params.split, *params.metadata]
@@ -85,7 +87,7 @@ def _read(path: Path, wanted: list[str], separator: str) -> Columns:
 
 
 def _paths(columns: Columns, params: Params, root: str) -> list[str]:
-    """The images' paths relative to the root, each of a file, inside, and once."""
+    """Return the images' paths relative to the root; each is a unique file inside it."""
     written = columns.filled(params.image)
     names = [os.path.normpath(f"{params.images}/{path}") for path in written]
     for row, path in enumerate(written):

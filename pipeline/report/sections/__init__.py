@@ -1,1 +1,1 @@
-"""Parts of the page, one a file: `section(findings)`, or None where there is nothing to show."""
+"""Sections of the page, one in each file: `section(findings)` returns None if it has no content."""

@@ -1,10 +1,10 @@
-"""What accuracy costs, and how few members are enough."""
+"""The cost of accuracy, and how many members suffice."""
 
 from collections.abc import Sequence
 
 from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.tables import Row
-from pipeline.report.axis import Axis, spanning
+from pipeline.report.axis import Axis, counting, spanning
 from pipeline.report.blocks import Figures, Section
 from pipeline.report.findings import Findings
 from pipeline.report.plot import Band, Line, Mark, Plot
@@ -22,8 +22,9 @@ def section(findings: Findings) -> Section | None:
         return None
     return Section(
         "cost",
-        "What it costs",
-        "An ensemble computes all of its members for each image; what that buys is a choice.",
+        "Accuracy and cost",
+        "An ensemble runs all of its members on every image; whether the gain is worth it is a "
+        "choice.",
         [Figures(plots)],
     )
 
@@ -48,8 +49,8 @@ def _pareto(findings: Findings) -> Plot:
     ]
     return Plot(
         f"{findings.metric_name.capitalize()} against cost",
-        "Blue: members; orange: ensembles. The line joins the systems that nothing both cheaper "
-        "and better is known for.",
+        "Blue: members; orange: ensembles. The line is the Pareto frontier: no known system is "
+        "both cheaper and better than those on it.",
         spanning("multiply-adds for one image", [x for x, _ in places.values()], is_log=True),
         _axis(findings, list(estimates.values())),
         marks,
@@ -65,10 +66,10 @@ def _sizes(findings: Findings, rows: list[Row]) -> Plot:
         for num, own, row in zip(nums, found, rows, strict=True)
     ]
     return Plot(
-        "How few members are enough?",
-        "The mean of the first, the first two, … all members, in the order in which they help "
-        "most on validation; the band is the interval.",
-        spanning("members", nums),
+        "How many members are enough?",
+        "The mean of the first one, two, … all members, in the order in which they help most on "
+        "validation; the band is the interval.",
+        counting("members", nums),
         _axis(findings, found),
         marks,
         [Line(list(zip(nums, [own.value for own in found], strict=True)), "ensemble")],

@@ -1,4 +1,4 @@
-"""What was learned from: the audit of the data, and the policy that augments it."""
+"""The data: the audit of the images, and the policy that augments them."""
 
 from typing import Any
 
@@ -26,9 +26,9 @@ def section(findings: Findings) -> Section:
         blocks.append(_counts(findings))
     return Section(
         "data",
-        "The data",
+        "Data",
         "Every image was decoded, measured and compared with all others before the split; the "
-        "pictures behind these numbers are in reports/data/index.html.",
+        "images behind these numbers are in reports/data/index.html.",
         [*blocks, *_policy(findings)],
     )
 
@@ -37,12 +37,15 @@ def _facts(findings: Findings) -> list[tuple[str, str]]:
     card, found = findings.card, tree(findings.inputs.audit / "metrics.json") or {}
     height, width, channels = card.image_shape
     how = "one part held out" if card.num_folds == 1 else f"{card.num_folds} folds"
-    own = [("images as trained on", f"{height} × {width} pixels, {channels} channels")]
+    own = [("images as stored", f"{height} × {width} pixels, {channels} channels")]
+    trained = (tree(findings.inputs.augmentation / "policy.json") or {}).get("output_shape")
+    if trained and tuple(trained) != card.image_shape:
+        own.append(("images as trained on", f"{trained[0]} × {trained[1]} pixels"))
     return [*own, ("validation", how), *((words(name), f"{num:,}") for name, num in found.items())]
 
 
 def _counts(findings: Findings) -> Table:
-    """Images by class and split."""
+    """Return the number of images by class and split."""
     counts = findings.card.counts
     names = list(dict.fromkeys(name for split in counts.values() for name in split))
     splits = [split for split in ("train", "val", "test") if split in counts]
@@ -63,17 +66,17 @@ def _share(num: int, most: int) -> Cell:
 
 
 def _policy(findings: Findings) -> list[Block]:
-    """What training sees: pictures, and what each transform does."""
+    """Return a preview of the augmented images, and the effect of each transform."""
     folder = findings.inputs.augmentation
     blocks: list[Block] = []
     preview = folder / "preview.png"
     if preview.is_file():
-        caption = "stored images, framed, beside draws of the policy"
+        caption = "stored images, framed, beside augmented versions"
         blocks.append(
             Gallery(
-                "What training sees",
-                f"The first column is stored, each other one a draw of the policy "
-                f"{findings.params.augmentation.policy.name}, as epochs would see it.",
+                "Augmented training images",
+                f"The first column is as stored; every other column is a draw of the policy "
+                f"{findings.params.augmentation.policy.name}, as training sees it.",
                 [Picture([(picture(preview), caption)], "")],
                 "whole",
             )
@@ -85,7 +88,7 @@ def _policy(findings: Findings) -> list[Block]:
 def _transforms(transforms: list[dict[str, Any]]) -> Table:
     return Table(
         "Transforms of the policy",
-        "How far each moves the pixels when it is applied, on a scale of 0 to 255.",
+        "How much each one changes the pixels when it is applied, on a scale of 0 to 255.",
         [
             Column("transform", is_number=False),
             Column("probability"),

@@ -1,4 +1,4 @@
-"""Each system against each."""
+"""Pairwise comparisons of all systems."""
 
 from pipeline.evaluation.tables import Row
 from pipeline.report import wording
@@ -23,15 +23,15 @@ def section(findings: Findings) -> Section | None:
     names = findings.shown_systems
     return Section(
         "differences",
-        "Which differences are shown",
-        f"{num_shown} of {len(rows)} pairs differ in {findings.metric_name} by more than chance "
-        f"would have it: p < {level:.2g} after Holm's correction for all pairs.",
+        "Pairwise comparisons",
+        f"{num_shown} of {len(rows)} pairs differ significantly in {findings.metric_name}: "
+        f"p < {level:.2g} after Holm's correction for all pairs.",
         [
             Matrix(
-                f"Row less column: {findings.metric_name}{findings.unit}",
-                "Blue: the system of the row is better; orange: it is worse; without a colour: no "
+                f"Row minus column: {findings.metric_name}{findings.unit}",
+                "Blue: the system of the row is better. Orange: it is worse. No colour: no "
                 "difference is shown." + findings.only_best,
-                "row less column",
+                "row minus column",
                 names,
                 [[fields.get((first, second)) for second in names] for first in names],
             )
@@ -40,13 +40,18 @@ def section(findings: Findings) -> Section | None:
 
 
 def _heat(findings: Findings, row: Row, difference: float, most: float, level: float) -> Heat:
-    """`difference`: of the row's system from the column's. `most`: the largest of all."""
+    """Return one cell of the matrix.
+
+    Args:
+        difference: the row's system minus the column's.
+        most: the largest difference of all.
+    """
     p = float(row["p_corrected"])
     is_shown = p < level
     is_better = difference * findings.sign > 0
     return Heat(
         wording.signed(findings.factor * difference, 2),
         abs(difference) / most if is_shown and most else 0.0,
-        f"p = {wording.p_value(p)} corrected, {wording.p_value(float(row['p']))} alone",
+        f"p = {wording.p_value(p)} corrected, {wording.p_value(float(row['p']))} uncorrected",
         ("better" if is_better else "worse") if is_shown else "quiet",
     )

@@ -1,28 +1,19 @@
-"""How differently members err, and what each adds to the chosen ensemble."""
+"""Diversity: how differently members err, and what each contributes to the chosen ensemble."""
 
 from pipeline.evaluation.tables import Row
 from pipeline.report import wording
 from pipeline.report.bars import scale
-from pipeline.report.blocks import (
-    Block,
-    Column,
-    Heat,
-    Matrix,
-    Section,
-    Table,
-    estimated,
-    p_value,
-)
+from pipeline.report.blocks import Block, Column, Heat, Matrix, Section, Table, estimated, p_value
 from pipeline.report.findings import MOST_SYSTEMS, Findings
 from pipeline.report.sources import estimate
 
 MEANING = {
-    "disagreement": "How often two members answer differently; the stronger the colour, the more "
+    "disagreement": "How often two members predict differently; the stronger the colour, the more "
     "an ensemble of the two can gain.",
-    "error_correlation": "1: two members err on the same samples; 0: on samples that have nothing "
-    "to do with each other. The stronger the colour, the less an ensemble of the two can gain.",
+    "error_correlation": "1: two members err on the same samples. 0: their errors are unrelated. "
+    "The stronger the colour, the less an ensemble of the two can gain.",
 }
-DISTANCE = "How far two members' values are apart, in standard deviations of train."
+DISTANCE = "How far apart two members' predictions are, in standard deviations over train."
 
 
 def section(findings: Findings) -> Section | None:
@@ -30,15 +21,15 @@ def section(findings: Findings) -> Section | None:
     helped = findings.table("contributions")
     if not pairs and not helped:
         return None
-    # Some pairs lack a figure, as the correlation with a member that makes no error.
+    # Some pairs lack a figure, such as the correlation with a member that makes no error.
     defined = {measure: [row for row in pairs if row.get(measure)] for measure in MEANING}
     blocks: list[Block] = [_matrix(findings, rows, m) for m, rows in defined.items() if rows]
     if helped:
         blocks.append(_contributions(findings, helped))
     return Section(
         "diversity",
-        "What members add to each other",
-        "An ensemble is better than its members only as far as they err on different samples.",
+        "Diversity of the members",
+        "An ensemble can only be better than its members where they err on different samples.",
         blocks,
     )
 
@@ -71,8 +62,8 @@ def _contributions(findings: Findings, rows: list[Row]) -> Table:
     level = 1 - findings.params.evaluation.confidence
     return Table(
         f"What {findings.chosen} would lose without each member",
-        f"{findings.metric_name.capitalize()} of the ensemble less that of the same method fitted "
-        f"again without the member: {better} 0 the member helps. Corrected for all members (Holm).",
+        f"The ensemble's {findings.metric_name} minus that of the same method fitted again without "
+        f"the member: {better} 0, the member helps. Corrected for all members (Holm).",
         [
             Column("member", is_number=False),
             Column(f"difference in {findings.metric_name}"),

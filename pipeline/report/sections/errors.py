@@ -1,4 +1,4 @@
-"""Errors one can look at: galleries, the surest mistakes, labels that are probably wrong."""
+"""Errors to inspect: galleries, the most confident mistakes, suspected label errors."""
 
 from typing import Any
 
@@ -9,45 +9,43 @@ from pipeline.report.wording import words
 
 MOST = 30
 MEANING = {
-    "confident_mistakes": "The surest wrong answers of the chosen ensemble on test.",
-    "confused_pairs": "Examples of what is taken for each other most often.",
-    "label_errors": "Samples, none of them of test, whose label is probably wrong.",
-    "largest_errors": "The values of test that the chosen ensemble misses by most.",
+    "confident_mistakes": "The chosen ensemble's most confident mistakes on test.",
+    "confused_pairs": "Examples of the most frequently confused pairs.",
+    "label_errors": "Samples whose label is probably wrong; none is from test.",
+    "largest_errors": "The chosen ensemble's largest errors on test.",
 }
 SUSPECTS = (
-    "Labels that the members contradict, of samples that these did not learn from and that are not "
-    "of test: look at each before you change it. All are in label_errors.csv. Confident learning "
-    "(Northcutt et al., 2021)."
+    "Labels that the members contradict, on samples that these members did not learn from; none is "
+    "from test. Look at each before you change it. All of them are in label_errors.csv. Method: "
+    "confident learning (Northcutt et al., 2021)."
 )
 
 
 def section(findings: Findings) -> Section | None:
     blocks: list[Block] = list(_galleries(findings))
     blocks += _list(
-        findings, "confident_mistakes", "The surest mistakes", "Of the chosen ensemble, on test."
+        findings, "confident_mistakes", "Most confident mistakes", "The chosen ensemble on test."
     )
-    blocks += _list(
-        findings, "largest_errors", "The largest errors", "Of the chosen ensemble, on test."
-    )
+    blocks += _list(findings, "largest_errors", "Largest errors", "The chosen ensemble on test.")
     blocks += _list(findings, "label_errors", "Suspected label errors", SUSPECTS)
     if not blocks:
         return None
-    return Section("errors", "Errors to look at", "", blocks)
+    return Section("errors", "Errors to inspect", "", blocks)
 
 
 def _galleries(findings: Findings) -> list[Gallery]:
     folder = findings.inputs.inspection
     index: dict[str, Any] = tree(folder / "gallery.json") or {"sections": {}}
     looked = index.get("looked_with")
-    said = (
-        f" Beside each: where {looked} looked, yellow where it counted most (Grad-CAM)."
+    map_note = (
+        f" Beside each: where {looked} looked; yellow marks what counted most (Grad-CAM)."
         if looked
         else ""
     )
     return [
         Gallery(
             words(name).capitalize(),
-            MEANING.get(name, "") + said,
+            MEANING.get(name, "") + map_note,
             [
                 Picture(
                     [
@@ -70,7 +68,7 @@ def _galleries(findings: Findings) -> list[Gallery]:
 
 
 def _list(findings: Findings, name: str, title: str, meaning: str) -> list[Table]:
-    """A table as it is, its first rows."""
+    """Return the first rows of a table as it is."""
     rows = findings.table(name)
     if not rows:
         return []

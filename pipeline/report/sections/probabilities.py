@@ -1,4 +1,4 @@
-"""Whether probabilities can be taken at their word, and what thresholds trade."""
+"""The quality of the probabilities: calibration and the trade-offs of thresholds."""
 
 from pipeline.evaluation.tables import Row, read
 from pipeline.report.axis import Axis
@@ -20,10 +20,11 @@ def section(findings: Findings) -> Section | None:
         blocks.append(_calibration(findings, rows))
     if not blocks:
         return None
-    what = "values" if findings.kind == "values" else "probabilities"
     return Section(
         "probabilities",
-        f"Can the {what} be believed?",
+        "Uncertainty of the values"
+        if findings.kind == "values"
+        else "Quality of the probabilities",
         f"Curves of {findings.chosen}, the chosen ensemble, on test." if plots else "",
         blocks,
     )
@@ -37,16 +38,16 @@ def _reliability(findings: Findings) -> Plot | None:
     found = [estimate(row, "observed") for row in rows]
     places = [float(row["predicted"]) for row in rows]
     return Plot(
-        "Reliability",
-        "On the dashed line, of the answers given with 80 % probability 80 % are right; below it "
-        "the ensemble is too sure of itself, above it not sure enough.",
-        Axis("probability of the answer", *SHARE),
-        Axis("share that is right", *SHARE),
+        "Reliability diagram",
+        "On the dashed line, 80 % of the predictions made with a probability of 80 % are right. "
+        "Below it the ensemble is overconfident, above it underconfident.",
+        Axis("predicted probability", *SHARE),
+        Axis("observed frequency", *SHARE),
         [
             Mark(
                 x,
                 own.value,
-                f"{own.num_samples:,} samples: {x:.3f} said, {own.value:.3f} right",
+                f"{own.num_samples:,} samples: {x:.3f} predicted, {own.value:.3f} observed",
                 "ensemble",
                 low=own.low,
                 high=own.high,
@@ -62,9 +63,9 @@ def _roc(findings: Findings) -> Plot | None:
         _curve(findings, "roc"),
         "false_positive_rate",
         "true_positive_rate",
-        "Receiver operating characteristic",
-        "For every threshold: how many of a class are found, against how many others are taken for "
-        "it. The nearer to the upper left corner, the better.",
+        "ROC curve",
+        "The true positive rate against the false positive rate at every threshold. The nearer to "
+        "the upper left corner, the better.",
         [Line([(0.0, 0.0), (1.0, 1.0)], "even")],
     )
 
@@ -74,9 +75,10 @@ def _precision_recall(findings: Findings) -> Plot | None:
         _curve(findings, "precision_recall"),
         "recall",
         "precision",
-        "Precision and recall",
-        "For every threshold: how many of the answers are right, against how many of a class are "
-        "found. The nearer to the upper right corner, the better.",
+        "Precision-recall curve",
+        "Precision, the fraction of predictions that are right, against recall, the fraction of a "
+        "class that is found, at every threshold. The nearer to the upper right corner, the "
+        "better.",
         [],
     )
 
@@ -103,9 +105,9 @@ def _curves(
 def _calibration(findings: Findings, rows: list[Row]) -> Table:
     figures = [name.removesuffix("_low") for name in rows[0] if name.endswith("_low")]
     return Table(
-        "What calibrators change, on test",
-        "Each was fitted on validation; the one that was best there, on samples it was not fitted "
-        "on, is used.",
+        "Effect of calibration on test",
+        "Each calibrator was fitted on validation. The one in use was the best there, on samples "
+        "it was not fitted on.",
         [
             Column("system", is_number=False),
             Column("calibrator", is_number=False),

@@ -1,4 +1,4 @@
-"""What is needed to see the same numbers again."""
+"""What is needed to reproduce the same numbers."""
 
 from pipeline.report.blocks import Column, Facts, Section, Table, count, text
 from pipeline.report.findings import Findings
@@ -9,9 +9,9 @@ def section(findings: Findings) -> Section:
     evaluation = params.evaluation
     return Section(
         "reproduce",
-        "How to get these numbers again",
+        "Reproducing these numbers",
         "The same code, params.yaml and data give the same bits on the same kind of machine: check "
-        "out the commit that this page came with and run `dvc repro`.",
+        "out the commit that this page belongs to and run `dvc repro`.",
         [
             Facts(
                 [
@@ -34,7 +34,7 @@ def section(findings: Findings) -> Section:
                 ]
             ),
             Table(
-                "The members",
+                "Members",
                 "",
                 [
                     Column("member", is_number=False),

@@ -1,4 +1,4 @@
-"""How systems fare under corruptions and attacks."""
+"""Robustness of the systems to corruptions and attacks."""
 
 from pipeline.evaluation.tables import Row, read
 from pipeline.report.axis import spanning
@@ -20,15 +20,15 @@ def section(findings: Findings) -> Section | None:
     num = rows[0]["num_samples"]
     return Section(
         "robustness",
-        "Under hard conditions",
-        f"On {int(num):,} test images that were corrupted, the more the further to the right, or "
+        "Robustness",
+        f"{int(num):,} test images were corrupted, with a severity that rises to the right, or "
         "attacked through the gradients of one member (FGSM, PGD).",
         [Figures([_plot(findings, condition, rows) for condition in conditions])],
     )
 
 
 def _plot(findings: Findings, condition: str, rows: list[Row]) -> Plot:
-    """The headline metric by strength, of the chosen ensemble and the members."""
+    """Plot the headline metric by strength for the chosen ensemble and the members."""
     own = [row for row in rows if row["condition"] in (condition, AS_IT_IS)]
     names = list(dict.fromkeys(row["system"] for row in own))
     members = [name for name in names if not findings.is_ensemble(name)][: MOST_LINES - 1]
@@ -40,7 +40,7 @@ def _plot(findings: Findings, condition: str, rows: list[Row]) -> Plot:
     every = [point for line in points.values() for point in line]
     return Plot(
         words(condition).capitalize(),
-        "From left to right: images as they are, then harder ones.",
+        "From left to right: the original images, then increasing strength.",
         spanning("strength", [x for x, _ in every]),
         spanning(findings.metric_name, [y for _, y in every]),
         lines=[

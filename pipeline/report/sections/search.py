@@ -1,4 +1,4 @@
-"""The sweeps: what was tried, and what it reached."""
+"""The hyperparameter searches: the trials and their results."""
 
 from collections.abc import Sequence
 from math import isfinite
@@ -21,7 +21,7 @@ from pipeline.report.findings import Findings
 from pipeline.report.plot import Mark, Plot
 from pipeline.report.wording import words
 
-SPREAD = 20  # the highest over the lowest, from where on an axis is logarithmic
+SPREAD = 20  # an axis is logarithmic if highest / lowest reaches this
 
 
 def section(findings: Findings) -> Section | None:
@@ -34,9 +34,9 @@ def section(findings: Findings) -> Section | None:
         return None
     return Section(
         "search",
-        "How the settings were found",
-        "Every trial of every search, scored on validation; the best one's settings are those that "
-        "the members were trained with.",
+        "Hyperparameter search",
+        "Every trial of every search, scored on validation; members were trained with the settings "
+        "of the best one.",
         blocks,
     )
 
@@ -48,7 +48,7 @@ def _study(recipe: str, rows: list[Row]) -> list[Block]:
     plots = [_plot(recipe, key, objective, rows, [marks[id(row)] for row in rows]) for key in keys]
     shown = Table(
         f"Trials of {recipe}",
-        f"The lowest {words(objective)} is the best.",
+        f"The trial with the lowest {words(objective)} is the best.",
         [Column("trial"), Column(words(objective)), *(Column(key) for key in keys)],
         [
             [
@@ -62,7 +62,7 @@ def _study(recipe: str, rows: list[Row]) -> list[Block]:
 
 
 def _plot(recipe: str, key: str, objective: str, rows: list[Row], looks: Sequence[str]) -> Plot:
-    """The objective against one setting."""
+    """Plot the objective against one setting."""
     across, places = _axis(key, [row[key] for row in rows])
     heights = [_value(row[objective], float("nan")) for row in rows]
     kept = [i for i, height in enumerate(heights) if isfinite(height)]
@@ -76,12 +76,12 @@ def _plot(recipe: str, key: str, objective: str, rows: list[Row], looks: Sequenc
         for i in kept
     ]
     up = _amounts(words(objective), [heights[i] for i in kept])
-    meaning = "Orange: the trial that was chosen; it differs from the others in all settings."
+    meaning = "Orange: the chosen trial. The trials differ in all other settings as well."
     return Plot(f"{recipe}: {key}", meaning, across, up, marks)
 
 
 def _axis(key: str, values: Sequence[str]) -> tuple[Axis, list[float]]:
-    """The axis of one setting, and where its values are."""
+    """Return the axis of one setting, and the positions of its values."""
     try:
         amounts = [float(value) for value in values]
     except ValueError:
@@ -96,12 +96,12 @@ def _amounts(label: str, values: Sequence[float]) -> Axis:
 
 
 def _value(given: str, missing: float) -> float:
-    """An empty field is a trial that did not end."""
+    """Return a number; an empty field belongs to a trial that did not end."""
     return float(given) if given else missing
 
 
 def _cell(given: str) -> Cell:
-    """A number where it is one."""
+    """Return a number cell where the field holds one, otherwise its text."""
     try:
         return number(float(given)) if "." in given or "e" in given else count(float(given))
     except ValueError:

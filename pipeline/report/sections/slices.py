@@ -1,4 +1,4 @@
-"""Where the chosen ensemble is weak."""
+"""Slices of test on which the chosen ensemble is weak."""
 
 from pipeline.evaluation.tables import Row
 from pipeline.report.bars import scale
@@ -20,17 +20,17 @@ def section(findings: Findings) -> Section | None:
     found = (
         f"{len(weak)} of {len(rows)} parts of test are weaker than the rest"
         if weak
-        else f"None of {len(rows)} parts of test is shown to be weaker than the rest"
+        else f"None of the {len(rows)} parts of test is shown to be weaker than the rest"
     )
     left_out = f" The first {MOST} of {len(rows)}." if len(rows) > MOST else ""
     return Section(
         "slices",
-        "Where it is weak",
+        "Performance by slice",
         f"{found}, at p < {level:.2g} corrected for all parts that were searched (Holm).",
         [
             Table(
                 f"{findings.chosen} on parts of test",
-                "The weak ones first; the difference is that from all other samples." + left_out,
+                "Weak ones come first; each difference is from all other samples." + left_out,
                 [
                     Column("part", is_number=False),
                     Column("samples"),

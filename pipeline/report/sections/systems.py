@@ -1,4 +1,4 @@
-"""Members and ensembles with their figures, intervals and costs, in tables that can be sorted."""
+"""Members and ensembles with their metrics, intervals and costs, in sortable tables."""
 
 from pipeline.evaluation.intervals import Estimate
 from pipeline.report import wording
@@ -33,14 +33,14 @@ def section(findings: Findings) -> Section:
     return Section(
         "systems",
         "Members and ensembles",
-        f"All were measured on the same {findings.num_samples:,} test samples, which nothing was "
-        f"fitted or chosen on. Figures stand with their "
+        f"All were measured on the same {findings.num_samples:,} test samples, which were not used "
+        f"for any fit or choice. Brackets hold "
         f"{findings.params.evaluation.confidence:.0%} intervals.",
         [
             Table(
                 f"Systems by {name}",
-                f"The best by {name} first ({direction} is better); press a heading to sort by it. "
-                "Multiply-adds are for one image.",
+                f"The best by {name} comes first ({direction} is better); press a heading to sort "
+                f"by it. Multiply-adds are for one image.",
                 [*_first_columns(name), *_last_columns()],
                 [_row(findings, system) for system in findings.systems],
             ),
@@ -54,7 +54,7 @@ def _first_columns(name: str) -> list[Column]:
         Column("system", is_number=False),
         Column("kind", is_number=False),
         Column(name),
-        Column("from the best member"),
+        Column("difference from best member"),
         Column("p, corrected"),
     ]
 
@@ -81,7 +81,7 @@ def _row(findings: Findings, system: str) -> list[Cell]:
 
 
 def _difference(findings: Findings, system: str) -> list[Cell]:
-    """From the best member, and its p."""
+    """Return the difference from the best member, and its p-value."""
     for row in findings.pairs:
         if {row["first"], row["second"]} == {system, findings.best_member}:
             found, p = estimate(row, "difference", "difference_"), float(row["p_corrected"])

@@ -1,7 +1,7 @@
-"""How the members learned."""
+"""Learning curves of the members."""
 
 from pipeline.evaluation.tables import read
-from pipeline.report.axis import spanning
+from pipeline.report.axis import counting, spanning
 from pipeline.report.blocks import Figures, Section
 from pipeline.report.findings import Findings
 from pipeline.report.plot import Line, Plot, look
@@ -23,10 +23,10 @@ def section(findings: Findings) -> Section | None:
     points = [point for name in names for point in curves[name]]
     plot = Plot(
         "Learning curves",
-        "The loss on validation after each epoch: a curve that still falls at its end had too "
-        "little time, one that rises had too much." + left_out,
-        spanning("epoch", [x for x, _ in points]),
+        "The validation loss after each epoch. A curve that still falls at its end was trained too "
+        "briefly, one that rises too long." + left_out,
+        counting("epoch", [x for x, _ in points]),
         spanning(words(monitor), [y for _, y in points], is_log=min(y for _, y in points) > 0),
         lines=[Line(curves[name], look(place), name) for place, name in enumerate(names)],
     )
-    return Section("training", "How the members learned", "", [Figures([plot])])
+    return Section("training", "Training of the members", "", [Figures([plot])])

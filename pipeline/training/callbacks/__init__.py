@@ -1,1 +1,1 @@
-"""The callbacks of a fit: what Lightning's Trainer calls while it trains."""
+"""The callbacks of a fit, which Lightning's Trainer calls while it trains."""

@@ -1,4 +1,4 @@
-"""Looks for what is not finite, and says where it was, at what rate, of which samples."""
+"""Detects values that are not finite, and reports the step, the learning rate and the samples."""
 
 import math
 from pathlib import Path
@@ -14,10 +14,10 @@ from pipeline.training.sharding import local
 
 
 class Divergence(Callback):
-    """Stops the fit, or has it begin anew from the last epoch's end at half the rate.
+    """Stops the fit, or has it start again from the last epoch's end at half the learning rate.
 
     Args:
-        folder: of the fit's checkpoints.
+        folder: the folder of the fit's checkpoints.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,7 +31,7 @@ class Divergence(Callback):
         batch: Block,
         batch_idx: int,  # noqa: ARG002
     ) -> None:
-        """Look at the losses of a block's steps, on all devices."""
+        """Check the losses of a block's steps on all devices."""
         is_bad = ~torch.isfinite(outputs["losses"])
         if trainer.world_size > 1:
             is_bad = trainer.strategy.reduce(is_bad.float(), reduce_op="sum") > 0
@@ -39,7 +39,7 @@ class Divergence(Callback):
             self._stop(trainer, module, _in_step(module, batch, int(is_bad.nonzero()[0])))
 
     def on_validation_start(self, trainer: Trainer, module: ConvoyModule) -> None:  # type: ignore[override]
-        """Look at the weights before they are saved: the last step may have spoilt them."""
+        """Check the weights before they are saved: the last step may have spoilt them."""
         state = module.network.state_dict()
         norms = torch._foreach_norm(
             local({k: v for k, v in state.items() if v.is_floating_point()})
@@ -49,7 +49,7 @@ class Divergence(Callback):
             self._stop(trainer, module, f"the weights are not finite {_at_end(trainer)}")
 
     def on_validation_end(self, trainer: Trainer, module: ConvoyModule) -> None:  # type: ignore[override]
-        """Look at what decides which epoch is the best."""
+        """Check the monitored metric, which decides the best epoch."""
         value = module.history[-1][module.monitor]
         if not math.isfinite(value):
             self._stop(trainer, module, f"{module.monitor} is {value} {_at_end(trainer)}")
@@ -57,7 +57,7 @@ class Divergence(Callback):
     def _stop(self, trainer: Trainer, module: ConvoyModule, diverged: str) -> NoReturn:
         trainer.strategy.barrier()  # no process reads or writes what another is about to change
         if not trainer.is_global_zero:
-            raise SystemExit(1)  # the first process says it
+            raise SystemExit(1)  # the first process reports it
         may_recover = module.settings.on_divergence == "recover"
         raise slow_down(self._folder, diverged, may_recover=may_recover)
 

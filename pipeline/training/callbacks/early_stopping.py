@@ -1,12 +1,12 @@
-"""Stops a fit that has not become better for some epochs."""
+"""Stops a fit that has not improved for some epochs."""
 
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning import callbacks as lightning
 
 
 class EarlyStopping(lightning.EarlyStopping):
-    """Lightning's, which also stops where a fit is resumed after the epoch that ended it."""
+    """Lightning's early stopping, which here also stops a fit resumed after its final epoch."""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Stop before the first step where patience has ended already."""
+        """Stop before the first step if patience has run out already."""
         trainer.should_stop = self.wait_count >= self.patience

@@ -1,4 +1,4 @@
-"""A line of progress an epoch, where there is no terminal to draw a bar on."""
+"""Prints a line of progress for each epoch where no terminal can show a progress bar."""
 
 import time
 
@@ -8,17 +8,17 @@ from pipeline.training.module import ConvoyModule
 
 
 class EpochLines(Callback):
-    """Prints the figures of each epoch and the images a second.
+    """Prints the metrics and the images per second of each epoch.
 
     Args:
-        title: what the lines begin with.
+        title: the beginning of each line.
     """
 
     def __init__(self, title: str) -> None:
         self._title = title
 
     def on_train_start(self, trainer: Trainer, module: ConvoyModule) -> None:  # type: ignore[override]  # noqa: ARG002
-        """Look at the clock, and at how many steps are done."""
+        """Note the time, and how many steps are done."""
         self._begin_s, self._begin_step = time.monotonic(), trainer.global_step
 
     def on_train_epoch_end(self, trainer: Trainer, module: ConvoyModule) -> None:  # type: ignore[override]

@@ -1,7 +1,7 @@
-"""Keeps a mean of the weights while a fit learns, and validates it where it is what counts.
+"""Averages the weights while a fit trains, and validates the average where it is the result.
 
-Lightning's `WeightAveraging` looks once after each batch of its own, which here is a block of
-steps, and copies the network, which a sharded one does not allow.
+Lightning's `WeightAveraging` acts once after each of its own batches, which here is a block of
+steps, and copies the network, which sharding does not allow.
 """
 
 from collections.abc import Mapping
@@ -9,16 +9,16 @@ from typing import Any
 
 from pytorch_lightning import Callback, Trainer
 
-from pipeline.optimisation import EMA, SWA
+from pipeline.config.optimisation import EMA, SWA
 from pipeline.training.averaging import Mean, ema_weight, swa_counts, swa_weight, update_batch_norm
 from pipeline.training.module import ConvoyModule
 
 
 class WeightAveraging(Callback):
-    """EMA is updated after every step of the optimiser, SWA at the ends of the last epochs.
+    """Updates EMA after every step of the optimiser, SWA at the end of each of the last epochs.
 
-    From the start of a validation in which the mean counts to the epoch's end, the network holds
-    it; so the best epoch's weights are those that were validated.
+    The network holds the mean from the start of a validation in which the mean counts until the end
+    of the epoch; so the weights saved for the best epoch are those that were validated.
     """
 
     def __init__(self, chosen: EMA | SWA) -> None:
@@ -27,7 +27,7 @@ class WeightAveraging(Callback):
         self._is_applied = False
 
     def on_train_start(self, trainer: Trainer, module: ConvoyModule) -> None:  # type: ignore[override]
-        """Begin a mean, or go on with that of the checkpoint."""
+        """Start a mean, or restore it from the checkpoint."""
         self._mean = Mean(module.network)
         if self._held is not None:
             self._mean.load_state_dict(self._held)
@@ -41,7 +41,7 @@ class WeightAveraging(Callback):
             trainer.optimizers[0].register_step_post_hook(update)
 
     def on_validation_start(self, trainer: Trainer, module: ConvoyModule) -> None:  # type: ignore[override]
-        """Give the network the mean where that counts: for SWA, after the last epoch."""
+        """Load the mean into the network where it counts: for SWA, after the last epoch."""
         if isinstance(self._chosen, SWA):
             if swa_counts(self._chosen, trainer.current_epoch, trainer.max_epochs or 0):
                 self._mean.update(swa_weight(self._mean.num_updates))
@@ -56,15 +56,15 @@ class WeightAveraging(Callback):
             module.eval()
 
     def on_train_epoch_end(self, trainer: Trainer, module: ConvoyModule) -> None:  # type: ignore[override]  # noqa: ARG002
-        """Give the network back what it has learned."""
+        """Restore the trained weights."""
         if self._is_applied:
             self._mean.exchange()
             self._is_applied = False
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the mean, whole on every device."""
+        """Return the mean, unsharded on every device."""
         return self._mean.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Keep it until the network is where it will stay."""
+        """Keep the mean until the network is on its final device."""
         self._held = state_dict

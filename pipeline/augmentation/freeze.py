@@ -1,0 +1,54 @@
+"""Freeze a policy: serialise the choices in params.yaml with albumentations itself."""
+
+import json
+from typing import Any
+
+from pipeline.augmentation.policies import without_torch
+from pipeline.augmentation.probe import probe
+from pipeline.core.component import Component, resolve
+
+import albumentations as A  # noqa: N812  # isort: skip  # after the policies package
+
+
+def freeze(
+    policy: Component,
+    image_shape: tuple[int, ...],
+    *,
+    online: bool,
+    mixing: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """Return all that training reads: the policy as albumentations serialises it, and the rest.
+
+    Args:
+        policy: the chosen policy's parameters.
+        image_shape: height, width, channels of the stored images, px.
+        online: false leaves the stored images unchanged during training.
+        mixing: how pairs within a batch are mixed; None for no mixing.
+
+    Raises:
+        UserError: the policy cannot handle images of this shape, or its output size varies.
+    """
+    height_px, width_px = image_shape[:2]
+    module, own = resolve("policy", policy)
+    compose = A.Compose(module.transforms(own, height_px, width_px))
+    frozen = _frozen(compose, policy.name, image_shape)
+    shape = frozen["output_shape"] if online else frozen["image_shape"]
+    return {**frozen, "output_shape": shape, "online": online, "mixing": mixing}
+
+
+def alone(transform: dict[str, Any], image_shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return one transform of a frozen policy as a policy of its own, applied to every image."""
+    with without_torch():
+        compose = A.Compose([A.from_dict({"transform": {**transform, "p": 1.0}})])
+    return _frozen(compose, transform["__class_fullname__"], image_shape)
+
+
+def _frozen(compose: Any, name: str, image_shape: tuple[int, ...]) -> dict[str, Any]:
+    frozen = {
+        "policy": A.to_dict(compose),
+        "online": True,
+        "mixing": None,
+        "image_shape": image_shape,
+        "output_shape": probe(compose, name, image_shape),
+    }
+    return dict(json.loads(json.dumps(frozen)))  # as it will be read back

@@ -1,0 +1,28 @@
+"""`convoy check`: find mistakes in a parameter file before any work."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.common import PARAMS_FILE
+from pipeline.config.load import load_params
+from pipeline.core.component import resolve
+from pipeline.core.errors import UserError
+
+
+def check(
+    file: Annotated[Path, typer.Argument(help="The parameter file to check.")] = PARAMS_FILE,
+) -> None:
+    """Check a parameter file, and that its data exists, before any work."""
+    loaded = load_params(file)
+    if not Path(loaded.data.path).is_dir():
+        raise UserError(
+            f"{file}: data.path: got {loaded.data.path}, which is not a folder; "
+            "put the data there or name the folder that holds it"
+        )
+    for recipe in loaded.recipes.values():
+        if recipe.model.model_dump().get("pretrained"):
+            module, own = resolve("model", recipe.model)
+            module.check(own)  # the weights exist or can be downloaded
+    print(f"{file}: {len(loaded.members)} members, {len(loaded.recipes)} recipes: fine")

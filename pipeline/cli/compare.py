@@ -1,0 +1,26 @@
+"""`convoy compare`: find out whether one state of the pipeline is better than another."""
+
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.common import PARAMS_FILE
+from pipeline.config.load import load_params
+
+
+def compare(
+    states: Annotated[
+        list[str],
+        typer.Argument(help="Git revisions, DVC experiments, MLflow run ids, or `workspace`."),
+    ],
+) -> None:
+    """Compare the chosen ensembles of several states with the first, on the samples they share."""
+    loaded = load_params(PARAMS_FILE)
+    import rich
+    from rich.markdown import Markdown
+
+    from pipeline.comparison.run import run
+
+    text, path = run(states, loaded)
+    rich.print(Markdown(text))
+    print(f"kept in {path}")

@@ -1,0 +1,28 @@
+"""`convoy latency`: time members and the chosen ensemble on this machine."""
+
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.common import PARAMS_FILE
+from pipeline.config.load import load_params
+
+
+def latency(
+    num_rounds: Annotated[
+        int, typer.Option(min=5, help="The number of timings of each system.")
+    ] = 50,
+) -> None:
+    """Time every member and the chosen ensemble on this machine, for 1 image and for 64."""
+    loaded = load_params(PARAMS_FILE)
+    from pipeline.core.paths import Layout
+    from pipeline.evaluation import tables
+    from pipeline.serving.latency import latencies
+
+    found = latencies(Layout(), loaded, num_rounds)
+    tables.write(Layout().latency, found)
+    for row in found:
+        took = row.median_ms
+        interval = f"[{took.low:.2f}, {took.high:.2f}]"
+        print(f"{row.system:20}  {row.batch_size:3} images  {took.value:8.2f} ms {interval}")
+    print(f"medians of {num_rounds}, {loaded.evaluation.confidence:.0%} intervals")

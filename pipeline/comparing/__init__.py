@@ -1,1 +1,0 @@
-"""Two or more states of the pipeline, compared on the test samples that they share."""

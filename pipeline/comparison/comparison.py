@@ -1,0 +1,173 @@
+"""The comparison of the chosen ensembles of several states on the test samples they share."""
+
+from dataclasses import asdict, dataclass
+from functools import reduce
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pipeline.config.params import Params
+from pipeline.core.artifacts import Card, Pool, Predictions, Samples, rows_of
+from pipeline.core.component import Component, load
+from pipeline.core.errors import UserError
+from pipeline.core.files import read_json, read_yaml
+from pipeline.core.paths import Layout
+from pipeline.ensembling.combiner import Combiner
+from pipeline.evaluation.comparison import contrast, measure
+from pipeline.evaluation.evaluator import Evaluator
+from pipeline.evaluation.intervals import Estimate
+from pipeline.evaluation.outputs import SystemOutput
+from pipeline.evaluation.significance import holm
+from pipeline.evaluation.systems import make_evaluator, outputs_of
+from pipeline.evaluation.verdict import Contrast, sentence
+
+
+class Loaded(NamedTuple):
+    """One state with its output on test."""
+
+    name: str
+    chosen: str
+    tree: dict[str, Any]
+    """The content of its params.yaml."""
+    card: Card
+    combiner: Combiner
+    pool: Pool
+    outputs: SystemOutput
+    samples: Samples
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Every state compared with the first."""
+
+    evaluator: Evaluator
+    left_out: dict[str, int]
+    """The number of test samples, by state, that not all states have."""
+    systems: dict[str, dict[str, Estimate]]
+    """The metrics of each state's chosen ensemble, by state and metric."""
+    contrasts: list[Contrast]
+    p_corrected: list[float]
+    """The p-values corrected for all contrasts."""
+    verdicts: list[str]
+    changed: dict[str, dict[str, Any]]
+    """The value in each state, by dotted key of params.yaml, where they differ."""
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "headline": self.evaluator.headline,
+            "confidence": self.evaluator.confidence,
+            "num_samples": len(self.evaluator.ids),
+            "left_out": self.left_out,
+            "systems": {
+                state: {metric: e._asdict() for metric, e in own.items()}
+                for state, own in self.systems.items()
+            },
+            "contrasts": [
+                {**asdict(found), "p_corrected": p, "verdict": verdict}
+                for found, p, verdict in zip(
+                    self.contrasts, self.p_corrected, self.verdicts, strict=True
+                )
+            ],
+            "changed_params": self.changed,
+        }
+
+
+def load_state(name: str, folder: Path) -> Loaded:
+    """Read the output of a state's chosen ensemble on test."""
+    inputs, tree = Layout(folder), read_yaml(folder / "params.yaml")
+    card = Card.load(inputs.card)
+    chosen = read_json(inputs.ensemble / "choice.json")["chosen"]
+    combiner = Combiner.load(inputs.system(chosen))
+    paths = {member: inputs.predictions(member, "test") for member in combiner.members}
+    pool = Pool.gather({member: Predictions.load(path) for member, path in paths.items()})
+    task = load("task", Component(name=tree["task"]["name"]))
+    predictions = task.predictions(pool.logits, *card.target_scale)
+    made = outputs_of(combiner, dict(zip(pool.members, predictions, strict=True)))
+    return Loaded(name, chosen, tree, card, combiner, pool, made, Samples.load(inputs.test))
+
+
+def compare(states: list[Loaded], settings: Params) -> Comparison:
+    """Measure all states on the samples that they share.
+
+    Raises:
+        UserError: the states have different tasks, share no sample, or disagree on a target.
+    """
+    _refuse_other_questions(states)
+    shared = reduce(np.intersect1d, [state.pool.ids for state in states])
+    if not len(shared):
+        names = " and ".join(state.name for state in states)
+        raise UserError(f"compare: {names} share no test sample; their data must overlap")
+    rows = [rows_of(state.pool.ids, shared) for state in states]
+    _refuse_other_truths(states, rows, shared)
+    first = states[0]
+    pool, kind = first.pool.take(rows[0]), first.combiner.space.kind
+    evaluator = make_evaluator(kind, first.card, pool, first.samples.of(shared), settings)
+    outputs = {state.name: _of(state.outputs, r) for state, r in zip(states, rows, strict=True)}
+    return _compared(states, outputs, evaluator)
+
+
+def _compared(
+    states: list[Loaded], outputs: dict[str, SystemOutput], evaluator: Evaluator
+) -> Comparison:
+    measured = measure(evaluator, outputs)
+    first, *others = states
+    contrasts = [contrast(evaluator, outputs, measured, o.name, first.name) for o in others]
+    called = {state.name: f"{state.name} ({state.chosen})" for state in states}
+    return Comparison(
+        evaluator,
+        {state.name: len(state.pool.ids) - len(evaluator.ids) for state in states},
+        {
+            name: {metric: evaluator.estimate(metric, f) for metric, f in own.items()}
+            for name, own in measured.items()
+        },
+        contrasts,
+        holm(np.array([found.p for found in contrasts])).tolist(),
+        [sentence(c, evaluator, called[c.first], called[c.second]) for c in contrasts],
+        changed({state.name: state.tree for state in states}),
+    )
+
+
+def changed(trees: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the dotted keys whose values differ between parameter files; a missing key is None."""
+    flat = {name: _flat(tree, "") for name, tree in trees.items()}
+    keys = sorted({key for tree in flat.values() for key in tree})
+    values = {key: {name: tree.get(key) for name, tree in flat.items()} for key in keys}
+    return {k: v for k, v in values.items() if len({repr(one) for one in v.values()}) > 1}
+
+
+def _flat(node: Any, prefix: str) -> dict[str, Any]:
+    if not isinstance(node, dict):
+        return {prefix: node}
+    joined = ((f"{prefix}.{key}" if prefix else key, child) for key, child in node.items())
+    return {k: v for dotted, child in joined for k, v in _flat(child, dotted).items()}
+
+
+def _refuse_other_questions(states: list[Loaded]) -> None:
+    first, *others = states
+    for other in others:
+        kinds = [state.combiner.space.kind for state in (first, other)]
+        if kinds[0] != kinds[1]:
+            raise UserError(f"compare: {first.name} predicts {kinds[0]}, {other.name} {kinds[1]}")
+        differing = sorted(set(first.card.classes) ^ set(other.card.classes))
+        if first.card.classes != other.card.classes:
+            which = f", such as {differing[0]}" if differing else " in another order"
+            raise UserError(
+                f"compare: {first.name} and {other.name} have different {kinds[0]}{which}; "
+                "only states with the same task and names can be compared"
+            )
+
+
+def _refuse_other_truths(states: list[Loaded], rows: list[np.ndarray], shared: np.ndarray) -> None:
+    truth = states[0].pool.targets[rows[0]]
+    for state, own in zip(states[1:], rows[1:], strict=True):
+        differs = (state.pool.targets[own] != truth).reshape(len(shared), -1).any(axis=1)
+        if differs.any():
+            raise UserError(
+                f"compare: {differs.sum()} samples have a different target in {state.name} than in "
+                f"{states[0].name}, first {shared[differs][0]}; correct the labels in one of them"
+            )
+
+
+def _of(made: SystemOutput, rows: np.ndarray) -> SystemOutput:
+    return made._replace(predictions=made.predictions[rows], decided=made.decided[rows])

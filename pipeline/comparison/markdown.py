@@ -1,0 +1,54 @@
+"""A comparison as Markdown, for the terminal, a file or a pull request."""
+
+from collections.abc import Sequence
+
+from pipeline.comparison.comparison import Comparison
+from pipeline.evaluation.intervals import Estimate
+from pipeline.evaluation.verdict import shown_p
+
+
+def page(comparison: Comparison) -> str:
+    """Return the page: verdicts, then metrics, then changed parameters."""
+    names = list(comparison.systems)
+    parts = [f"# {' · '.join(names)}", "\n\n".join(_verdicts(comparison)), _figures(comparison)]
+    if comparison.changed:
+        rows = [[key, *map(_value, own.values())] for key, own in comparison.changed.items()]
+        parts += ["## Changed parameters", _table(["key", *names], rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _verdicts(comparison: Comparison) -> list[str]:
+    many = len(comparison.verdicts) > 1
+    found = [
+        verdict + (f"; {shown_p(p)} for all {len(comparison.verdicts)} comparisons" if many else "")
+        for verdict, p in zip(comparison.verdicts, comparison.p_corrected, strict=True)
+    ]
+    left_out = [f"{num:,} of {name}" for name, num in comparison.left_out.items() if num]
+    if left_out:
+        found.append(f"Left out, as the others lack them: {', '.join(left_out)}.")
+    return found
+
+
+def _figures(comparison: Comparison) -> str:
+    names = list(comparison.systems)
+    metrics = dict.fromkeys(metric for own in comparison.systems.values() for metric in own)
+    rows = [
+        [metric.replace("_", " "), *(_cell(comparison.systems[n].get(metric)) for n in names)]
+        for metric in metrics
+    ]
+    return _table(["metric", *names], rows)
+
+
+def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heading, ["---"] * len(heading), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "undefined"
+    return f"{estimate.value:.4f} [{estimate.low:.4f}, {estimate.high:.4f}]"
+
+
+def _value(value: object) -> str:
+    return "" if value is None else f"`{value}`"

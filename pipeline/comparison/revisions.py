@@ -1,0 +1,121 @@
+"""The states that `compare` accepts: git revisions, DVC experiments, MLflow runs, the workspace."""
+
+import re
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.core.dvcfile import LOCK, ensembles_in
+from pipeline.core.errors import UserError, nearest
+from pipeline.tracking.mirror import ENSEMBLES
+from pipeline.tracking.store import Store, TrackingError
+
+WORKSPACE = "workspace"
+NEEDED = (
+    "params.yaml",
+    "artifacts/ensemble",
+    "artifacts/predictions",
+    "data/processed/card.json",
+    "data/processed/test/samples.csv",
+)
+EXPERIMENTS = "refs/exps"
+
+
+class State(NamedTuple):
+    """One state of the pipeline."""
+
+    name: str
+    """The name that the user gave."""
+    commit: str | None
+    """None for the state in the working directory."""
+
+
+def resolve(name: str, experiment: str) -> State:
+    """Find the commit that a name refers to.
+
+    Args:
+        experiment: the MLflow experiment in which to look for runs.
+
+    Raises:
+        UserError: nothing has that name, or no commit holds the results of an MLflow run.
+    """
+    if name == WORKSPACE:
+        return State(name, None)
+    experiments = _experiments()
+    commit = _git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}") or experiments.get(name)
+    if commit:
+        return State(name, commit)
+    if re.fullmatch("[0-9a-f]{32}", name):
+        return State(name, _of_run(name, experiment))
+    branches = _git("branch", "--format=%(refname:short)").split()
+    hint = nearest(name, [WORKSPACE, *experiments, *branches])
+    raise UserError(f"compare: got {name!r}, no revision, experiment or MLflow run; {hint}")
+
+
+def fetch(state: State, folder: Path) -> Path:
+    """Return a folder with the artifacts of a state; those of a commit come from DVC's cache.
+
+    Raises:
+        UserError: the commit has no results, or they are not in the cache.
+    """
+    if state.commit is None:
+        missing = [path for path in NEEDED if not Path(path).exists()]
+        if missing:
+            raise UserError(f"compare: workspace: {missing[0]} is missing; run `dvc repro`")
+        return Path()
+    from dvc.api import DVCFileSystem  # takes 1 s to import
+
+    files = DVCFileSystem(rev=state.commit)
+    for path in NEEDED:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            files.get(path, str(folder / path), recursive=True)
+        except Exception as error:  # raised by DVC and the file system, of many kinds
+            raise UserError(_lost(state, path, error)) from None
+        if not (folder / path).exists():
+            raise UserError(_lost(state, path))
+    return folder
+
+
+def _lost(state: State, path: str, error: Exception | None = None) -> str:
+    why = f" ({str(error).splitlines()[0]})" if error and str(error) else ""
+    return (
+        f"compare: {state.name}: {path} cannot be had{why}; its dvc.lock has to be committed and "
+        "its results in the cache: `dvc pull`, or `git switch` there and `dvc repro`"
+    )
+
+
+def _experiments() -> dict[str, str]:
+    """Return the commits of DVC's experiments by name."""
+    lines = _git("for-each-ref", "--format=%(refname) %(objectname)", EXPERIMENTS).splitlines()
+    named = (line.split() for line in lines)
+    return {ref.rsplit("/", 1)[1]: commit for ref, commit in named if ref.count("/") == 4}
+
+
+def _of_run(run_id: str, experiment: str) -> str | None:
+    """Return the commit whose dvc.lock names the ensembles of the state that a run belongs to.
+
+    None stands for the working directory. MLflow only identifies the commit: results come from DVC.
+    """
+    try:
+        ensembles = Store(experiment).tags_of_state(run_id).get(ENSEMBLES)
+    except TrackingError as error:
+        raise UserError(f"compare: {run_id}: {error}") from None
+    if ensembles and ensembles == ensembles_in(LOCK):
+        return None
+    commits = [
+        *_git("log", "--all", "--format=%H", "--", str(LOCK)).split(),
+        *_experiments().values(),
+    ]
+    for commit in commits:
+        if ensembles and ensembles in _git("show", f"{commit}:{LOCK}"):
+            return commit
+    raise UserError(
+        f"compare: {run_id}: no commit holds its results; commit dvc.lock after `dvc repro`, or "
+        "keep a state with `dvc exp save --name NAME`"
+    )
+
+
+def _git(*command: str) -> str:
+    done = subprocess.run(["git", *command], capture_output=True, text=True, check=False)
+    return done.stdout.strip()

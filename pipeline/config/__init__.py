@@ -1,0 +1,1 @@
+"""params.yaml as one typed, frozen tree, with one file per section."""

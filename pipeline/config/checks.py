@@ -1,0 +1,217 @@
+"""Checks of the sections of params.yaml against each other."""
+
+from itertools import product
+from typing import Any
+
+from pipeline.config.ensembling import fitting, suits
+from pipeline.config.params import Params
+from pipeline.config.recipe_checks import check_recipe
+from pipeline.config.recipes import Choices, Recipe, override
+from pipeline.core.errors import UserError, nearest
+
+
+def check(params: Params, origin: str) -> None:
+    """Check every section against the others.
+
+    Raises:
+        UserError: two values do not fit each other.
+    """
+    for one in (
+        _recipes_exist,
+        _recipes_fit,
+        _soups_fit,
+        _copies_fit,
+        _fsdp_fits,
+        _compiling_fits,
+        _batches_divide,
+        _spaces_fit,
+        _predicted_members_exist,
+        _members_are_several,
+        _methods_fit,
+    ):
+        one(params, origin)
+
+
+def _recipes_exist(params: Params, origin: str) -> None:
+    for name, member in params.members.items():
+        if member.recipe not in params.recipes:
+            hint = nearest(member.recipe, params.recipes)
+            raise UserError(f"{origin}: members.{name}.recipe: got {member.recipe!r}; {hint}")
+
+
+def _soups_fit(params: Params, origin: str) -> None:
+    """Check that a soup's members share an architecture and start from the same weights."""
+    for name, soup in params.soups.items():
+        key = f"{origin}: soups.{name}"
+        if name in params.members:
+            raise UserError(f"{key}: a soup may not be called like a member; rename it")
+        for member in soup.members:
+            if member not in params.members:
+                hint = nearest(member, params.members)
+                raise UserError(f"{key}.members: got {member!r}; {hint}")
+            if soup.members.count(member) > 1:
+                raise UserError(f"{key}.members: got {member!r} twice; allowed once")
+        first, *others = (params.members[member] for member in soup.members)
+        for member, other in zip(soup.members[1:], others, strict=True):
+            if other.starts_from != first.starts_from:
+                raise UserError(
+                    f"{key}.members: {soup.members[0]} sets out from the weights of seed "
+                    f"{first.starts_from}, {member} from those of {other.starts_from}; allowed "
+                    f"equal; set members.{member}.init_seed: {first.starts_from}"
+                )
+            if not _build_the_same(params, first.recipe, other.recipe):
+                raise UserError(
+                    f"{key}.members: {soup.members[0]} and {member} are of other architectures; "
+                    "allowed one recipe, or recipes of equal `model` that no search changes"
+                )
+
+
+def _build_the_same(params: Params, one: str, other: str) -> bool:
+    if one == other:
+        return True
+    recipes = params.recipes[one], params.recipes[other]
+    axes = [axis for recipe in recipes if recipe.search for axis in recipe.search.space]
+    is_searched = any(axis.startswith("model.") for axis in axes)
+    return recipes[0].model == recipes[1].model and not is_searched
+
+
+def _recipes_fit(params: Params, origin: str) -> None:
+    for name, recipe in params.recipes.items():
+        try:
+            check_recipe(recipe, params.task)
+        except UserError as error:
+            raise UserError(f"{origin}: recipes.{name}.{error}") from None
+
+
+def _fsdp_fits(params: Params, origin: str) -> None:
+    """Check that no recipe needs whole weights, since each device holds only a shard of them."""
+    strategy = params.hardware.strategy
+    if strategy not in ("fsdp", "fsdp_cpu_offload"):
+        return
+    given = f"{origin}: hardware.strategy: got {strategy}"
+    if params.hardware.world == 1:
+        raise UserError(f"{given} with 1 device; allowed with more; set it to auto")
+    for name, recipe in params.recipes.items():
+        training, where = recipe.training, f"recipes.{name}.training"
+        if training.optimiser.name == "muon":
+            raise UserError(f"{given} with {where}.optimiser muon; allowed any other; see adamw")
+        if training.penalty.l1 or training.penalty.l2:
+            raise UserError(f"{given} with {where}.penalty; allowed none; take weight_decay")
+        if training.transfer.frozen_epochs != 0:
+            raise UserError(f"{given} with {where}.transfer.frozen_epochs; allowed 0")
+
+
+def _compiling_fits(params: Params, origin: str) -> None:
+    """Check for one device and a fixed set of trained weights: only such a step is compiled."""
+    given = f"{origin}: hardware.compile: got true"
+    if params.hardware.compile and params.hardware.world > 1:
+        raise UserError(
+            f"{given} with {params.hardware.world} devices; allowed with one: what devices tell "
+            "each other in a step is not compiled; set it to false"
+        )
+    for name, recipe in params.recipes.items():
+        if params.hardware.compile and recipe.training.transfer.gradual:
+            raise UserError(
+                f"{given}, while recipes.{name} unfreezes gradually and each block more would be "
+                "compiled for anew; allowed false"
+            )
+
+
+def _copies_fit(params: Params, origin: str) -> None:
+    task: Any = params.task
+    offline = params.augmentation.offline
+    if offline and offline.minority_only and task.KIND != "classes":
+        raise UserError(
+            f"{origin}: augmentation.offline.minority_only: got true, for which each image needs "
+            f"one class; allowed false with task {task.name}"
+        )
+
+
+def _batches_divide(params: Params, origin: str) -> None:
+    """Check every combination that a search may choose."""
+    for name, recipe in params.recipes.items():
+        given = f"{origin}: recipes.{name}"
+        sizes = _values(recipe, "training.batch_size", recipe.training.batch_size)
+        cuts = _values(recipe, "training.micro_batches", recipe.training.micro_batches)
+        if cuts is None or (sizes is None and (params.hardware.world > 1 or cuts != (1,))):
+            raise UserError(
+                f"{given}.search.space: got a range of batch_size or micro_batches; allowed "
+                "choices, since each batch is cut into equal parts"
+            )
+        for size, cut in product(sizes or (), cuts):
+            parts = params.hardware.world * cut
+            if size % parts:
+                raise UserError(
+                    f"{given}.training.batch_size: got {size}; allowed a multiple of {parts}, "
+                    "hardware.devices × num_nodes × micro_batches"
+                )
+
+
+def _values(recipe: Recipe, key: str, written: int) -> tuple[Any, ...] | None:
+    """Return the values that a key may take, given the recipe and its search; None for a range."""
+    axis = recipe.search.space.get(key) if recipe.search else None
+    if axis is None:
+        return (written,)
+    return (written, *axis.choices) if isinstance(axis, Choices) else None
+
+
+def _spaces_fit(params: Params, origin: str) -> None:
+    """Check that both ends of every axis are values that the recipe itself would allow."""
+    for name, recipe in params.recipes.items():
+        for key, axis in (recipe.search.space if recipe.search else {}).items():
+            given = f"{origin}: recipes.{name}.search.space"
+            if key == "training.epochs" or key.startswith("search."):
+                raise UserError(f"{given}: got {key}; a trial has search.epochs; remove it")
+            if key.endswith(".name"):
+                raise UserError(
+                    f"{given}: got {key}; what it names has other keys; write a recipe for each"
+                )
+            ends = axis.choices if isinstance(axis, Choices) else (axis.low, axis.high)
+            for value in ends:
+                try:
+                    check_recipe(override(recipe, {key: value}), params.task)
+                except UserError as error:
+                    raise UserError(f"{given}: {error}") from None
+
+
+def _predicted_members_exist(params: Params, origin: str) -> None:
+    for name in params.prediction.members:
+        if name not in params.pool:
+            hint = nearest(name, params.pool)
+            raise UserError(f"{origin}: prediction.members: got {name!r}; {hint}")
+
+
+def _members_are_several(params: Params, origin: str) -> None:
+    if len(params.members) < 2:
+        raise UserError(
+            f"{origin}: members: got {', '.join(params.members)} alone; allowed two or more; add "
+            "one, if only another seed of the same recipe"
+        )
+
+
+def _methods_fit(params: Params, origin: str) -> None:
+    """Check that methods and calibrators are unique, fit the task and share no member's name."""
+    ensemble, task = params.ensemble, params.task
+    for key, family, listed in (
+        ("methods", "method", ensemble.methods),
+        ("calibrators", "calibrator", ensemble.calibrators),
+    ):
+        found = [component.name for component in listed or ()]
+        for component in listed or ():
+            if found.count(component.name) > 1:
+                raise UserError(
+                    f"{origin}: ensemble.{key}: got {component.name!r} twice; allowed once"
+                )
+            if not suits(component, task):
+                allowed = [other.name for other in fitting(family, None, task)]
+                raise UserError(
+                    f"{origin}: ensemble.{key}: got {component.name!r}, which has no form for task "
+                    f"{task.name}; {nearest(component.name, allowed)}"
+                )
+    for method in fitting("method", ensemble.methods, task):
+        if method.name in params.pool:
+            key = "members" if method.name in params.members else "soups"
+            raise UserError(
+                f"{origin}: {key}.{method.name}: may not be called like an ensemble method; rename "
+                "it"
+            )

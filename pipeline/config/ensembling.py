@@ -1,0 +1,53 @@
+"""The section `ensemble`: the methods to fit on validation, and their decision rules."""
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+
+from pydantic import Field
+
+from pipeline.config.types import Fraction, Seed
+from pipeline.core.component import Component, Strict, choice, names, schema
+
+Costs = tuple[tuple[float, ...], ...]
+"""The cost of each decision (column) for each true class (row)."""
+Goal = Literal["f1", "accuracy", "balanced_accuracy", "half"]
+"""The goal that a threshold optimises on validation; half: always 0.5."""
+
+if TYPE_CHECKING:
+    Method: TypeAlias = Component
+    Calibrator: TypeAlias = Component
+else:
+    Method = choice("method")
+    Calibrator = choice("calibrator")
+
+
+class Ensembling(Strict):
+    """The methods and decision rules to fit on validation. All of it takes seconds."""
+
+    methods: Annotated[tuple[Method, ...], Field(min_length=1)] | None = None
+    """null: every method that supports the task."""
+    calibrators: Annotated[tuple[Calibrator, ...], Field(min_length=1)] | None = None
+    """Each member and ensemble takes the one that suits it best; null: every calibrator."""
+    num_folds: Annotated[int, Field(ge=2)] = 5
+    """Number of validation folds: a system is evaluated on each after a fit on the others."""
+    seed: Seed = 0
+    threshold: Goal = "f1"
+    """The goal that the thresholds for two classes and for labels optimise on validation."""
+    costs: Costs | None = None
+    """For classes: one row per true class, with the cost of each decision; the decision is then the
+    one with the lowest expected cost."""
+    coverage: Fraction = 0.9
+    """For values: the share of samples that the intervals contain."""
+
+
+def fitting(
+    family: str, listed: tuple[Component, ...] | None, task: Component
+) -> tuple[Component, ...]:
+    """Return the components in `listed`; for null, all of the family that support the task."""
+    if listed is not None:
+        return listed
+    made = [schema(family, name)(name=name) for name in names(family)]
+    return tuple(component for component in made if suits(component, task))
+
+
+def suits(component: Any, task: Any) -> bool:
+    return task.ACTIVATION in component.ACTIVATIONS

@@ -1,0 +1,87 @@
+"""Checks of a recipe, as written or as a search would change it, against the task."""
+
+from os.path import normpath
+from typing import Any
+
+from pipeline.config.optimisation import SWA
+from pipeline.config.recipes import Recipe
+from pipeline.config.training import Training
+from pipeline.core.component import Component, names, schema
+from pipeline.core.errors import UserError, nearest
+
+WEIGHTS = "data/weights"  # the folder for files to start from; dvc.yaml makes searches depend on it
+
+
+def check_recipe(recipe: Recipe, task: Component) -> None:
+    """Check a recipe against the task.
+
+    Raises:
+        UserError: two values do not fit each other; begins with the key within the recipe.
+    """
+    _loss_fits(recipe.loss, task)
+    _balance_fits(recipe.training, task)
+    _average_fits(recipe.training)
+    _weights_are_watched(recipe.model)
+    _transfer_fits(recipe)
+
+
+def _loss_fits(loss: Any, task: Any) -> None:
+    """Check that the loss interprets the logits as the task does."""
+    if task.ACTIVATION not in loss.ACTIVATIONS:
+        fitting = [n for n in names("loss") if task.ACTIVATION in _activations(n)]
+        raise UserError(
+            f"loss.name: got {loss.name!r}, which does not fit task {task.name}; "
+            f"{nearest(loss.name, fitting)}"
+        )
+
+
+def _activations(loss: str) -> tuple[str, ...]:
+    declared: Any = schema("loss", loss)
+    activations: tuple[str, ...] = declared.ACTIVATIONS
+    return activations
+
+
+def _average_fits(training: Training) -> None:
+    """Check that patience cannot stop a fit before SWA starts to average its last epochs."""
+    if isinstance(training.average, SWA) and training.patience is not None:
+        raise UserError(
+            f"training.patience: got {training.patience} with training.average swa, whose mean "
+            "begins in the last epochs; allowed null, or average: {name: ema}"
+        )
+
+
+def _balance_fits(training: Training, task: Any) -> None:
+    if training.class_weights and task.KIND == "values":
+        raise UserError(
+            f"training.class_weights: got {training.class_weights!r}, task {task.name} has no "
+            "classes; allowed null; remove it"
+        )
+    if training.sampling != "natural" and task.KIND != "classes":
+        raise UserError(
+            f"training.sampling: got {training.sampling!r}, for which each image needs one class; "
+            f"allowed natural with task {task.name}; remove it"
+        )
+
+
+def _weights_are_watched(model: Component) -> None:
+    """Check that DVC hashes the weight file: otherwise it could change without any retraining."""
+    given = model.model_dump().get("pretrained")
+    if isinstance(given, str) and not normpath(given).startswith(f"{WEIGHTS}/"):
+        raise UserError(
+            f"model.pretrained: got {given!r}; allowed true, false or a file below {WEIGHTS}, "
+            "which DVC watches; put it there"
+        )
+
+
+def _transfer_fits(recipe: Recipe) -> None:
+    """Check that frozen weights are pretrained, and are unfrozen before a fit or trial ends."""
+    frozen = recipe.training.transfer.frozen_epochs
+    given = f"training.transfer.frozen_epochs: got {'null' if frozen is None else frozen}"
+    if frozen != 0 and not recipe.model.model_dump().get("pretrained"):
+        raise UserError(f"{given}, the model has fresh weights; allowed 0, or set model.pretrained")
+    epochs = min(fit.epochs for fit in (recipe.training, recipe.search) if fit is not None)
+    if frozen is not None and frozen >= epochs:
+        raise UserError(
+            f"{given}, a fit or trial has {epochs} epochs; allowed less, or null to train the "
+            "classifier alone"
+        )

@@ -1,0 +1,13 @@
+"""The section `tracking`: how the runs are named in MLflow."""
+
+from pipeline.core.component import Strict
+
+
+class Tracking(Strict):
+    """How the runs are named in MLflow. MLFLOW_TRACKING_URI sets the server."""
+
+    experiment: str = "convoy"
+    registered_model: str = "convoy"
+    live: bool = True
+    """Show each stage while it runs, at a cost of 2 s of CPU time per stage; false shows all of
+    them when the last one is done."""

@@ -1,0 +1,53 @@
+"""The section `training` of a recipe: the settings of one fit."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.config.callbacks import Callbacks
+from pipeline.config.optimisation import (
+    AdamW,
+    Average,
+    Clip,
+    Cosine,
+    Optimiser,
+    Penalty,
+    Schedule,
+    Transfer,
+)
+from pipeline.config.types import Positive
+from pipeline.core.component import Strict
+
+
+class Training(Strict):
+    """The settings of one fit."""
+
+    epochs: Positive
+    batch_size: Positive
+    """Images per optimiser step, over all devices together."""
+    lr: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    """Weight decay of kernels and matrices; norms, biases and embeddings do not decay."""
+    optimiser: Annotated[Optimiser, Field(discriminator="name")] = AdamW()
+    schedule: Annotated[Schedule, Field(discriminator="name")] = Cosine()
+    average: Annotated[Average, Field(discriminator="name")] | None = None
+    clip: Clip | None = None
+    penalty: Penalty = Penalty()
+    transfer: Transfer = Transfer()
+    micro_batches: Positive = 1
+    """Number of parts of a batch that are computed one after the other (gradient accumulation), for
+    a batch that does not fit in memory. Batch norm sees one part at a time."""
+    patience: Positive | None = None
+    """Stop after this many epochs without improvement, see `monitor`; null: never stop early."""
+    on_divergence: Literal["stop", "recover"] = "stop"
+    """What to do if the loss is not finite: stop, or go back one epoch and halve the rate."""
+    class_weights: Literal["inverse", "inverse_sqrt", "effective"] | None = None
+    """Weigh the loss of each class by its size in train; of each label, by the number of images
+    that have it, whether or not it is present in the image."""
+    sampling: Literal["natural", "square_root", "balanced"] = "natural"
+    """The classes' shares in an epoch: natural, by the square root of their size, or equal."""
+    resampling: Literal["over", "under"] = "over"
+    """Reach these shares by repeating small classes, or by subsampling large ones."""
+    callbacks: Callbacks = ()
+    """Further callbacks for Lightning's Trainer: `{name: ..., **arguments}`, where the name is that
+    of a file in pipeline/callbacks or of a Lightning callback in snake case."""

@@ -1,0 +1,120 @@
+"""The paths of all files.
+
+`Layout` names every file once; stages read through `Layout(Path())` and write through the layout
+of their staging folder.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+CODE = "code.json"
+"""The file in an artifact that holds the hashes of the code behind it: see `Stage.code`."""
+
+
+def network_code(made_of: dict[str, str]) -> dict[str, str]:
+    """Return the part of a fit's code that its network needs in order to compute."""
+    return {path: hash_ for path, hash_ in made_of.items() if path.startswith("pipeline/models/")}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths of all artifacts under one root."""
+
+    root: Path = Path()
+
+    @property
+    def processed(self) -> Path:
+        return self.root / "data/processed"
+
+    @property
+    def card(self) -> Path:
+        return self.processed / "card.json"
+
+    @property
+    def trainval(self) -> Path:
+        return self.processed / "trainval"
+
+    @property
+    def test(self) -> Path:
+        return self.processed / "test"
+
+    @property
+    def audit(self) -> Path:
+        return self.root / "reports/data"
+
+    @property
+    def augmentation(self) -> Path:
+        return self.root / "artifacts/augmentation"
+
+    def search(self, recipe: str) -> Path:
+        return self.root / "artifacts/search" / recipe
+
+    def member(self, name: str) -> Path:
+        return self.root / "artifacts/members" / name
+
+    @property
+    def soups(self) -> Path:
+        return self.root / "artifacts/soups"
+
+    def soup(self, name: str) -> Path:
+        return self.soups / name
+
+    def predictions(self, member: str, split: str) -> Path:
+        return self.root / "artifacts/predictions" / member / f"{split}.npz"
+
+    def cost(self, member: str) -> Path:
+        return self.root / "artifacts/predictions" / member / "cost.json"
+
+    @property
+    def ensemble(self) -> Path:
+        return self.root / "artifacts/ensemble"
+
+    def system(self, name: str) -> Path:
+        """Return the path of the combiner of a member or an ensemble."""
+        return self.ensemble / "systems" / f"{name}.json"
+
+    @property
+    def held_out(self) -> Path:
+        return self.ensemble / "held_out.npz"
+
+    @property
+    def model(self) -> Path:
+        return self.root / "artifacts/model"
+
+    @property
+    def metrics(self) -> Path:
+        return self.root / "reports/metrics"
+
+    @property
+    def comparison(self) -> Path:
+        return self.root / "reports/comparison.json"
+
+    @property
+    def tables(self) -> Path:
+        return self.root / "reports/tables"
+
+    @property
+    def compared(self) -> Path:
+        """Comparisons of states; not an output of any stage."""
+        return self.root / "reports/compare"
+
+    @property
+    def latency(self) -> Path:
+        """Latency measured by a command; not an output of any stage, since timings vary."""
+        return self.root / "reports/latency.csv"
+
+    @property
+    def inspection(self) -> Path:
+        return self.root / "artifacts/inspection"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "reports/index.html"
+
+    @property
+    def plots(self) -> Path:
+        return self.root / "reports/plots"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "artifacts/runs"

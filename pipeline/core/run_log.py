@@ -1,0 +1,117 @@
+"""Metrics of a run, written to files that are part of the artifact; imports nothing heavy.
+
+`run.json` describes the run, `metrics.jsonl` holds one metric per line. Neither holds a time or
+an id, so the same work writes the same bytes. A `Follower` mirrors them to MLflow while the stage
+runs; `python -m pipeline sync` does so at any later time.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from pipeline.core.files import read_json, write_json
+
+LAST = ("package", "report")  # after these stages, MLflow is synchronised with all artifacts
+RUN_FILE, METRICS_FILE = "run.json", "metrics.jsonl"
+GRACE_S = 20.0  # how long a stage waits for the tracking server once its own work is done
+INTERRUPT_GRACE_S = 3.0  # the same after an interrupt
+
+
+class Figure(NamedTuple):
+    """One line of the spool."""
+
+    name: str
+    value: float
+    step: int
+
+
+class Spool:
+    """Writes one run; a nested folder is a nested run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def open(self, name: str, identity: dict[str, Any]) -> None:
+        """Begin the run: `name` is shown in MLflow, `identity` holds at least `fingerprint`."""
+        write_json(self.folder / RUN_FILE, {"name": name, **identity})
+        (self.folder / METRICS_FILE).touch()
+
+    def nested(self, name: str, identity: dict[str, Any]) -> "Spool":
+        """Return a run inside this one: a trial of a search, or a system of an evaluation.
+
+        Its fingerprint combines this run's fingerprint and its own name.
+        """
+        parent = read_json(self.folder / RUN_FILE)
+        child = Spool(self.folder / name)
+        fingerprint = f"{parent['fingerprint']}/{name}"
+        own = {"stage": parent["stage"], "key": name, "fingerprint": fingerprint, "outs": []}
+        child.open(f"{parent['name']}/{name}", {**own, **identity})
+        return child
+
+    def tag(self, tags: Mapping[str, str]) -> None:
+        """Add tags that describe the run beyond its parameters."""
+        run = read_json(self.folder / RUN_FILE)
+        unfinished = self.folder / f"{RUN_FILE}.part"  # a follower may be reading
+        write_json(unfinished, {**run, "tags": {**run.get("tags", {}), **tags}})
+        unfinished.replace(self.folder / RUN_FILE)
+
+    def record(self, figures: Mapping[str, float | int], step: int = 0) -> None:
+        """Append metrics; only one process may call this at a time."""
+        lines = [json.dumps(Figure(k, float(v), step)._asdict()) for k, v in figures.items()]
+        with (self.folder / METRICS_FILE).open("a") as file:
+            file.write("".join(line + "\n" for line in lines))
+
+    def rewrite(self, figures: Sequence[Figure]) -> None:
+        """Replace all metrics by these."""
+        unfinished = self.folder / f"{METRICS_FILE}.part"  # a follower may be reading
+        unfinished.write_text("".join(json.dumps(f._asdict()) + "\n" for f in figures))
+        unfinished.replace(self.folder / METRICS_FILE)
+
+    def figures(self) -> list[Figure]:
+        """Return all complete lines; a torn last line from a writer that was killed is omitted."""
+        text = (self.folder / METRICS_FILE).read_text()
+        whole = text[: text.rfind("\n") + 1]
+        return [Figure(**json.loads(line)) for line in whole.splitlines()]
+
+
+class Follower:
+    """A process that mirrors a spool to MLflow, so that no server can hold up a stage.
+
+    It learns over its standard input that the stage has ended. If that closes without a message,
+    the stage was killed, and the follower marks the run accordingly and exits.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> "Follower":
+        command = [sys.executable, "-m", "pipeline.tracking.follow", str(self._folder)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)
+        self._last_word = "FAILED"
+        return self
+
+    def finish(self, folder: Path) -> None:
+        """Tell the follower that the stage is done and its spool has moved to `folder`."""
+        self._last_word = f"FINISHED {folder}"
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        interrupted = kind is not None and not issubclass(kind, Exception)
+        word, grace_s = ("KILLED", INTERRUPT_GRACE_S) if interrupted else (self._last_word, GRACE_S)
+        try:
+            self._process.communicate(word, grace_s)
+        except (subprocess.TimeoutExpired, BrokenPipeError):
+            self._process.kill()
+            self._process.wait()
+            print(
+                "tracking: no answer in time; `python -m pipeline sync` will catch up",
+                file=sys.stderr,
+            )

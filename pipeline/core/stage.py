@@ -1,0 +1,154 @@
+"""The frame of every stage: checked parameters, atomic outputs and a record of the run.
+
+def main(stage: Stage[Params]) -> None: ...
+
+if __name__ == "__main__":
+    run("train", parse_params, main)
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+
+from pipeline.core import dvcfile, process
+from pipeline.core.errors import UserError
+from pipeline.core.files import read_yaml
+from pipeline.core.lock import hold
+from pipeline.core.paths import Layout
+from pipeline.core.run_log import LAST, Follower, Spool
+
+SCRATCH = Path(".convoy")
+PARAMS_FILE = Path("params.yaml")
+
+
+@runtime_checkable
+class Settings(Protocol):
+    """The properties of the checked parameters that the frame itself reads."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether each stage is shown in MLflow while it runs."""
+
+
+P = TypeVar("P", bound=Settings)
+
+
+@dataclass(frozen=True)
+class Stage(Generic[P]):
+    """The context that is passed to a stage's `main`."""
+
+    key: str
+    """The member or recipe to work on; empty for a stage that runs once."""
+    params: P
+    inputs: Layout
+    outputs: Layout
+    """A staging folder: its contents are moved into place when `main` returns."""
+    scratch: Path
+    """An empty folder for temporary files."""
+    work: Path
+    """A folder that survives if the stage is killed, and is there again when the same work (same
+    code, parameters and data) restarts."""
+    spool: Spool
+    deps: tuple[str, ...] = ()
+    """The dependencies that dvc.yaml names."""
+
+    def code(self) -> dict[str, str]:
+        """Return the SHA-256 of each file and folder of code that this stage depends on.
+
+        An artifact that carries these hashes changes with the code, so stages that use the artifact
+        need not name the code again.
+        """
+        return {
+            dep: dvcfile.content_hash(Path(dep)) for dep in self.deps if dep.startswith("pipeline/")
+        }
+
+
+def run(
+    name: str, parse: Callable[[dict[str, Any], str], P], main: Callable[[Stage[P]], None]
+) -> None:
+    """Run stage `name` for the key on the command line, and exit.
+
+    Args:
+        parse: checks the tree of a parameter file, given that file's name for messages.
+
+    Exit status: 0 on success; 1 for a user's mistake, reported in one line; 128 + n for signal n.
+    """
+    process.prepare()
+    try:
+        tree = read_yaml(PARAMS_FILE)
+        checked = parse(tree, str(PARAMS_FILE))
+        key = sys.argv[1] if len(sys.argv) > 1 else ""
+        _run(dvcfile.entry(name, key, tree), tree, checked, main)
+    except UserError as error:
+        sys.exit(f"{name}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _run(
+    entry: dvcfile.Entry, tree: dict[str, Any], checked: P, main: Callable[[Stage[P]], None]
+) -> None:
+    lock = hold(SCRATCH / "locks" / entry.name.replace("/", "@"), entry.name)
+    place = _emptied(SCRATCH / "staging" / entry.name)
+    scratch = _emptied(SCRATCH / "scratch" / entry.name)
+    outputs = Layout(place)
+    identity = _identity(entry, tree)
+    work = _kept(_work(entry, identity["fingerprint"]))
+    spool = Spool(scratch / "run")
+    spool.open(entry.name, identity)
+    is_followed = checked.is_live or entry.stage in LAST
+    with Follower(spool.folder) if is_followed else nullcontext() as follower:
+        main(Stage(entry.key, checked, Layout(), outputs, scratch, work, spool, entry.deps))
+        shutil.copytree(spool.folder, outputs.runs / entry.name)
+        _move_into_place(entry, place)
+        if follower:
+            follower.finish(Layout().runs / entry.name)
+    for folder in (scratch, place, work):
+        shutil.rmtree(folder)
+    lock.close()
+
+
+def _identity(entry: dvcfile.Entry, tree: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "stage": entry.stage,
+        "key": entry.key,
+        "fingerprint": entry.fingerprint(tree),
+        "params": {k: str(v) for k, v in entry.settings(tree).items()},
+        "outs": [out for out in entry.outs if not out.startswith("artifacts/runs/")],
+    }
+
+
+def _move_into_place(entry: dvcfile.Entry, place: Path) -> None:
+    """Rename every declared output, so that no half-written file is taken for a result."""
+    missing = [out for out in entry.outs if not (place / out).exists()]
+    if missing:
+        raise RuntimeError(f"{entry.name} did not write {missing}, which dvc.yaml declares")
+    for out in map(Path, entry.outs):
+        if out.is_dir():
+            shutil.rmtree(out)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(place / out, out)  # noqa: PTH105  # Path.replace cannot say it is atomic
+
+
+def _work(entry: dvcfile.Entry, fingerprint: str) -> Path:
+    """Return the folder for exactly this work."""
+    return SCRATCH / "work" / entry.name / fingerprint[:16]
+
+
+def _kept(own: Path) -> Path:
+    """Return the folder, after removing those of other work of the same entry."""
+    for other in set(own.parent.glob("*")) - {own}:
+        shutil.rmtree(other)
+    own.mkdir(parents=True, exist_ok=True)
+    return own
+
+
+def _emptied(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder

@@ -1,0 +1,34 @@
+"""Uncalibrated predictions: the baseline that every calibrator has to beat."""
+
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float
+
+from pipeline.core.component import Component
+from pipeline.ensembling.prediction_type import State
+
+APART = False
+
+
+class Params(Component):
+    """No settings."""
+
+    ACTIVATIONS: ClassVar[tuple[str, ...]] = ("softmax", "sigmoid", "identity")
+
+
+def fit(
+    params: Params,  # noqa: ARG001
+    predictions: Float[np.ndarray, "n k"],  # noqa: ARG001
+    targets: np.ndarray,  # noqa: ARG001
+) -> State:
+    """Return an empty state: there is nothing to fit."""
+    return {}
+
+
+def apply(state: State, predictions: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:  # noqa: ARG001
+    """Return the predictions unchanged."""
+    return predictions
+
+
+fit_values, apply_values = fit, apply

@@ -1,0 +1,72 @@
+"""A scale and a shift per class or value: more freedom than a temperature, and more to fit.
+
+C. Guo et al., On Calibration of Modern Neural Networks, ICML 2017, section 4.2. For a label, with
+its two outcomes, it is the beta calibration of M. Kull et al., AISTATS 2017, equation 5.
+"""
+
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.optimize import minimize
+from scipy.special import log_softmax
+
+from pipeline.core.component import Component
+from pipeline.ensembling.prediction_type import State
+
+APART = True
+MOST_SHIFT = 10.0  # for a class that validation hardly has, whose best shift would be infinite
+
+
+class Params(Component):
+    """No settings."""
+
+    ACTIVATIONS: ClassVar[tuple[str, ...]] = ("softmax", "sigmoid", "identity")
+
+
+def fit(
+    params: Params,  # noqa: ARG001
+    log_probs: Float[np.ndarray, "n k"],
+    targets: Int[np.ndarray, " n"],
+) -> State:
+    """Find scales ≥ 0 and shifts with the lowest log-loss, which is convex in them."""
+    num_classes = log_probs.shape[1]
+    true = np.eye(num_classes)[targets]
+
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        scale, shift = np.split(flat, 2)
+        made = log_softmax(log_probs * scale + shift, axis=1)
+        error = (np.exp(made) - true) / len(targets)
+        gradient = np.concatenate([(error * log_probs).sum(axis=0), error.sum(axis=0)])
+        return float(-(made * true).sum() / len(targets)), gradient
+
+    start = np.concatenate([np.ones(num_classes), np.zeros(num_classes)])
+    bounds = [(0, None)] * num_classes + [(-MOST_SHIFT, MOST_SHIFT)] * num_classes
+    scale, shift = np.split(minimize(loss, start, jac=True, bounds=bounds).x, 2)
+    return {"scale": scale, "shift": shift}
+
+
+def apply(state: State, log_probs: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
+    """Scale and shift log-probabilities, and normalise them again."""
+    made: np.ndarray = log_softmax(log_probs * state["scale"] + state["shift"], axis=1)
+    return made
+
+
+def fit_values(
+    params: Params,  # noqa: ARG001
+    values: Float[np.ndarray, "n t"],
+    targets: Float[np.ndarray, "n t"],
+) -> State:
+    """Fit the least-squares line of each value, with a slope ≥ 0."""
+    centred = values - values.mean(axis=0)
+    spread = (centred**2).sum(axis=0)
+    covariance = (centred * targets).sum(axis=0)
+    scale = np.maximum(
+        np.divide(covariance, spread, out=np.zeros_like(spread), where=spread > 0), 0
+    )
+    return {"scale": scale, "shift": targets.mean(axis=0) - scale * values.mean(axis=0)}
+
+
+def apply_values(state: State, values: Float[np.ndarray, "n t"]) -> Float[np.ndarray, "n t"]:
+    """Scale and shift values."""
+    return values * state["scale"] + state["shift"]

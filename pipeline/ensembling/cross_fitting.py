@@ -1,0 +1,124 @@
+"""Fit one system on validation, and evaluate it on samples that it was not fitted on.
+
+A method that fits many weights looks best on the samples it saw. So validation is divided into
+folds, by group: a system predicts each fold after a fit on the others. Calibrators are then chosen
+in the same way on these predictions. (J. Friedman et al., The Elements of Statistical Learning,
+2009, section 7.10.)
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int
+
+from pipeline.core.component import Component, resolve
+from pipeline.core.errors import UserError
+from pipeline.ensembling.combiner import Combiner
+from pipeline.ensembling.decisions import Decision
+from pipeline.ensembling.prediction_type import Space
+
+Decide = Callable[[np.ndarray], Decision]
+"""A function that chooses the decision rule from the predictions of validation."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The data that all systems are fitted on."""
+
+    space: Space
+    targets: np.ndarray
+    folds: Int[np.ndarray, " n"]
+    """The fold of each sample when systems are evaluated."""
+    calibrators: Sequence[Component]
+    decide: Decide
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """One system, and its quality on samples that it was not fitted on."""
+
+    combiner: Combiner
+    held_out: np.ndarray
+    """Its calibrated predictions of validation, each from a fit without the sample."""
+    losses: dict[str, np.ndarray]
+    """The losses of these per sample, with each calibrator."""
+
+    @property
+    def loss(self) -> float:
+        """The mean loss with the chosen calibrator."""
+        return float(self.losses[self.combiner.calibrator].mean())
+
+
+def fit(
+    method: Component, members: Sequence[str], predictions: np.ndarray, val: Validation
+) -> Fitted:
+    """Fit a method on the predictions of `members`, and choose the calibrator that suits it best.
+
+    Args:
+        predictions: predictions of validation; the first axis is that of the members.
+    """
+    module, own = resolve("method", method)
+    space = val.space
+
+    def predicted(seen: np.ndarray, unseen: np.ndarray) -> np.ndarray:
+        states = space.fit(module, own, predictions[:, seen], val.targets[seen])
+        return space.apply(module, states, predictions[:, unseen])
+
+    combined = _held_out(predicted, val.folds)
+    calibrated = {c.name: _calibrated(c, combined, val) for c in val.calibrators}
+    losses = {name: space.losses(made, val.targets) for name, made in calibrated.items()}
+    chosen = min(losses, key=lambda name: losses[name].mean())
+    combiner = Combiner(
+        method=method.name,
+        members=tuple(members),
+        states=space.fit(module, own, predictions, val.targets),
+        calibrator=chosen,
+        calibrations={
+            c.name: space.fit(*resolve("calibrator", c), combined, val.targets)
+            for c in val.calibrators
+        },
+        space=space,
+        decision=val.decide(calibrated[chosen]),
+    )
+    return Fitted(combiner, calibrated[chosen], losses)
+
+
+def folds(groups: Sequence[str], num_folds: int, seed: int) -> Int[np.ndarray, " n"]:
+    """Assign samples to folds. A group shares a fold; a sample without a group is its own.
+
+    Raises:
+        UserError: there is only one group.
+    """
+    own = [group or f"\n{place}" for place, group in enumerate(groups)]
+    names, group_of = np.unique(own, return_inverse=True)
+    if len(names) == 1:
+        raise UserError(
+            f"validation: got {len(groups)} samples of one group; allowed two groups or more, so "
+            "that ensembles are judged on samples they were not fitted on; validate on more data"
+        )
+    order = np.random.default_rng(seed).permutation(len(names))
+    fold_of: np.ndarray = order[group_of] % num_folds
+    return fold_of
+
+
+def _held_out(
+    predicted: Callable[[np.ndarray, np.ndarray], np.ndarray], folds: Int[np.ndarray, " n"]
+) -> np.ndarray:
+    """Return `predicted(seen, unseen)` for each fold, after it has seen the others."""
+    parts = {fold: predicted(folds != fold, folds == fold) for fold in np.unique(folds)}
+    first = next(iter(parts.values()))
+    made = np.empty((len(folds), *first.shape[1:]))
+    for fold, part in parts.items():
+        made[folds == fold] = part
+    return made
+
+
+def _calibrated(calibrator: Component, combined: np.ndarray, val: Validation) -> np.ndarray:
+    module, own = resolve("calibrator", calibrator)
+
+    def predicted(seen: np.ndarray, unseen: np.ndarray) -> np.ndarray:
+        states = val.space.fit(module, own, combined[seen], val.targets[seen])
+        return val.space.apply(module, states, combined[unseen])
+
+    return _held_out(predicted, val.folds)

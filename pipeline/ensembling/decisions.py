@@ -1,0 +1,127 @@
+"""Turn predictions into decisions, by a rule that validation chooses and the model stores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from pipeline.core.errors import UserError
+from pipeline.ensembling.prediction_type import Kind
+
+Costs = tuple[tuple[float, ...], ...]
+"""The cost of each decision (column) for each true class (row)."""
+Goal = Literal["f1", "accuracy", "balanced_accuracy", "half"]
+"""The goal that a threshold optimises on validation; half: always 0.5."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The decision rule of one system."""
+
+    rule: Literal["most_probable", "thresholds", "costs", "values"]
+    thresholds: tuple[float, ...] = ()
+    """Probability from which the second class, or each label, is predicted."""
+    costs: Costs = ()
+    """With costs, the decision with the lowest expected cost is taken."""
+    half_widths: tuple[float, ...] = ()
+    """Half-width of the interval around each value that contains `coverage` of all samples."""
+
+    def __call__(self, predictions: np.ndarray) -> np.ndarray:
+        """Return class indices `n`, bool labels `n k` or values `n t`; see prediction_type.py."""
+        if self.rule == "values":
+            return predictions
+        if self.rule == "costs":
+            decided: np.ndarray = (np.exp(predictions) @ np.array(self.costs)).argmin(axis=-1)
+            return decided
+        if self.rule == "most_probable":
+            return np.asarray(predictions.argmax(axis=-1))
+        is_over: np.ndarray = np.exp(predictions[..., 1]) >= np.array(self.thresholds)
+        return is_over if predictions.ndim == 3 else is_over.astype(np.intp)
+
+
+def choose(
+    kind: Kind,
+    predictions: np.ndarray,
+    targets: np.ndarray,
+    *,
+    goal: Goal,
+    costs: Costs | None,
+    coverage: float,
+) -> Decision:
+    """Choose the decision rule.
+
+    Args:
+        predictions: predictions of validation, each from a fit that did not see the sample.
+        goal: what thresholds optimise, for two classes and for labels.
+        costs: costs of decisions, for classes; if given, they decide alone.
+        coverage: coverage of the intervals around values.
+    """
+    if kind == "values":
+        return Decision("values", half_widths=_half_widths(predictions, targets, coverage))
+    if kind == "labels":
+        return Decision("thresholds", tuple(
+            threshold(probs, truth, goal)
+            for probs, truth in zip(np.exp(predictions[..., 1]).T, targets.T, strict=True)
+        ))  # fmt: skip
+    if costs is not None:
+        return Decision("costs", costs=costs)
+    if predictions.shape[1] > 2:
+        return Decision("most_probable")
+    return Decision("thresholds", (threshold(np.exp(predictions[:, 1]), targets == 1, goal),))
+
+
+def check_costs(costs: Costs | None, kind: Kind, classes: Sequence[str]) -> None:
+    """Raise UserError unless there is a row and a column for each class."""
+    if costs is None:
+        return
+    if kind != "classes":
+        raise UserError(
+            "ensemble.costs: got a matrix; allowed null where samples have no one class"
+        )
+    shape = [len(costs), *sorted({len(row) for row in costs})]
+    if shape != [len(classes)] * 2:
+        raise UserError(
+            f"ensemble.costs: got {shape[0]} rows of {' or '.join(map(str, shape[1:]))} costs; "
+            f"allowed {len(classes)} rows of {len(classes)}, in the order {', '.join(classes)}"
+        )
+
+
+def threshold(probs: Float[np.ndarray, " n"], is_true: Bool[np.ndarray, " n"], goal: Goal) -> float:
+    """Return the threshold with the best `goal`, half-way between two probabilities.
+
+    If several are best, it is the one nearest to 0.5; with a single outcome in validation it is
+    0.5.
+    """
+    if goal == "half" or is_true.all() or not is_true.any():
+        return 0.5
+    values = np.unique(probs)
+    never = np.nextafter(1, 2)
+    candidates = np.concatenate([[0.0], (values[:-1] + values[1:]) / 2, [never]])
+    order = np.argsort(probs)
+    first = np.searchsorted(probs[order], candidates)  # from here on the prediction is yes
+    num_true = np.concatenate([[0], np.cumsum(is_true[order])])
+    tp = num_true[-1] - num_true[first]
+    fp = len(probs) - first - tp
+    fn, tn = num_true[first], first - num_true[first]
+    scores = {
+        "f1": 2 * tp / (2 * tp + fp + fn),
+        "accuracy": (tp + tn) / len(probs),
+        "balanced_accuracy": tp / (tp + fn) + tn / (tn + fp),
+    }[goal]
+    best = candidates[scores == scores.max()]
+    return float(best[np.abs(best - 0.5).argmin()])
+
+
+def _half_widths(
+    values: Float[np.ndarray, "n t"], targets: Float[np.ndarray, "n t"], coverage: float
+) -> tuple[float, ...]:
+    """Return the half-widths of intervals by split conformal prediction.
+
+    J. Lei et al., Distribution-Free Predictive Inference for Regression, 2018, algorithm 2. With
+    too few samples, it is the largest error.
+    """
+    rank = min(int(np.ceil((len(values) + 1) * coverage)), len(values))
+    errors = np.sort(np.abs(values - targets), axis=0)
+    return tuple(errors[rank - 1].tolist())

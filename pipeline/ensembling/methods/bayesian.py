@@ -1,0 +1,45 @@
+"""Bayesian model averaging: members are weighed by the likelihood that they give the targets.
+
+A baseline. It asks which one member is the true model, so with some hundred samples all weight is
+on the best: T. Minka, Bayesian Model Averaging Is Not Model Combination, 2000.
+"""
+
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.special import softmax
+
+from pipeline.core.component import Component
+from pipeline.ensembling.prediction_type import State
+from pipeline.ensembling.weights import apply, apply_values
+
+__all__ = ["APART", "Params", "apply", "apply_values", "fit", "fit_values"]
+
+APART = False
+LEAST_VARIANCE = 1e-12  # of errors, in variances of train: keeps a perfect member finite
+
+
+class Params(Component):
+    """No settings: all members are equally probable before validation is seen."""
+
+    ACTIVATIONS: ClassVar[tuple[str, ...]] = ("softmax", "sigmoid", "identity")
+
+
+def fit(
+    params: Params,  # noqa: ARG001
+    log_probs: Float[np.ndarray, "m n k"],
+    targets: Int[np.ndarray, " n"],
+) -> State:
+    """Return weights in proportion to the likelihood of all targets."""
+    return {"weights": softmax(log_probs[:, np.arange(len(targets)), targets].sum(axis=1))}
+
+
+def fit_values(
+    params: Params,  # noqa: ARG001
+    values: Float[np.ndarray, "m n t"],
+    targets: Float[np.ndarray, "n t"],
+) -> State:
+    """Return such weights for Gaussian errors of each member, with a variance for each value."""
+    variances = np.maximum(((values - targets) ** 2).mean(axis=1), LEAST_VARIANCE)
+    return {"weights": softmax(-0.5 * len(targets) * np.log(variances).sum(axis=1))}

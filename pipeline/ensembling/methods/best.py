@@ -1,0 +1,42 @@
+"""The best member alone: the baseline that an ensemble has to beat."""
+
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from pipeline.core.component import Component
+from pipeline.ensembling.prediction_type import State
+from pipeline.ensembling.weights import apply, apply_values
+
+__all__ = ["APART", "Params", "apply", "apply_values", "fit", "fit_values"]
+
+APART = False
+
+
+class Params(Component):
+    """No settings."""
+
+    ACTIVATIONS: ClassVar[tuple[str, ...]] = ("softmax", "sigmoid", "identity")
+
+
+def fit(
+    params: Params,  # noqa: ARG001
+    log_probs: Float[np.ndarray, "m n k"],
+    targets: Int[np.ndarray, " n"],
+) -> State:
+    """Put all weight on the member with the lowest log-loss."""
+    return _only(-log_probs[:, np.arange(len(targets)), targets].mean(axis=1))
+
+
+def fit_values(
+    params: Params,  # noqa: ARG001
+    values: Float[np.ndarray, "m n t"],
+    targets: Float[np.ndarray, "n t"],
+) -> State:
+    """Put all weight on the member with the lowest squared error."""
+    return _only(((values - targets) ** 2).mean(axis=(1, 2)))
+
+
+def _only(losses: Float[np.ndarray, " m"]) -> State:
+    return {"weights": (np.arange(len(losses)) == losses.argmin()).astype(float)}

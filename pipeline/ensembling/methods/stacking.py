@@ -1,0 +1,119 @@
+"""Stacking: multinomial logistic regression of the residuals of the mean on all predictions.
+
+D. Wolpert, Stacked Generalization, 1992; for values, ridge regression: L. Breiman, Stacked
+Regressions, 1996. Both are shrunk towards the mean, so that little data changes little.
+"""
+
+from typing import Annotated, ClassVar
+
+import numpy as np
+from jaxtyping import Float, Int
+from pydantic import Field
+from scipy.linalg import eigh
+from scipy.special import log_softmax
+from sklearn.linear_model import RidgeCV
+
+from pipeline.core.component import Component
+from pipeline.ensembling.data import Data
+from pipeline.ensembling.logistic import Model, fit_logistic, scores
+from pipeline.ensembling.prediction_type import State
+from pipeline.ensembling.slopes import log_loss
+
+APART = True
+MOST_DIRECTIONS = 64
+
+
+class Params(Component):
+    """The possible strengths of the penalty; inner cross-validation chooses."""
+
+    ACTIVATIONS: ClassVar[tuple[str, ...]] = ("softmax", "sigmoid", "identity")
+
+    strengths: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (
+        1.0, 10.0, 100.0, 1000.0,
+    )  # fmt: skip
+    """Factors of the penalty, half the coefficients' squared norm, added to the sum of losses."""
+    num_folds: Annotated[int, Field(ge=2)] = 3
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Seed of the folds."""
+
+
+def fit(
+    params: Params, log_probs: Float[np.ndarray, "m n k"], targets: Int[np.ndarray, " n"]
+) -> State:
+    """Fit a coefficient of each outcome of each member, for each outcome; and shifts."""
+    flat, mean = _flat(log_probs), log_probs.mean(axis=0)
+    directions = _directions(flat, log_probs.shape[2])
+    one_hot = np.eye(log_probs.shape[2])[targets]
+    model = _chosen(params, Data(flat @ directions, mean, one_hot))
+    return {"coef": directions @ model[:-1], "shift": model[-1]}
+
+
+def apply(state: State, log_probs: Float[np.ndarray, "m n k"]) -> Float[np.ndarray, "n k"]:
+    """Return the logistic model's log-probabilities."""
+    added = _flat(log_probs) @ state["coef"] + state["shift"]
+    made: np.ndarray = log_softmax(log_probs.mean(axis=0) + added, axis=1)
+    return made
+
+
+def fit_values(
+    params: Params, values: Float[np.ndarray, "m n t"], targets: Float[np.ndarray, "n t"]
+) -> State:
+    """Fit a coefficient of each value of each member, for each value; and shifts.
+
+    The strength is the best when leaving out one sample at a time. A hundred members together are
+    shrunk as much as one.
+    """
+    left = targets - values.mean(axis=0)
+    share = 1 / np.sqrt(len(values))
+    model = RidgeCV(list(params.strengths)).fit(share * np.concatenate([*values], axis=1), left)
+    coef = share * model.coef_.reshape(left.shape[1], -1).T
+    return {"coef": coef, "shift": np.reshape(model.intercept_, left.shape[1])}
+
+
+def apply_values(state: State, values: Float[np.ndarray, "m n t"]) -> Float[np.ndarray, "n t"]:
+    """Return the linear model's values."""
+    flat = np.concatenate([*values], axis=1)
+    return np.asarray(values.mean(axis=0) + flat @ state["coef"] + state["shift"])
+
+
+def _flat(log_probs: Float[np.ndarray, "m n k"]) -> Float[np.ndarray, "n f"]:
+    """Flatten log-probabilities, centred so that a member that knows nothing gives zeros."""
+    return np.concatenate([m - m.mean(axis=1, keepdims=True) for m in log_probs], axis=1)
+
+
+def _directions(flat: Float[np.ndarray, "n f"], num_classes: int) -> Float[np.ndarray, "f d"]:
+    """Return the MOST_DIRECTIONS principal directions to project on, or all if there are fewer.
+
+    They are scaled so that the squares of a sample's features sum to the number of classes:
+    strengths then mean the same for confident and unconfident, for few and many members.
+    """
+    num_features = flat.shape[1]
+    first = max(num_features - MOST_DIRECTIONS, 0)
+    values, axes = eigh(flat.T @ flat / len(flat), subset_by_index=(first, num_features - 1))
+    return np.asarray(axes / np.sqrt(max(values.sum() / num_classes, np.finfo(float).tiny)))
+
+
+def _chosen(params: Params, data: Data) -> Model:
+    """Return the model whose strength has the lowest log-loss on samples left out.
+
+    If no strength helps, its coefficients are zero.
+
+    The search runs from the strongest on, as long as the loss falls; each begins at the model
+    before it.
+    """
+    place = np.random.default_rng(params.seed).permutation(len(data.start)) % params.num_folds
+    nothing = np.zeros((data.features.shape[1] + 1, data.start.shape[1]))
+    left_out, whole, lowest = [nothing] * params.num_folds, nothing, np.inf
+    for strength in sorted(params.strengths, reverse=True):
+        loss = 0.0
+        for fold in range(params.num_folds):
+            left_out[fold] = fit_logistic(data.of(place != fold), strength, left_out[fold])
+            loss += _loss(data.of(place == fold), left_out[fold])
+        if loss >= lowest:
+            break
+        lowest, whole = loss, fit_logistic(data, strength, whole)
+    return whole if lowest < _loss(data, nothing) else nothing
+
+
+def _loss(data: Data, model: Model) -> float:
+    return log_loss(scores(data, model), data.targets)

@@ -1,0 +1,88 @@
+"""The two forms of predictions that ensemble methods and calibrators use, whatever the task.
+
+A *distribution* over k ≥ 2 outcomes per sample, as log-probabilities; and *values*, t numbers per
+sample, in standard deviations of train so that all count equally. A set of labels is a distribution
+over (absent, present) for every pair of sample and label: either all pairs share one fit, or, for a
+component with `APART = True`, each label has its own.
+"""
+
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Literal
+
+import numpy as np
+
+from pipeline.core.component import Component
+
+Kind = Literal["classes", "labels", "values"]
+State = dict[str, np.ndarray]
+"""The fitted state of a component: plain arrays, which JSON can hold."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """Converts predictions of one kind of task to the form of a component, and back.
+
+    Predictions are, after any number of leading axes: log-probabilities `n k` for classes and
+    `n k 2` for labels, or values `n t` in their own units.
+    """
+
+    kind: Kind
+    scale: tuple[tuple[float, ...], ...] = ()
+    """Mean and standard deviation of values over train; empty for other kinds."""
+
+    def fit(
+        self, module: ModuleType, own: Component, predictions: np.ndarray, targets: np.ndarray
+    ) -> list[State]:
+        """Return one state, or one per label if labels are fitted separately."""
+        form = module.fit_values if self.kind == "values" else module.fit
+        tables = self._tables(predictions, apart=module.APART)
+        truths = self._truths(targets, apart=module.APART)
+        return [form(own, table, truth) for table, truth in zip(tables, truths, strict=True)]
+
+    def apply(self, module: ModuleType, states: list[State], predictions: np.ndarray) -> np.ndarray:
+        """Apply the component to predictions, and return them in the form in which they came."""
+        form: Any = module.apply_values if self.kind == "values" else module.apply
+        tables = self._tables(predictions, apart=module.APART)
+        made = [form(state, table) for state, table in zip(states, tables, strict=True)]
+        if self.kind == "values":
+            mean, std = self.scale
+            return np.asarray(made[0] * std + mean)
+        if self.kind == "labels":
+            num_labels = predictions.shape[-2]
+            return np.stack(made, axis=-2) if module.APART else made[0].reshape(-1, num_labels, 2)
+        return np.asarray(made[0])
+
+    def losses(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Return each sample's loss, after the leading axes.
+
+        It is the log-loss in nats, averaged over its labels; or the squared error in variances of
+        train, averaged over its values.
+        """
+        if self.kind == "values":
+            _, std = self.scale
+            return np.asarray((((predictions - targets) / std) ** 2).mean(axis=-1))
+        wanted = targets.astype(np.intp)[..., None]
+        wanted = np.broadcast_to(wanted, (*predictions.shape[:-1], 1))
+        true = np.take_along_axis(predictions, wanted, axis=-1)[..., 0]
+        return -true.mean(axis=-1) if self.kind == "labels" else -true
+
+    def _tables(self, predictions: np.ndarray, *, apart: bool) -> list[np.ndarray]:
+        if self.kind == "values":
+            mean, std = self.scale
+            return [(predictions - mean) / std]
+        if self.kind == "classes":
+            return [predictions]
+        if apart:
+            return list(np.moveaxis(predictions, -2, 0))
+        *leading, num, num_labels, _ = predictions.shape
+        return [predictions.reshape(*leading, num * num_labels, 2)]
+
+    def _truths(self, targets: np.ndarray, *, apart: bool) -> list[np.ndarray]:
+        if self.kind == "values":
+            mean, std = self.scale
+            return [(targets - mean) / std]
+        if self.kind == "classes":
+            return [targets]
+        whole = targets.astype(np.intp)
+        return list(whole.T) if apart else [whole.reshape(-1)]

@@ -1,0 +1,50 @@
+"""The members' predictions of a split, and the validation data that all systems are fitted on."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.config.ensembling import fitting
+from pipeline.config.params import Params
+from pipeline.core.artifacts import Card, Pool, Predictions, Samples
+from pipeline.core.component import load
+from pipeline.core.paths import Layout
+from pipeline.ensembling.cross_fitting import Validation, folds
+from pipeline.ensembling.decisions import check_costs, choose
+from pipeline.ensembling.prediction_type import Space
+
+
+def pooled(
+    inputs: Layout, members: Sequence[str], split: str, params: Params
+) -> tuple[Pool, np.ndarray]:
+    """Gather all members: stored logits, and predictions (see prediction_type.py)."""
+    paths = {member: inputs.predictions(member, split) for member in members}
+    pool = Pool.gather({member: Predictions.load(path) for member, path in paths.items()})
+    scale = Card.load(inputs.card).target_scale
+    return pool, load("task", params.task).predictions(pool.logits, *scale)
+
+
+def validation(inputs: Layout, pool: Pool, params: Params) -> Validation:
+    """Return how systems are fitted, evaluated, calibrated and decided on the samples of `pool`.
+
+    Raises:
+        UserError: the costs do not fit the classes.
+    """
+    settings, card = params.ensemble, Card.load(inputs.card)
+    space = Space(load("task", params.task).Params.KIND, card.target_scale)
+    check_costs(settings.costs, space.kind, card.classes)
+    groups = Samples.load(inputs.trainval).of(pool.ids).groups
+    return Validation(
+        space,
+        pool.targets,
+        folds(groups, settings.num_folds, settings.seed),
+        fitting("calibrator", settings.calibrators, params.task),
+        lambda held_out: choose(
+            space.kind,
+            held_out,
+            pool.targets,
+            goal=settings.threshold,
+            costs=settings.costs,
+            coverage=settings.coverage,
+        ),
+    )

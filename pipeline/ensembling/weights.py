@@ -1,0 +1,44 @@
+"""The weighted mean that several methods use: one weight ≥ 0 per member, summing to 1."""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from pipeline.ensembling.prediction_type import State
+
+FLOOR = 1e-30  # relative to the best member's likelihood; keeps squares and products finite
+
+
+def apply(state: State, log_probs: Float[np.ndarray, "m n k"]) -> Float[np.ndarray, "n k"]:
+    """Return the log of the weighted mean of probabilities, stably and one member at a time."""
+    counted = np.flatnonzero(state["weights"])
+    most = log_probs[counted[0]]
+    for member in counted[1:]:
+        most = np.maximum(most, log_probs[member])
+    total = np.zeros_like(most)
+    for member in counted:
+        total += state["weights"][member] * np.exp(log_probs[member] - most)
+    combined: np.ndarray = np.log(total) + most
+    return combined
+
+
+def apply_values(state: State, values: Float[np.ndarray, "m n t"]) -> Float[np.ndarray, "n t"]:
+    """Return the weighted mean of values."""
+    return np.tensordot(state["weights"], values, axes=1)
+
+
+def equal(num_members: int) -> State:
+    return {"weights": np.full(num_members, 1 / num_members)}
+
+
+def likelihoods(
+    log_probs: Float[np.ndarray, "m n k"], targets: Int[np.ndarray, " n"]
+) -> Float[np.ndarray, "m n"]:
+    """Return each member's probability of the true outcome, relative to the sample's best member.
+
+    The result is in FLOOR..1. The log-loss of a weighted mean needs no more, whatever the number of
+    classes: it is `-log(weights @ likelihoods)`, up to a constant per sample.
+    """
+    # Advanced indexing lays the result out sample by sample; later work goes member by member.
+    true = np.ascontiguousarray(log_probs[:, np.arange(len(targets)), targets])
+    ratios: np.ndarray = np.maximum(np.exp(true - true.max(axis=0)), FLOOR)
+    return ratios

@@ -1,0 +1,141 @@
+"""Measure every system on the same bootstrap draws and test each difference between two of them."""
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pipeline.evaluation.evaluator import Evaluator, Figures
+from pipeline.evaluation.intervals import Estimate
+from pipeline.evaluation.outputs import SystemOutput
+from pipeline.evaluation.significance import holm, pairs
+from pipeline.evaluation.verdict import Contrast, sentence
+
+Measured = dict[str, dict[str, Figures]]
+"""Figures by system and then by metric."""
+
+
+class Pair(NamedTuple):
+    """The difference between two systems in the headline metric."""
+
+    first: str
+    second: str
+    difference: Estimate
+    """The first minus the second."""
+    p: float
+    """The p-value of no difference."""
+    p_corrected: float
+    """The p-value corrected for all pairs that were compared."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All results of an evaluation. Validation selected `best_member` and `chosen`."""
+
+    systems: dict[str, dict[str, Estimate]]
+    pairs: list[Pair]
+    gain: Contrast
+    """The chosen ensemble compared with the best member."""
+    verdict: str
+    """The gain in one sentence."""
+
+    def as_json(self, evaluator: Evaluator) -> dict[str, Any]:
+        """Return a JSON tree, with null for each metric that the samples leave undefined."""
+        gain = self.gain
+        undefined = {"value": None, "low": None, "high": None, "num_samples": len(evaluator.ids)}
+        return {
+            "kind": evaluator.kind,
+            "headline": evaluator.headline,
+            "confidence": evaluator.confidence,
+            "num_samples": len(evaluator.ids),
+            "verdict": self.verdict,
+            "chosen": gain.first,
+            "best_member": gain.second,
+            "p": gain.p,
+            "error_reduction": gain.error_reduction and gain.error_reduction._asdict(),
+            "differences": {metric: e._asdict() for metric, e in gain.differences.items()},
+            "systems": {
+                name: {
+                    metric: own[metric]._asdict() if metric in own else undefined
+                    for metric in evaluator.metrics
+                }
+                for name, own in self.systems.items()
+            },
+        }
+
+
+def compare(
+    evaluator: Evaluator, systems: dict[str, SystemOutput], *, chosen: str, best_member: str
+) -> Comparison:
+    """Measure every system and compare each with every other."""
+    measured = measure(evaluator, systems)
+    estimates = {
+        name: {metric: evaluator.estimate(metric, figures) for metric, figures in own.items()}
+        for name, own in measured.items()
+    }
+    gain = contrast(evaluator, systems, measured, chosen, best_member)
+    verdict = sentence(gain, evaluator, f"the ensemble {chosen}", f"the best member {best_member}")
+    return Comparison(estimates, all_pairs(evaluator, systems, measured), gain, verdict)
+
+
+def measure(evaluator: Evaluator, systems: dict[str, SystemOutput]) -> Measured:
+    """Compute every metric that the samples define, for each system."""
+    bootstrap, metrics, targets = evaluator.bootstrap, evaluator.metrics, evaluator.targets
+    return {name: bootstrap.measure(metrics, outputs, targets) for name, outputs in systems.items()}
+
+
+def contrast(
+    evaluator: Evaluator,
+    systems: dict[str, SystemOutput],
+    measured: Measured,
+    first: str,
+    second: str,
+) -> Contrast:
+    """Compare two systems by every metric."""
+    own, base, estimate = measured[first], measured[second], evaluator.bootstrap.estimate
+    tables = np.stack([evaluator.table(systems[name]) for name in (first, second)])
+    headline = evaluator.headline
+    reduction = _error_reduction(
+        own[headline], base[headline], higher_is_better=evaluator.headline_metric.higher_is_better
+    )
+    return Contrast(
+        first,
+        second,
+        {name: estimate(own[name] - base[name]) for name in own if name in base},
+        estimate(reduction) if np.isfinite(reduction[0]) else None,
+        float(pairs(evaluator.headline_metric, tables, evaluator.groups)[0, 1]),
+        np.array_equal(systems[first].decided, systems[second].decided),
+    )
+
+
+def all_pairs(
+    evaluator: Evaluator, systems: dict[str, SystemOutput], measured: Measured
+) -> list[Pair]:
+    """Compare each pair once, in the order of `systems`."""
+    figures = [own[evaluator.headline] for own in measured.values()]
+    tables = np.stack([evaluator.table(outputs) for outputs in systems.values()])
+    p_of = pairs(evaluator.headline_metric, tables, evaluator.groups)
+    names, places = list(systems), list(combinations(range(len(systems)), 2))
+    corrected = holm(np.array([p_of[place] for place in places]))
+    return [
+        Pair(
+            names[i],
+            names[j],
+            evaluator.bootstrap.estimate(figures[i] - figures[j]),
+            float(p_of[i, j]),
+            float(p),
+        )
+        for (i, j), p in zip(places, corrected, strict=True)
+    ]
+
+
+def _error_reduction(own: Figures, base: Figures, *, higher_is_better: bool) -> Figures:
+    """Return the relative reduction of the error.
+
+    The error is the metric itself, or 1 minus the metric where higher is better.
+    """
+    error, base_error = (1 - f if higher_is_better else f for f in (own, base))
+    share = np.divide(error, base_error, out=np.full_like(own, np.nan), where=base_error > 0)
+    reduction: Figures = 1 - share
+    return reduction

@@ -1,0 +1,64 @@
+"""The evaluator: the samples, metrics and bootstrap draws by which all systems are measured."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from pipeline.ensembling.prediction_type import Kind
+from pipeline.evaluation.intervals import Bootstrap, Estimate
+from pipeline.evaluation.metrics import HEADLINE, Metric
+from pipeline.evaluation.outputs import SystemOutput
+
+Figures = Float[np.ndarray, " d"]
+"""A metric over all samples, followed by its value in each bootstrap draw; see Bootstrap."""
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """Measures every system by the same metrics, on the same draws of the same samples."""
+
+    kind: Kind
+    names: tuple[str, ...]
+    """The names of the classes, labels or values."""
+    ids: np.ndarray
+    targets: np.ndarray
+    groups: Int[np.ndarray, " n"]
+    """Samples with the same group number are always drawn together."""
+    metrics: dict[str, Metric]
+    bootstrap: Bootstrap
+    confidence: float
+
+    @property
+    def headline(self) -> str:
+        """The name of the metric that verdicts are based on."""
+        return HEADLINE[self.kind]
+
+    @property
+    def headline_metric(self) -> Metric:
+        """The metric that verdicts are based on."""
+        return self.metrics[self.headline]
+
+    def table(self, outputs: SystemOutput) -> Float[np.ndarray, "n s"]:
+        """Return the statistics of the headline metric, one row for each sample."""
+        return self.headline_metric.statistics(outputs, self.targets)
+
+    def figures(self, outputs: SystemOutput) -> Figures:
+        """Return the headline metric over all samples and over each draw."""
+        only = {self.headline: self.headline_metric}
+        return self.bootstrap.measure(only, outputs, self.targets)[self.headline]
+
+    def estimate(self, metric: str, figures: Figures) -> Estimate:
+        """Turn figures of a metric over all samples into an estimate.
+
+        A proportion of 0 or 1 still gets an interval of positive width.
+        """
+        share_of = len(self.ids) if self.metrics[metric].share_of else None
+        return self.bootstrap.estimate(figures, share_of)
+
+    def estimates(self, metrics: dict[str, Metric]) -> dict[str, Estimate]:
+        """Estimate metrics that already carry their statistics, except undefined ones."""
+        if not metrics:
+            return {}
+        nobody = SystemOutput(self.targets, self.targets)
+        return self.bootstrap.estimates(metrics, nobody, self.targets)

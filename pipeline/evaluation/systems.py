@@ -1,0 +1,101 @@
+"""All systems with their output on test, and the evaluator that measures them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.config.params import Params
+from pipeline.core.artifacts import Card, Pool, Samples
+from pipeline.core.files import read_json
+from pipeline.core.paths import Layout
+from pipeline.ensembling.combiner import Combiner
+from pipeline.ensembling.prediction_type import Kind
+from pipeline.ensembling.validation import pooled
+from pipeline.evaluation.evaluator import Evaluator
+from pipeline.evaluation.intervals import Bootstrap, numbered
+from pipeline.evaluation.metrics import metrics
+from pipeline.evaluation.outputs import SystemOutput
+
+
+@dataclass(frozen=True)
+class Tested:
+    """The inputs of an evaluation."""
+
+    evaluator: Evaluator
+    pool: Pool
+    """The stored predictions of the members on test."""
+    samples: Samples
+    predictions: dict[str, np.ndarray]
+    """The predictions of each member on test, which combiners take."""
+    combiners: dict[str, Combiner]
+    systems: dict[str, SystemOutput]
+    """The output of each member and each ensemble on test."""
+    members: list[str]
+    ensembles: list[str]
+    chosen: str
+    """The ensemble selected on validation; `best_member` likewise."""
+    best_member: str
+
+    @property
+    def std(self) -> tuple[float, ...]:
+        """The standard deviation of each value over train; empty for classes and labels."""
+        scale = self.combiners[self.chosen].space.scale
+        return scale[1] if scale else ()
+
+    @classmethod
+    def read(cls, inputs: Layout, params: Params) -> "Tested":
+        """Read the outputs of the stages `predict` and `ensemble`."""
+        choice, card = read_json(inputs.ensemble / "choice.json"), Card.load(inputs.card)
+        members, ensembles = choice["members"], choice["ensembles"]
+        pool, made = pooled(inputs, members, "test", params)
+        predictions = dict(zip(members, made, strict=True))
+        combiners = {name: Combiner.load(inputs.system(name)) for name in [*members, *ensembles]}
+        samples = Samples.load(inputs.test).of(pool.ids)
+        kind = combiners[choice["chosen"]].space.kind
+        return cls(
+            evaluator=make_evaluator(kind, card, pool, samples, params),
+            pool=pool,
+            samples=samples,
+            predictions=predictions,
+            combiners=combiners,
+            systems={name: outputs_of(own, predictions) for name, own in combiners.items()},
+            members=members,
+            ensembles=ensembles,
+            chosen=choice["chosen"],
+            best_member=choice["best_member"],
+        )
+
+
+def outputs_of(combiner: Combiner, predictions: dict[str, np.ndarray]) -> SystemOutput:
+    """Return the output of one system from the predictions of (at least) its members."""
+    made = combiner(predictions)
+    widths = combiner.decision.half_widths
+    return SystemOutput(made, combiner.decision(made), np.array(widths) if widths else None)
+
+
+def make_evaluator(
+    kind: Kind, card: Card, pool: Pool, samples: Samples, params: Params
+) -> Evaluator:
+    """Build the evaluator of a task for the samples of `pool`.
+
+    Args:
+        samples: the metadata of these samples, in the same order.
+    """
+    settings = params.evaluation
+    groups = numbered(samples.groups)
+    return Evaluator(
+        kind,
+        card.classes,
+        pool.ids,
+        pool.targets,
+        groups,
+        metrics(
+            kind,
+            len(card.classes),
+            num_bins=settings.num_bins,
+            top_k=settings.top_k,
+            costs=params.ensemble.costs,
+        ),
+        Bootstrap(groups, settings.num_bootstrap, settings.confidence, settings.seed),
+        settings.confidence,
+    )

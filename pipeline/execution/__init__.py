@@ -1,0 +1,1 @@
+"""Execution of fits: each runs in a process of its own, from a file that describes it."""

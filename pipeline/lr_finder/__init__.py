@@ -1,0 +1,1 @@
+"""The learning-rate finder: a sweep of rising rates on a recipe's own data."""

@@ -1,0 +1,1 @@
+"""Code that sources share: tables, files and class names."""

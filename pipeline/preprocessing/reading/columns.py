@@ -1,0 +1,77 @@
+"""The columns of a table as text, from any type of file, and what they say of the samples."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.core.errors import UserError, nearest
+from pipeline.preprocessing.reading.splits import SPLITS
+
+Names = str | tuple[str, ...]
+SHOWN = 10  # rows that a message names
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns of equal length, with one cell per sample; an empty cell is ""."""
+
+    origin: str
+    """The name of the table in messages."""
+    cells: dict[str, list[str]]
+    place: Callable[[int], str]
+    """The name of a sample in messages: `line 17`."""
+
+    def __len__(self) -> int:
+        return len(next(iter(self.cells.values())))
+
+    def at(self, row: int) -> str:
+        return f"{self.origin}: {self.place(row)}"
+
+    def filled(self, name: str) -> list[str]:
+        """Return a column without empty cells, or raise a UserError that names the first one."""
+        cells = self.cells[name]
+        self.refuse([not cell for cell in cells], f"{name} is empty", "fill or remove them")
+        return cells
+
+    def refuse(self, bad: Sequence[bool], what: str, advice: str) -> None:
+        """Raise a UserError with the first bad rows and their count, if there are any."""
+        rows = [row for row, is_bad in enumerate(bad) if is_bad]
+        if rows:
+            shown = ", ".join(map(self.place, rows[:SHOWN])) + ", …" * (len(rows) > SHOWN)
+            raise UserError(
+                f"{self.origin}: {what} in {len(rows):,} of {len(bad):,} rows: {shown}; {advice}"
+            )
+
+    def refuse_twice(self, values: Sequence[str], advice: str) -> None:
+        """Raise a UserError if two samples share one of `values`."""
+        first: dict[str, int] = {}
+        for row, value in enumerate(values):
+            if first.setdefault(value, row) != row:
+                raise UserError(
+                    f"{self.at(row)}: {value!r} is in {self.place(first[value])} already; {advice}"
+                )
+
+    def splits(self, name: str | None) -> np.ndarray | None:
+        """Return train, val or test for every sample, from a column that may use synonyms."""
+        if name is None:
+            return None
+        cells = [cell.lower() for cell in self.filled(name)]
+        for row, cell in enumerate(cells):
+            if cell not in SPLITS:
+                raise UserError(f"{self.at(row)}, {name}: got {cell!r}; {nearest(cell, SPLITS)}")
+        return np.array([SPLITS[cell] for cell in cells])
+
+
+def require(names: Sequence[str], held: Sequence[str], origin: str, hint: str = "") -> None:
+    """Raise a UserError for the first of `names` that the table lacks, or holds twice."""
+    for name in names:
+        if name not in held:
+            raise UserError(f"{origin}: no column {name!r}; {nearest(name, held)}{hint}")
+        if held.count(name) > 1:
+            raise UserError(f"{origin}: {held.count(name)} columns {name!r}; rename all but one")
+
+
+def chosen(names: Names) -> tuple[str, ...]:
+    """Return one or several column names as a tuple."""
+    return (names,) if isinstance(names, str) else names

@@ -1,1 +1,0 @@
-"""Callbacks that `training.callbacks` may name: one file each, with `Params` and `build`."""

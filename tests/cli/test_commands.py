@@ -1,0 +1,40 @@
+"""The command line as it is installed."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT, Workspace
+
+
+@pytest.mark.slow
+def test_it_says_what_a_bug_report_needs(workspace: Workspace) -> None:
+    said = workspace.run("convoy", "--version").splitlines()
+    commit = workspace.run("git", "rev-parse", "--short=12", "HEAD").strip()
+    assert said[0] == f"convoy {commit}-dirty"
+    assert re.fullmatch(r"Python 3\.\d+\.\d+ on .+", said[1])
+    assert {line.split()[0] for line in said[2:]} >= {"torch", "pytorch-lightning", "mlflow", "dvc"}
+
+
+@pytest.mark.slow
+def test_a_shell_completes_its_commands(workspace: Workspace) -> None:
+    words = {"_CONVOY_COMPLETE": "complete_bash", "COMP_WORDS": "convoy gra", "COMP_CWORD": "1"}
+    assert workspace.run("convoy", **words).strip() == "gradcheck"
+
+
+def test_the_module_is_the_same_command() -> None:
+    command = [sys.executable, "-m", "pipeline", "check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "params.yaml: 4 members, 2 recipes: fine\n"
+
+
+@pytest.mark.parametrize("module", ["stages.train", "pipeline"])
+def test_a_python_without_the_packages_says_what_to_do(module: str) -> None:
+    """As where `.venv/bin/dvc repro` is called without the environment."""
+    command = [sys.executable, "-S", "-m", module, "check"]  # without installed packages
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "lacks what Convoy needs; activate the environment that `make repro`" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,411 @@
+"""params.yaml: each error is reported in one line, with the allowed values."""
+
+import copy
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.config.hardware import Strategy
+from pipeline.config.load import load_params, parse_params
+from pipeline.config.params import monitor
+from pipeline.config.recipes import override
+from pipeline.core.errors import UserError
+from pipeline.core.files import read_yaml
+from tests.conftest import ROOT, Workspace
+
+TREE = read_yaml(ROOT / "params.yaml")
+CNN = ("recipes", "cnn")
+SPACE = (*CNN, "search", "space")
+
+THAWED_LATE = {
+    "model": {"name": "timm", "pretrained": True},
+    "loss": {"name": "cross_entropy"},
+    "training": {"epochs": 9, "batch_size": 64, "lr": 0.1, "transfer": {"frozen_epochs": 3}},
+    "search": {"num_trials": 1, "epochs": 3, "space": {"training.lr": {"low": 0.1, "high": 1.0}}},
+}
+
+REFUSALS = [
+    (("trainng",), 1, "trainng: unknown key; allowed augmentation, data,"),
+    ((*CNN, "trainng"), 1, "unknown key; allowed loss, model, search, training; nearest training"),
+    (
+        (*CNN, "model", "width"),
+        [1],
+        "recipes.cnn.model.width: unknown key",
+    ),
+    ((*CNN, "model", "widths"), [0], "recipes.cnn.model.widths.0: got 0; allowed greater than"),
+    ((*CNN, "model", "widths"), "32", "recipes.cnn.model.widths: got '32'; allowed a list"),
+    (
+        (*CNN, "model", "name"),
+        "resnett",
+        "got 'resnett'; allowed airbench, cnn, lenet, resnet, timm, torchvision; nearest resnet",
+    ),
+    (
+        (*CNN, "model"),
+        {"widths": [1]},
+        "recipes.cnn.model.name: got None; allowed airbench, cnn, lenet, resnet, timm, torchvision",
+    ),
+    ((*CNN, "model"), "cnn", "recipes.cnn.model: got 'cnn'; allowed a mapping"),
+    ((*CNN, "training", "lr"), "fast", "recipes.cnn.training.lr: got 'fast'; allowed a valid num"),
+    ((*CNN, "training", "lr"), -1, "recipes.cnn.training.lr: got -1; allowed greater than 0"),
+    ((*CNN, "training", "lr"), float("nan"), "got nan; allowed a finite number"),
+    ((*CNN, "training"), {"epochs": 1}, "recipes.cnn.training.batch_size: missing"),
+    (
+        ("soups", "soup_1"),
+        {"members": ["cnn_1"]},
+        "soups.soup_1.members: got ('cnn_1',); allowed",
+    ),
+    (
+        ("soups", "soup_1"),
+        {"members": ["cnn_1", "cnn_9"]},
+        "soups.soup_1.members: got 'cnn_9'; allowed cnn_1, cnn_2, resnet_1, resnet_2; nearest cnn_",
+    ),
+    (("soups", "soup_1"), {"members": ["cnn_1", "cnn_1"]}, "got 'cnn_1' twice; allowed once"),
+    (
+        ("soups", "soup_1"),
+        {"members": ["cnn_1", "cnn_2"]},
+        "cnn_1 sets out from the weights of seed 1, cnn_2 from those of 2; allowed equal; set "
+        "members.cnn_2.init_seed: 1",
+    ),
+    (
+        ("soups", "soup_1"),
+        {"members": ["cnn_1", "resnet_1"]},
+        "cnn_1 and resnet_1 are of other architectures; allowed one recipe, or recipes of equal",
+    ),
+    (("soups", "cnn_1"), {"members": ["cnn_1", "cnn_2"]}, "may not be called like a member"),
+    ((*SPACE, "training.lrr"), {"low": 1, "high": 2}, "training.lrr: unknown key of a recipe;"),
+    ((*SPACE, "training.lr"), {"low": 2, "high": 1}, "allowed low below high"),
+    ((*SPACE, "training.lr"), {"low": -1.0, "high": 1.0}, "training.lr: got -1.0; allowed greater"),
+    ((*SPACE, "training.lr"), {"lo": 1, "high": 2}, "space.training.lr.low: missing"),
+    ((*SPACE, "model.dropout"), {"choices": ["a"]}, "model.dropout: got 'a'; allowed a valid num"),
+    (
+        (*SPACE, "loss.name"),
+        {"choices": ["cross_entropy", "binary_cross_entropy"]},
+        "recipes.cnn.search.space: got loss.name; what it names has other keys; write a recipe for",
+    ),
+    (
+        (*CNN, "model"),
+        {"name": "timm", "pretrained": "weights/a.pth"},
+        "recipes.cnn.model.pretrained: got 'weights/a.pth'; allowed true, false or a file below da",
+    ),
+    ((*CNN, "model"), {"name": "timm", "pretrained": "data/weights/../a.pth"}, "or a file below"),
+    (
+        (*SPACE, "model.name"),
+        {"choices": ["vit"]},
+        "space: got model.name; what it names has other keys; write a recipe for each",
+    ),
+    (
+        (*CNN, "loss"),
+        {"name": "mse"},
+        "got 'mse', which does not fit task multiclass; allowed cross_",
+    ),
+    (("members", "cnn_1", "recipe"), "cn", "got 'cn'; allowed cnn, resnet; nearest cnn"),
+    (("members", "CNN 1"), {"recipe": "cnn"}, "allowed lower-case letters, digits and _"),
+    (("members", "mean"), {"recipe": "cnn"}, "may not be called like an ensemble method"),
+    (("members",), {}, "members: got {}; allowed at least 1"),
+    (("hardware", "precision"), "fp16", "got 'fp16'; allowed 'auto', 'fp32' or 'bf16'"),
+    (
+        (*CNN, "training", "transfer"),
+        {"gradual": True},
+        "'gradual': True}; allowed gradual with frozen_epochs of 1 or more",
+    ),
+    (
+        (*CNN, "training", "transfer"),
+        {"frozen_epochs": None},
+        "cnn.training.transfer.frozen_epochs: got null, the model has fresh weights; allowed 0, or",
+    ),
+    (
+        CNN,
+        THAWED_LATE,
+        "cnn.training.transfer.frozen_epochs: got 3, a fit or trial has 3 epochs; allowed less, or",
+    ),
+    (
+        (*SPACE, "training.transfer.frozen_epochs"),
+        {"choices": [0, 2]},
+        "search.space: training.transfer.frozen_epochs: got 2, the model has fresh weights",
+    ),
+    (
+        (*CNN, "training", "transfer"),
+        {"lr_decay_by_depth": 0.0},
+        "transfer.lr_decay_by_depth: got 0.0; allowed greater than 0",
+    ),
+    (("hardware", "memory_format"), "nhwc", "got 'nhwc'; allowed 'auto', 'contiguous' or 'chan"),
+    (
+        ("hardware", "sharding"),
+        "full",
+        "hardware.sharding: unknown key; use hardware.strategy: fsdp in place of full, auto in",
+    ),
+    (("hardware", "strategy"), "dp", "hardware.strategy: got 'dp'; allowed 'auto', 'ddp'"),
+    (("hardware",), {"strategy": "fsdp"}, "got fsdp with 1 device; allowed with more; set it to a"),
+    (("hardware",), {"strategy": "fsdp_cpu_offload"}, "hardware.strategy: got fsdp_cpu_offload wi"),
+    (("execution",), {"timeout_s": 0}, "execution.timeout_s: got 0; allowed greater than 0"),
+    (("execution",), {"profiler": "cprofile"}, "allowed 'simple', 'advanced' or 'pytorch'"),
+    (("hardware", "compile"), "yes", "hardware.compile: got 'yes'; allowed"),
+    (("hardware",), {"compile": True, "devices": 2}, "got true with 2 devices; allowed with one"),
+    (("hardware", "devices"), 3, "batch_size: got 64; allowed a multiple of 3, hardware.devices"),
+    (("hardware", "devices"), True, "hardware.devices: got True; allowed a valid integer"),
+    (("hardware", "threads"), 1.0, "hardware.threads: got 1.0; allowed a valid integer"),
+    (("ensemble", "methods"), [{"name": "gredy"}], "got 'gredy'; allowed bayesian, best, boosting"),
+    (("ensemble", "methods"), [{"name": "mean"}] * 2, "ensemble.methods: got 'mean' twice"),
+    (("ensemble", "calibrators"), [{"name": "none"}] * 2, "calibrators: got 'none' twice"),
+    (("ensemble", "costs"), [[0, "much"]], "ensemble.costs.0.1: got 'much'; allowed"),
+    (("ensemble", "threshold"), "f2", "got 'f2'; allowed 'f1', 'accuracy', 'balanced_accuracy'"),
+    (("prediction", "members"), {"cnn_9": {}}, "prediction.members: got 'cnn_9'; allowed cnn_1"),
+    (("prediction", "test_time"), {"shift_px": -1}, "test_time.shift_px: got -1; allowed"),
+    (
+        ("evaluation", "robustness"),
+        {"corruptions": ["rain"]},
+        "got 'rain'; allowed 'gaussian_noise",
+    ),
+    (("members",), {"cnn_1": {"recipe": "cnn"}}, "members: got cnn_1 alone; allowed two or more"),
+    (("data", "source", "classes"), ["a"], "data.source.classes: unknown key; allowed name"),
+    (("data", "val_fraction"), 1.5, "data.val_fraction: got 1.5; allowed less than 1"),
+    (("recipes",), None, "recipes: got None; allowed a mapping"),
+]
+
+
+def changed(path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    tree = copy.deepcopy(TREE)
+    node = tree
+    for key in path[:-1]:
+        node = node[key]
+    node[path[-1]] = value
+    return tree
+
+
+@pytest.mark.parametrize(("path", "value", "said"), REFUSALS, ids=lambda v: str(v)[:40])
+def test_a_wrong_value_is_refused_in_one_line(path: tuple[str, ...], value: Any, said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_params(changed(path, value), "params.yaml")
+    message = str(caught.value)
+    assert said in message
+    assert message.startswith("params.yaml: ")
+    assert "\n" not in message
+
+
+def of_task(task: str, loss: str, **training: Any) -> dict[str, Any]:
+    """Return the shipped parameters, adapted to another task."""
+    tree = changed(("task", "name"), task)
+    for recipe in tree["recipes"].values():
+        recipe["loss"] = {"name": loss}
+        recipe["training"].update(training)
+    return tree
+
+
+@pytest.mark.parametrize(
+    ("training", "said"),
+    [
+        ({"optimiser": {"name": "muon"}}, "optimiser muon; allowed any other"),
+        ({"penalty": {"l2": 1e-4}}, "penalty; allowed none; take weight_decay"),
+        ({"transfer": {"frozen_epochs": 2}}, "transfer.frozen_epochs; allowed 0"),
+    ],
+)
+def test_what_fsdp_cannot_do_with_parts_of_weights_is_refused(
+    training: dict[str, Any], said: str
+) -> None:
+    tree = changed(("hardware",), {"strategy": "fsdp", "devices": 2})
+    assert parse_params(tree, "params.yaml").hardware.on_one_device().strategy == "auto"
+    tree["recipes"]["cnn"]["model"] = {"name": "timm", "pretrained": True}
+    tree["recipes"]["cnn"].pop("search")
+    tree["recipes"]["cnn"]["training"].update(training)
+    with pytest.raises(UserError) as caught:
+        parse_params(tree, "params.yaml")
+    given = "params.yaml: hardware.strategy: got fsdp with recipes.cnn.training."
+    assert str(caught.value).startswith(given + said)
+
+
+def space(**axes: Any) -> dict[str, Any]:
+    searched = {"num_trials": 1, "epochs": 1, "space": axes}
+    return changed(("recipes", "cnn", "search"), searched)
+
+
+@pytest.mark.parametrize(
+    ("key", "axis", "said"),
+    [
+        ("training.batch_size", {"choices": [64, 17]}, "batch_size: got 17; allowed a multiple of"),
+        (
+            "training.micro_batches",
+            {"choices": [1, 3]},
+            "batch_size: got 64; allowed a multiple of 6",
+        ),
+        ("training.batch_size", {"low": 16, "high": 128}, "space: got a range of batch_size or"),
+        ("training.epochs", {"low": 1, "high": 30}, "got training.epochs; a trial has search.ep"),
+        ("search.epochs", {"low": 1, "high": 30}, "got search.epochs; a trial has search.epochs"),
+        (
+            "training.optimiser.name",
+            {"choices": ["sgd"]},
+            "got training.optimiser.name; what it na",
+        ),
+        ("training.clip.at", {"low": 0.1, "high": 1.0}, "training.clip is null; set it in the rec"),
+    ],
+)
+def test_an_axis_that_cannot_be_searched_is_refused(
+    key: str, axis: dict[str, Any], said: str
+) -> None:
+    tree = space(**{key: axis})
+    tree["hardware"]["devices"] = 2
+    with pytest.raises(UserError) as caught:
+        parse_params(tree, "params.yaml")
+    assert str(caught.value).startswith("params.yaml: recipes.cnn.")
+    assert said in str(caught.value)
+
+
+def test_a_search_may_choose_null_and_parts_that_divide() -> None:
+    tree = space(
+        **{
+            "training.class_weights": {"choices": ["inverse", None]},
+            "training.micro_batches": {"choices": [1, 2, 4]},
+        }
+    )
+    assert parse_params(tree, "").recipes["cnn"].search
+    tree = space(**{"training.batch_size": {"low": 16, "high": 128}})
+    assert parse_params(tree, "").recipes["cnn"].search
+
+
+def test_patience_would_cut_off_what_swa_averages() -> None:
+    swa = {"average": {"name": "swa"}}
+    tree = changed(("recipes", "cnn", "training"), {**TREE["recipes"]["cnn"]["training"], **swa})
+    said = "training.patience: got 15 with training.average swa, .* allowed null, or average"
+    with pytest.raises(UserError, match=f"params.yaml: recipes.cnn.{said}"):
+        parse_params(tree, "params.yaml")
+    tree["recipes"]["cnn"]["training"]["patience"] = None
+    parse_params(tree, "params.yaml")
+
+
+def test_strategies_are_those_that_lightning_knows() -> None:
+    """These exclude those for one device or a TPU, and those that fork or pickle a running fit."""
+    from pytorch_lightning.strategies import StrategyRegistry
+
+    left_out = ("single_", "xla", "ddp_notebook", "ddp_fork", "ddp_spawn")
+    known = [s for s in StrategyRegistry.available_strategies() if not s.startswith(left_out)]
+    assert sorted(get_args(Strategy)) == sorted([*known, "auto"])
+
+
+VALUES, LABELS = ("regression", "huber"), ("multilabel", "binary_cross_entropy")
+MINORITY = {"policy": {"name": "none"}, "offline": {"copies": 1, "minority_only": True}}
+MISFITS = [
+    (
+        of_task("regression", "cross_entropy"),
+        "recipes.cnn.loss.name: got 'cross_entropy', which does not fit task regression; allowed h",
+    ),
+    (
+        of_task(*VALUES, class_weights="inverse"),
+        "recipes.cnn.training.class_weights: got 'inverse', task regression has no classes",
+    ),
+    (
+        of_task(*VALUES, sampling="balanced"),
+        "recipes.cnn.training.sampling: got 'balanced', for which each image needs one class; ",
+    ),
+    (of_task(*LABELS, sampling="balanced"), "allowed natural with task multilabel"),
+    (
+        of_task(*LABELS) | {"augmentation": MINORITY},
+        "augmentation.offline.minority_only: got true, for which each image needs one class; ",
+    ),
+]
+
+
+@pytest.mark.parametrize(("tree", "said"), MISFITS, ids=lambda value: str(value)[:30])
+def test_what_the_task_has_no_meaning_for_is_refused(tree: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_params(tree, "test")
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("task", [VALUES, LABELS])
+def test_the_other_tasks_are_accepted(task: tuple[str, str]) -> None:
+    parsed = parse_params(of_task(*task), "test")
+    expected = {"regression": "val/standardised_mse", "multilabel": "val/log_loss"}
+    assert monitor(parsed.task) == expected[task[0]]
+
+
+def test_the_shipped_files_are_accepted() -> None:
+    files = [ROOT / "params.yaml", *sorted(ROOT.glob("examples/*/params.yaml"))]
+    assert len(files) >= 2
+    for file in files:
+        load_params(file)
+
+
+def leaves(tree: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    if isinstance(tree, dict):
+        return [path, *(p for k, v in tree.items() for p in leaves(v, (*path, k)))]
+    return [path]
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(path=st.sampled_from(leaves(TREE)[1:]), value=ANYTHING)
+def test_any_value_anywhere_is_accepted_or_refused_in_one_line(
+    path: tuple[str, ...], value: Any
+) -> None:
+    try:
+        parse_params(changed(path, value), "params.yaml")
+    except UserError as error:
+        assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"data: [1, 2", "not YAML: line 1"),
+        (b"data: {a: 1\nb: }: x", "not YAML"),
+        (b"a: 1\na: 2\n", "not YAML"),
+        (b"- a\n- b\n", "got a list; allowed a mapping, `key: value`"),
+        (b"", "got an empty file; allowed a mapping"),
+        (b"\xff\xfe\x00", "not UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: bytes, said: str) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_bytes(text)
+    with pytest.raises(UserError, match=said):
+        load_params(file)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"nowhere\.yaml: not found"):
+        load_params(tmp_path / "nowhere.yaml")
+
+
+def test_scientific_notation_is_a_number(tmp_path: Path) -> None:
+    """YAML 1.1 reads 1e-3 as text; DVC and Convoy read YAML 1.2."""
+    file = tmp_path / "params.yaml"
+    file.write_text((ROOT / "params.yaml").read_text().replace("lr: 0.005", "lr: 5e-3"))
+    assert load_params(file) == load_params(ROOT / "params.yaml")
+
+
+def test_override_replaces_what_it_names_and_nothing_else() -> None:
+    recipe = parse_params(TREE, "").recipes["cnn"]
+    other = override(recipe, {"training.lr": 0.1, "model.dropout": 0.5})
+    assert other.training.lr == 0.1
+    assert other.model.model_dump()["dropout"] == 0.5
+    assert other.loss == recipe.loss
+    assert override(other, {"training.lr": 0.005, "model.dropout": 0.0}) == recipe
+
+
+@pytest.mark.parametrize("stage", ["preprocess", "train"])
+def test_every_stage_refuses_before_it_works(workspace: Workspace, stage: str) -> None:
+    workspace.edit(lambda tree: tree["ensemble"].update(methods=[{"name": "stakking"}]))
+    key = ["cnn_1"] if stage == "train" else []
+    said = workspace.stage(stage, *key, status=1)
+    hint = "nearest stacking"
+    assert said.startswith(f"{stage}: params.yaml: ensemble.methods.0.name: got 'stakking'; ")
+    assert said.endswith(f"{hint}\n")
+    assert not (workspace.folder / "data/processed").exists()
+    assert not (workspace.folder / "artifacts").exists()
+
+
+def test_check_names_a_folder_that_is_not_there(workspace: Workspace) -> None:
+    workspace.edit(lambda tree: tree["data"].update(path="data/elsewhere"))
+    said = workspace.run("python", "-m", "pipeline", "check", status=1)
+    assert said == (
+        "params.yaml: data.path: got data/elsewhere, which is not a folder; "
+        "put the data there or name the folder that holds it\n"
+    )

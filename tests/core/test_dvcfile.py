@@ -1,0 +1,66 @@
+"""Convoy's reading of dvc.yaml: entries, their parameters, and the fingerprint of their work."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.core import dvcfile as graph
+from pipeline.core.errors import UserError
+from tests.config.test_params import TREE, changed
+from tests.conftest import ROOT
+
+DVC = ROOT / "dvc.yaml"
+
+
+def test_templates_are_filled_in() -> None:
+    entry = graph.entry("train", "cnn_2", TREE, DVC)
+    assert entry.name == "train/cnn_2"
+    assert "artifacts/search/cnn/chosen.json" in entry.deps
+    assert entry.outs == ("artifacts/members/cnn_2", "artifacts/runs/train/cnn_2")
+    assert "data/raw" in graph.entry("preprocess", "", TREE, DVC).deps
+
+
+def test_settings_are_flat_and_only_its_own() -> None:
+    settings = graph.entry("train", "cnn_2", TREE, DVC).settings(TREE)
+    assert settings["members.cnn_2.seed"] == 2
+    assert settings["hardware.precision"] == "fp32"
+    assert not any(key.startswith(("recipes", "data", "members.cnn_1")) for key in settings)
+
+
+@pytest.mark.parametrize(
+    ("stage", "key", "said"),
+    [
+        ("train", "cnn_3", "stages.train: got cnn_3; allowed cnn_1, cnn_2, resnet_1, resnet_2"),
+        ("train", "", "stages.train: got no key; allowed cnn_1"),
+        ("evaluate", "cnn_1", "stages.evaluate: takes no key, got 'cnn_1'"),
+        ("trian", "", "no stage 'trian'; allowed augment, ensemble,"),
+    ],
+)
+def test_an_entry_that_is_not_there_is_refused(stage: str, key: str, said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        graph.entry(stage, key, TREE, DVC)
+    assert said in str(caught.value)
+
+
+def fingerprint(tree: dict[str, Any], folder: Path) -> str:
+    entry = graph.entry("train", "cnn_1", tree, DVC)
+    return graph.Entry("train", "cnn_1", (str(folder),), entry.params, ()).fingerprint(tree)
+
+
+def test_the_fingerprint_is_of_parameters_and_content(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/code.py").write_text("x = 1")
+    first = fingerprint(TREE, tmp_path)
+    assert fingerprint(TREE, tmp_path) == first
+    other_member = changed(("members", "cnn_2", "seed"), 9)
+    assert fingerprint(other_member, tmp_path) == first
+    assert fingerprint(changed(("members", "cnn_1", "seed"), 9), tmp_path) != first
+    (tmp_path / "a/__pycache__").mkdir()
+    (tmp_path / "a/__pycache__/code.pyc").write_text("compiled")
+    assert fingerprint(TREE, tmp_path) == first
+    (tmp_path / "a/code.py").write_text("x = 2")
+    second = fingerprint(TREE, tmp_path)
+    assert second != first
+    (tmp_path / "a/code.py").rename(tmp_path / "a/moved.py")
+    assert fingerprint(TREE, tmp_path) not in (first, second)

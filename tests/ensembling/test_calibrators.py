@@ -1,0 +1,123 @@
+"""Every calibrator, on predictions whose best correction is known."""
+
+import numpy as np
+import pytest
+from scipy.special import log_softmax
+
+from pipeline.core.component import load, names, resolve, schema
+from pipeline.ensembling.prediction_type import Kind, Space
+
+SCALE = ((10.0, -5.0), (2.0, 0.5))
+FITTED = [n for n in names("calibrator") if n != "none"]
+ACTIVATION: dict[Kind, str] = {"classes": "softmax", "labels": "sigmoid", "values": "identity"}
+CASES = [
+    (name, kind)
+    for name in names("calibrator")
+    for kind, activation in ACTIVATION.items()
+    if activation in schema("calibrator", name).ACTIVATIONS
+]
+
+
+def space(kind: Kind) -> Space:
+    return Space(kind, SCALE if kind == "values" else ())
+
+
+def calibrated(kind: Kind, size: int = 20_000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return perfectly calibrated predictions, and targets drawn from them."""
+    rng = np.random.default_rng(seed)
+    if kind == "classes":
+        made = log_softmax(rng.normal(size=(size, 4)) * 2, axis=1)
+        return made, (rng.random((size, 1)) > np.exp(made).cumsum(axis=1)).sum(axis=1)
+    if kind == "labels":
+        logits = rng.normal(size=(size, 3)) * 2
+        made = -np.logaddexp(0, np.stack([logits, -logits], axis=-1))
+        return made, rng.random(logits.shape) < np.exp(made[..., 1])
+    values = rng.normal(size=(size, 2)) * SCALE[1] + SCALE[0]
+    return values, values + rng.normal(size=(size, 2)) * 0.1
+
+
+def fitted(name: str, kind: Kind, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    module, own = resolve("calibrator", schema("calibrator", name)(name=name))
+    states = space(kind).fit(module, own, predictions, targets)
+    return space(kind).apply(module, states, predictions)
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_a_calibrated_set_stays_as_it_is(name: str, kind: Kind) -> None:
+    predictions, targets = calibrated(kind)
+    made = fitted(name, kind, predictions, targets)
+    assert made.shape == predictions.shape
+    if kind == "values":
+        np.testing.assert_allclose(made, predictions, atol=0.02)
+    else:
+        assert np.abs(np.exp(made) - np.exp(predictions)).max() < 0.03
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_it_never_fits_worse_than_it_found(name: str, kind: Kind) -> None:
+    predictions, targets = calibrated(kind, 300)
+    other = predictions * 1.7 if kind == "values" else overconfident(predictions, 2.5)
+    before = space(kind).losses(other, targets).mean()
+    assert space(kind).losses(fitted(name, kind, other, targets), targets).mean() <= before + 1e-9
+
+
+def overconfident(log_probs: np.ndarray, factor: float) -> np.ndarray:
+    return log_softmax(log_probs * factor, axis=-1)
+
+
+@pytest.mark.parametrize("kind", ["classes", "labels"])
+@pytest.mark.parametrize("factor", [0.4, 3.0])
+def test_the_temperature_is_what_was_done_to_them(kind: Kind, factor: float) -> None:
+    predictions, targets = calibrated(kind)
+    module, own = resolve("calibrator", schema("calibrator", "temperature")(name="temperature"))
+    states = space(kind).fit(module, own, overconfident(predictions, factor), targets)
+    assert states[0]["temperature"] == pytest.approx(factor, rel=0.05)
+
+
+def test_a_temperature_leaves_every_answer() -> None:
+    predictions, targets = calibrated("classes", 500)
+    made = fitted("temperature", "classes", overconfident(predictions, 3.0), targets)
+    np.testing.assert_array_equal(made.argmax(axis=1), predictions.argmax(axis=1))
+
+
+def test_vector_finds_a_shift_of_one_class() -> None:
+    predictions, targets = calibrated("classes")
+    shifted = log_softmax(predictions + np.array([1.5, 0, 0, 0]), axis=1)
+    made = fitted("vector", "classes", shifted, targets)
+    assert np.abs(np.exp(made) - np.exp(predictions)).max() < 0.03
+
+
+def test_vector_is_a_line_for_values() -> None:
+    truth = np.linspace(-1, 1, 50)[:, None] * SCALE[1] + SCALE[0]
+    made = fitted("vector", "values", truth * 3 + 7, truth)
+    np.testing.assert_allclose(made, truth, atol=1e-9)
+
+
+def test_values_that_say_nothing_become_the_mean() -> None:
+    truth = np.random.default_rng(0).normal(size=(40, 2)) * SCALE[1] + SCALE[0]
+    made = fitted("vector", "values", np.full_like(truth, 3.0), truth)
+    np.testing.assert_allclose(made, np.broadcast_to(truth.mean(axis=0), truth.shape), atol=1e-9)
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_a_class_without_a_sample_stays_finite(name: str) -> None:
+    predictions, targets = calibrated("classes", 200)
+    made = fitted(name, "classes", predictions[targets != 2], targets[targets != 2])
+    assert np.isfinite(made).all()
+    np.testing.assert_allclose(np.exp(made).sum(axis=1), 1)
+
+
+def test_labels_are_scaled_one_by_one() -> None:
+    """An overconfident label becomes less confident; its calibrated neighbour is unchanged."""
+    predictions, targets = calibrated("labels")
+    given = predictions.copy()
+    given[:, 0] = overconfident(predictions[:, 0], 3.0)
+    made = fitted("vector", "labels", given, targets)
+    assert np.abs(np.exp(made) - np.exp(predictions)).max() < 0.03
+
+
+@pytest.mark.parametrize("name", names("calibrator"))
+def test_it_has_the_forms_it_declares(name: str) -> None:
+    module = load("calibrator", schema("calibrator", name)(name=name))
+    has_values = "identity" in schema("calibrator", name).ACTIVATIONS
+    assert hasattr(module, "fit_values") == hasattr(module, "apply_values") == has_values

@@ -1,0 +1,124 @@
+"""A change repeats the work whose result it can change, and no other; asked of DVC itself."""
+
+import json
+from typing import Any
+
+import pytest
+
+from pipeline.core.component import FAMILIES
+from pipeline.core.files import read_json, read_yaml
+from pipeline.core.paths import CODE, Layout
+from tests.conftest import ROOT, Workspace
+
+pytestmark = pytest.mark.slow
+
+FITS = ("search", "train", "soup", "predict")  # what takes hours
+
+
+def changed(workspace: Workspace) -> set[str]:
+    """The stages that DVC would run for a change of their own dependencies."""
+    said = json.loads(workspace.run("dvc", "status", "--json"))
+    return {
+        stage
+        for stage, found in said.items()
+        if any("changed deps" in change for change in found if isinstance(change, dict))
+    }
+
+
+def edit(workspace: Workspace, file: str) -> None:
+    """Add a comment: what matters is that the file is another."""
+    path = workspace.folder / file
+    assert path.is_file()
+    path.write_text(path.read_text() + "\n# Another comment.\n")
+
+
+def test_a_new_component_changes_nothing(copy: Workspace) -> None:
+    """In any family; the packaged model carries all code, and is no result of training."""
+    for family, package in FAMILIES.items():
+        folder = copy.folder / package.replace(".", "/")
+        some = next(path for path in sorted(folder.glob("*.py")) if path.stem != "__init__")
+        (folder / f"new_{family}.py").write_text(some.read_text())
+    assert changed(copy) == {"package"}
+
+
+def test_an_edited_loss_touches_the_recipes_that_use_it(copy: Workspace) -> None:
+    copy.edit(lambda tree: tree["recipes"]["resnet"].update(loss={"name": "focal"}))
+    copy.run("dvc", "commit", "--force")
+    edit(copy, "pipeline/losses/focal.py")
+    assert changed(copy) == {"search@resnet", "package"}
+    # The search makes the choice again, and what its members are made of is another.
+    copy.run("dvc", "repro", "--single-item", "search@resnet")
+    assert changed(copy) == {"train@resnet_1", "soup", "report", "package"}
+    edit(copy, "pipeline/losses/hinge.py")
+    assert changed(copy) == {"train@resnet_1", "soup", "report", "package"}
+
+
+@pytest.mark.parametrize(
+    ("room", "touched"),
+    [
+        ("core", {"package"}),
+        ("cli", {"package"}),
+        ("tracking", {"package"}),
+        ("callbacks", {"package"}),
+        ("report", {"report", "package"}),
+        ("evaluation", {"evaluate", "inspect", "report", "package"}),
+        ("inspection", {"inspect", "package"}),
+        ("serving", {"package"}),
+        ("ensembling/methods", {"ensemble", "package"}),
+        ("prediction", {"soup", "predict@cnn_1", "predict@resnet_1", "inspect", "package"}),
+        ("preprocessing", {"preprocess", "package"}),
+        ("augmentation/policies", {"augment", "package"}),
+        ("models/architectures", {"search@cnn", "search@resnet", "package"}),
+    ],
+)
+def test_an_edited_room_touches_the_stages_that_compute_with_it(
+    room: str, touched: set[str], copy: Workspace
+) -> None:
+    """Every file of it but those of components that nothing uses."""
+    for path in sorted((copy.folder / "pipeline" / room).glob("*.py")):
+        edit(copy, f"{path.relative_to(copy.folder)}")
+    assert changed(copy) == touched
+
+
+def test_an_edited_recipe_leaves_the_members_of_others(copy: Workspace) -> None:
+    copy.edit(lambda tree: tree["recipes"]["cnn"]["training"].update(lr=0.007))
+    assert changed(copy) == {"search@cnn", "report"}
+
+
+def test_what_changes_no_bit_is_no_dependency(copy: Workspace) -> None:
+    def watch(tree: dict[str, Any]) -> None:
+        tree["execution"] = {"loader_workers": 2, "profiler": "simple", "timeout_s": 30}
+        tree["tracking"] = {"experiment": "other", "registered_model": "other"}
+
+    copy.edit(watch)
+    assert changed(copy) == set()
+
+
+def test_a_wrong_parameter_costs_no_output(copy: Workspace) -> None:
+    """DVC removes what a stage has made before it runs it, unless told to keep it."""
+    chosen = Layout(copy.folder).search("cnn") / "chosen.json"
+    before = chosen.read_bytes()
+    copy.edit(lambda tree: tree["recipes"]["cnn"]["training"].update(lrr=0.1))
+    said = copy.run("dvc", "repro", status=255)
+    assert "recipes.cnn.training.lrr: unknown key; allowed" in said
+    assert chosen.read_bytes() == before
+    copy.edit(lambda tree: tree["recipes"]["cnn"]["training"].pop("lrr"))
+    assert copy.run("dvc", "repro").endswith("Data and pipelines are up to date.\n")
+
+
+def test_artifacts_carry_the_code_they_are_made_of(reproduced: Workspace) -> None:
+    layout = Layout(reproduced.folder)
+    searched = read_json(layout.search("cnn") / CODE)
+    assert {"pipeline/training", "pipeline/losses/cross_entropy.py"} <= set(searched)
+    assert "pipeline/losses/focal.py" not in searched
+    member = read_json(layout.member("cnn_1") / CODE)
+    assert "pipeline/models/architectures/cnn.py" in member
+    assert member.items() <= searched.items()
+    assert "pipeline/ensembling/methods/mean.py" in read_json(layout.ensemble / CODE)
+
+
+def test_every_output_outlives_the_start_of_its_stage() -> None:
+    """DVC keeps an output with `persist` until the stage has moved a new one into place."""
+    stages = read_yaml(ROOT / "dvc.yaml")["stages"].values()
+    outs = [out for stage in stages for out in stage.get("do", stage)["outs"]]
+    assert all(options == {"persist": True} for out in outs for options in out.values())
