@@ -4,7 +4,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -275,8 +275,12 @@ def end(child: int, folder: Path, victim: int, signum: int, num_checkpoints: int
 
 
 def written(folder: Path) -> list[int]:
-    files = (folder / "checkpoints" / name for name in (EPOCH, MIDDLE))
-    return [file.stat().st_mtime_ns for file in files if file.exists()]
+    """When each checkpoint was written; one may go at any moment."""
+    found = []
+    for name in (EPOCH, MIDDLE):
+        with suppress(FileNotFoundError):
+            found.append((folder / "checkpoints" / name).stat().st_mtime_ns)
+    return found
 
 
 def weights(folder: Path) -> dict[str, Tensor]:
