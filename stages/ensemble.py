@@ -1,15 +1,25 @@
 """Fit every member's calibration and every ensemble on validation, and choose one to deploy."""
 
+from typing import Any
+
+import numpy as np
+
 from pipeline.config.ensembling import fitting
 from pipeline.config.load import parse_params
 from pipeline.config.params import Params
 from pipeline.core.artifacts import HeldOut, Pool
 from pipeline.core.component import Component
 from pipeline.core.files import write_json
-from pipeline.core.paths import CODE
+from pipeline.core.paths import CODE, Layout
 from pipeline.core.stage import Stage, run
-from pipeline.ensembling.cross_fitting import Fitted, fit
+from pipeline.ensembling.combiner import Combiner
+from pipeline.ensembling.cross_fitting import Fitted, Validation, fit
+from pipeline.ensembling.leave_one_out import without
+from pipeline.ensembling.nested import nested
 from pipeline.ensembling.validation import pooled, validation
+
+MOST_LEFT_OUT = 20
+"""The most members that are left out, one at a time, to fit the ensemble without them."""
 
 
 def main(stage: Stage[Params]) -> None:
@@ -19,22 +29,40 @@ def main(stage: Stage[Params]) -> None:
     val = validation(stage.inputs, pool, stage.params)
     best = Component(name="best")
     fitted = {m: fit(best, [m], predictions[[i]], val) for i, m in enumerate(members)}
-    ensembles = {
-        method.name: fit(method, members, predictions, val)
-        for method in fitting("method", settings.methods, task)
-    }
-    _write(stage, fitted, ensembles, pool)
+    methods = {method.name: method for method in fitting("method", settings.methods, task)}
+    ensembles = {name: fit(method, members, predictions, val) for name, method in methods.items()}
+    chosen = min(ensembles, key=lambda name: ensembles[name].loss)
+    whole = ensembles[chosen].combiner
+    left_out = _write_variants(stage.outputs, methods[chosen], whole, predictions, val)
+    _write(stage, fitted, ensembles, pool, {"chosen": chosen, "left_out": left_out})
+
+
+def _write_variants(
+    outputs: Layout, method: Component, whole: Combiner, predictions: np.ndarray, val: Validation
+) -> list[str]:
+    """Write what the evaluation compares the chosen ensemble with; return the members left out."""
+    growing = nested(whole.members, predictions, val)
+    for place, combiner in enumerate(growing):
+        combiner.save(outputs.nested / f"{place:03d}.json")
+    by_usefulness, counted = growing[-1].members, whole.without_idle().members
+    asked = [member for member in by_usefulness if member in counted][:MOST_LEFT_OUT]
+    for member, combiner in without(method, whole, predictions, val, asked).items():
+        combiner.save(outputs.without(member))
+    return asked
 
 
 def _write(
-    stage: Stage[Params], members: dict[str, Fitted], ensembles: dict[str, Fitted], pool: Pool
+    stage: Stage[Params],
+    members: dict[str, Fitted],
+    ensembles: dict[str, Fitted],
+    pool: Pool,
+    decided: dict[str, Any],
 ) -> None:
     systems = {**members, **ensembles}
     for name, fitted in systems.items():
         fitted.combiner.save(stage.outputs.system(name))
-    chosen = min(ensembles, key=lambda name: ensembles[name].loss)
     choice = {
-        "chosen": chosen,
+        **decided,
         "best_member": min(members, key=lambda name: members[name].loss),
         "members": list(members),
         "ensembles": list(ensembles),

@@ -4,15 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipeline.config.ensembling import fitting
 from pipeline.config.load import parse_params
 from pipeline.config.params import Params, monitor
 from pipeline.core.artifacts import Cost, HeldOut
 from pipeline.core.files import read_json, write_json
 from pipeline.core.stage import Stage, run
-from pipeline.ensembling.leave_one_out import without
-from pipeline.ensembling.nested import nested
-from pipeline.ensembling.validation import pooled, validation
+from pipeline.ensembling.combiner import Combiner
 from pipeline.evaluation import contributions, plots, records, tables
 from pipeline.evaluation.calibration import calibrated
 from pipeline.evaluation.comparison import Comparison, compare
@@ -27,8 +24,6 @@ from pipeline.evaluation.systems import Tested, outputs_of
 
 Tables = dict[str, Sequence[Any]]
 """Tables by name, with rows of any kind that a table accepts."""
-MOST_LEFT_OUT = 20
-"""The most members that are left out, one at a time, to fit the ensemble without them."""
 
 
 def main(stage: Stage[Params]) -> None:
@@ -93,28 +88,21 @@ def _calibrations(tested: Tested, name: str) -> Sequence[Any]:
 
 def _of_members(stage: Stage[Params], tested: Tested) -> Tables:
     """Tabulate the members' diversity, their contributions, and ensembles of growing size."""
-    evaluator, whole = tested.evaluator, tested.combiners[tested.chosen]
-    pool, predictions = pooled(stage.inputs, tested.members, "val", stage.params)
-    val = validation(stage.inputs, pool, stage.params)
-    methods = fitting("method", stage.params.ensemble.methods, stage.params.task)
-    method = next(method for method in methods if method.name == tested.chosen)
-    growing = [
-        (combiner.members, outputs_of(combiner, tested.predictions))
-        for combiner in nested(tested.members, predictions, val)
-    ]
-    counted, (by_usefulness, _) = whole.without_idle().members, growing[-1]
-    asked = [member for member in by_usefulness if member in counted][:MOST_LEFT_OUT]
-    reduced = {
-        member: outputs_of(combiner, tested.predictions)
-        for member, combiner in without(method, whole, predictions, val, asked).items()
-    }
+    evaluator = tested.evaluator
+    inputs, left_out = stage.inputs, read_json(stage.inputs.ensemble / "choice.json")["left_out"]
+    grown = [Combiner.load(path) for path in sorted(inputs.nested.glob("*.json"))]
+    reduced = {member: Combiner.load(inputs.without(member)) for member in left_out}
     members = {name: tested.systems[name] for name in tested.members}
     return {
         "diversity": diversity(evaluator, members, tested.std),
         "contributions": contributions.contributions(
-            evaluator, tested.systems[tested.chosen], reduced
+            evaluator,
+            tested.systems[tested.chosen],
+            {member: outputs_of(own, tested.predictions) for member, own in reduced.items()},
         ),
-        "sizes": contributions.sizes(evaluator, growing),
+        "sizes": contributions.sizes(
+            evaluator, [(own.members, outputs_of(own, tested.predictions)) for own in grown]
+        ),
     }
 
 

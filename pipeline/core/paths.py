@@ -74,6 +74,15 @@ class Layout:
         return self.ensemble / "systems" / f"{name}.json"
 
     @property
+    def nested(self) -> Path:
+        """Return the folder of the combiners of a growing number of members."""
+        return self.ensemble / "nested"
+
+    def without(self, member: str) -> Path:
+        """Return the path of the chosen ensemble's combiner, fitted without a member."""
+        return self.ensemble / "without" / f"{member}.json"
+
+    @property
     def held_out(self) -> Path:
         return self.ensemble / "held_out.npz"
 
