@@ -18,7 +18,8 @@ from pipeline.evaluation.tables import read
 from pipeline.images.packed import Packed
 from pipeline.inspection import gallery, robustness
 from pipeline.models import cpu
-from pipeline.prediction.member import Member, choose_device
+from pipeline.models.device import choose_device
+from pipeline.prediction.member import Member
 
 
 def main(stage: Stage[Params]) -> None:

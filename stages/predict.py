@@ -7,8 +7,9 @@ from pipeline.core.files import write_json
 from pipeline.core.stage import Stage, run
 from pipeline.images.packed import Packed
 from pipeline.models import cpu
+from pipeline.models.device import choose_device
 from pipeline.models.summary import cost
-from pipeline.prediction.member import Member, choose_device
+from pipeline.prediction.member import Member
 from pipeline.prediction.views import num_views
 
 

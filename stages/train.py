@@ -6,7 +6,7 @@ from pipeline.config.recipes import Recipe
 from pipeline.core.artifacts import Card
 from pipeline.core.component import retuple
 from pipeline.core.files import read_json, write_json
-from pipeline.core.paths import CODE, network_code
+from pipeline.core.paths import CODE
 from pipeline.core.run_log import Spool
 from pipeline.core.stage import Stage, run
 from pipeline.execution.fit_process import run_fit
@@ -22,7 +22,7 @@ def main(stage: Stage[Params]) -> None:
         run_fit(job, stage.scratch / f"fold_{fold}.json")
     member = stage.params.members[stage.key]
     made_of = read_json(stage.inputs.search(member.recipe) / CODE)
-    write_json(stage.outputs.member(stage.key) / CODE, network_code(made_of))
+    write_json(stage.outputs.member(stage.key) / CODE, _network_code(made_of))
 
 
 def _job(stage: Stage[Params], fold: int, spool: Spool, title: str) -> Job:
@@ -41,6 +41,11 @@ def _job(stage: Stage[Params], fold: int, spool: Spool, title: str) -> Job:
         spool=f"{spool.folder}",
         network=f"{stage.outputs.member(stage.key) / f'fold_{fold}'}",
     )
+
+
+def _network_code(made_of: dict[str, str]) -> dict[str, str]:
+    """Return the part of a fit's code that its network needs in order to compute."""
+    return {path: hash_ for path, hash_ in made_of.items() if path.startswith("pipeline/models/")}
 
 
 if __name__ == "__main__":

@@ -10,10 +10,10 @@ from pathlib import Path
 import grimp
 import pytest
 
-from pipeline.core import dvcfile as graph
+from pipeline.core import dvcfile
 from pipeline.core.component import FAMILIES, names
 from pipeline.core.files import read_yaml
-from pipeline.execution import fit_process as start
+from pipeline.execution import fit_process
 from tests.conftest import ROOT
 
 CODE = sorted([*ROOT.glob("pipeline/**/*.py"), *ROOT.glob("stages/*.py")])
@@ -99,10 +99,10 @@ def test_each_library_has_one_door(library: str) -> None:
     assert users <= DOORS[library]
 
 
-ENTRIES = graph.entries(WITH_SOUP, ROOT / "dvc.yaml")
+ENTRIES = dvcfile.entries(WITH_SOUP, ROOT / "dvc.yaml")
 
 
-def entries(stage: str) -> list[graph.Entry]:
+def entries(stage: str) -> list[dvcfile.Entry]:
     return [entry for entry in ENTRIES if entry.stage == stage]
 
 
@@ -113,8 +113,8 @@ def imported(stage: str) -> set[str]:
     One that starts fits also reaches what their processes run.
     """
     modules = upstream(f"stages.{stage}")
-    if start.__name__ in modules:
-        modules |= upstream(start.MODULE)
+    if fit_process.__name__ in modules:
+        modules |= upstream(fit_process.MODULE)
     components = {c for m in set(modules) for f in loaded_families(m) for c in members(f)}
     modules |= {m for component in components for m in upstream(component)} - components
     files = {file_of(m) for m in modules}
@@ -260,7 +260,7 @@ def test_entries_agree_with_dvc() -> None:
         text=True,
     ).stdout.split()
     ours = [
-        f"{e.stage}@{e.key}" if e.key else e.stage for e in graph.entries(TREE, ROOT / "dvc.yaml")
+        f"{e.stage}@{e.key}" if e.key else e.stage for e in dvcfile.entries(TREE, ROOT / "dvc.yaml")
     ]
     assert sorted(ours) == sorted(listed)
 

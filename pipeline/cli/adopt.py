@@ -14,12 +14,11 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from pipeline.cli.common import PARAMS_FILE
 from pipeline.config.load import load_params
 from pipeline.core import dvcfile
 from pipeline.core.errors import UserError, nearest
 from pipeline.core.files import read_yaml
-from pipeline.core.paths import CODE, Layout
+from pipeline.core.paths import CODE, PARAMS_FILE, Layout
 from pipeline.core.run_log import Spool
 
 CODE_FOLDERS = ("pipeline/", "stages/")
@@ -74,12 +73,11 @@ def _changes() -> dict[str, Change]:
     for name, reasons in json.loads(_dvc("status", "--json")).items():
         if name not in entries:
             continue
-        deps = [
-            d for part in reasons if isinstance(part, dict) for d in part.get("changed deps", ())
-        ]
-        outs = [
-            o for part in reasons if isinstance(part, dict) for o in part.get("changed outs", ())
-        ]
+        parts = [part for part in reasons if isinstance(part, dict)]
+        deps, outs = (
+            [path for part in parts for path in part.get(kind, ())]
+            for kind in ("changed deps", "changed outs")
+        )
         code = [dep for dep in deps if dep.startswith(CODE_FOLDERS) or dep == "pipeline"]
         others = [dep for dep in deps if dep not in code] + outs
         others += [part for part in reasons if isinstance(part, str)]
@@ -137,8 +135,7 @@ def _hash(path: Path) -> dict[str, str]:
 
 def _entries() -> dict[str, dvcfile.Entry]:
     """Return the entries by DVC's name for each."""
-    found = dvcfile.entries(read_yaml(PARAMS_FILE))
-    return {f"{e.stage}@{e.key}" if e.key else e.stage: e for e in found}
+    return {entry.dvc_name: entry for entry in dvcfile.entries(read_yaml(PARAMS_FILE))}
 
 
 def _dvc(*arguments: str) -> str:

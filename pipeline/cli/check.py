@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.common import PARAMS_FILE
 from pipeline.config.load import load_params
 from pipeline.core.component import resolve
 from pipeline.core.errors import UserError
+from pipeline.core.paths import PARAMS_FILE
 
 
 def check(

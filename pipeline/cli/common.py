@@ -6,8 +6,6 @@ from pipeline.config.params import Params
 from pipeline.config.recipes import Recipe
 from pipeline.core.errors import UserError, nearest
 
-PARAMS_FILE = Path("params.yaml")
-
 
 def recipe_of(loaded: Params, name: str, file: Path) -> Recipe:
     """Return a recipe by its name.

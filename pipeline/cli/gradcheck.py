@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.common import PARAMS_FILE, recipe_of
+from pipeline.cli.common import recipe_of
 from pipeline.config.load import load_params
 from pipeline.core.errors import UserError
+from pipeline.core.paths import PARAMS_FILE
 
 
 def gradcheck(

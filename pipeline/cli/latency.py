@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.common import PARAMS_FILE
 from pipeline.config.load import load_params
+from pipeline.core.paths import PARAMS_FILE
 
 
 def latency(

@@ -27,6 +27,11 @@ class Entry:
         """The name used in MLflow and for folders, such as `train/cnn_1`."""
         return f"{self.stage}/{self.key}" if self.key else self.stage
 
+    @property
+    def dvc_name(self) -> str:
+        """DVC's own name, such as `train@cnn_1`."""
+        return f"{self.stage}@{self.key}" if self.key else self.stage
+
     def settings(self, tree: dict[str, Any]) -> dict[str, Any]:
         """Return the part of params.yaml that this entry depends on, flattened: `data.seed: 0`."""
         flat: dict[str, Any] = {}

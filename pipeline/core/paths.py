@@ -7,13 +7,9 @@ of their staging folder.
 from dataclasses import dataclass
 from pathlib import Path
 
+PARAMS_FILE = Path("params.yaml")
 CODE = "code.json"
 """The file in an artifact that holds the hashes of the code behind it: see `Stage.code`."""
-
-
-def network_code(made_of: dict[str, str]) -> dict[str, str]:
-    """Return the part of a fit's code that its network needs in order to compute."""
-    return {path: hash_ for path, hash_ in made_of.items() if path.startswith("pipeline/models/")}
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,10 @@ from pipeline.core import dvcfile, process
 from pipeline.core.errors import UserError
 from pipeline.core.files import read_yaml
 from pipeline.core.lock import hold
-from pipeline.core.paths import Layout
+from pipeline.core.paths import PARAMS_FILE, Layout
 from pipeline.core.run_log import LAST, Follower, Spool
 
 SCRATCH = Path(".convoy")
-PARAMS_FILE = Path("params.yaml")
 
 
 @runtime_checkable
@@ -93,7 +92,7 @@ def run(
 def _run(
     entry: dvcfile.Entry, tree: dict[str, Any], checked: P, main: Callable[[Stage[P]], None]
 ) -> None:
-    lock = hold(SCRATCH / "locks" / entry.name.replace("/", "@"), entry.name)
+    lock = hold(SCRATCH / "locks" / entry.dvc_name, entry.name)
     place = _emptied(SCRATCH / "staging" / entry.name)
     scratch = _emptied(SCRATCH / "scratch" / entry.name)
     outputs = Layout(place)

@@ -12,8 +12,8 @@ from pipeline.core.component import Component
 from pipeline.execution.job import Job
 from pipeline.lr_finder.sweep import Point, sweep
 from pipeline.models import cpu
+from pipeline.models.device import choose_device
 from pipeline.models.precision import choose
-from pipeline.prediction.member import choose_device
 from pipeline.training.datamodule import DataModule, Inputs
 from pipeline.training.fit import module_of
 

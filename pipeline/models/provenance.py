@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from pipeline.core.component import Component, Strict, resolve
 from pipeline.core.errors import UserError
-from pipeline.models import pretrained as _weights
+from pipeline.models import pretrained
 
 KEY = "convoy"
 Text = Annotated[str, Field(min_length=1, pattern=r"^[^\n]*$")]
@@ -50,11 +50,11 @@ class Origin(Strict):
         """Return the mean and std for a number of channels; None if they are not recorded."""
         if self.mean is None or self.std is None:
             return None
-        mean, std = (_weights.values_of_channels(v, num_channels) for v in (self.mean, self.std))
+        mean, std = (pretrained.values_of_channels(v, num_channels) for v in (self.mean, self.std))
         return mean, std
 
 
-def write(weights: _weights.Weights, origin: Origin, path: Path) -> None:
+def write(weights: pretrained.Weights, origin: Origin, path: Path) -> None:
     """Write weights and their origin; the same two give the same bytes."""
     packed = {name: tensor.contiguous() for name, tensor in weights.items()}
     save_file(packed, path, metadata={KEY: origin.model_dump_json(exclude_none=True)})
@@ -66,7 +66,7 @@ def read(path: Path) -> Origin:
     Raises:
         UserError: the file is torn, or its record is malformed.
     """
-    held = _weights.metadata(path).get(KEY)
+    held = pretrained.metadata(path).get(KEY)
     if held is None:
         return Origin()
     try:

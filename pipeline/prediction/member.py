@@ -1,7 +1,6 @@
 """Predict logits of stored or given images, with the networks of one member."""
 
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -74,17 +73,6 @@ class Member:
 def folder_of(inputs: Layout, name: str, params: Params) -> Path:
     """Return the folder with the networks of a member or a soup."""
     return inputs.soup(name) if name in params.soups else inputs.member(name)
-
-
-def choose_device(accelerator: Literal["auto", "cpu", "gpu"]) -> torch.device:
-    """Return the device that prediction runs on.
-
-    Raises:
-        UserError: a GPU is requested and there is none.
-    """
-    if accelerator == "gpu" and not torch.cuda.is_available():
-        raise UserError("hardware.accelerator: got gpu, this machine shows none; allowed auto, cpu")
-    return torch.device("cpu" if accelerator == "cpu" or not torch.cuda.is_available() else "cuda")
 
 
 @torch.inference_mode()

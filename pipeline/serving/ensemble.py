@@ -14,7 +14,8 @@ from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.decisions import Decision
 from pipeline.ensembling.prediction_type import Kind
 from pipeline.images.decode import BadImage, decode, fit
-from pipeline.prediction.member import Member, choose_device
+from pipeline.models.device import choose_device
+from pipeline.prediction.member import Member
 
 Raw = np.ndarray | bytes | str | Path
 

@@ -19,7 +19,8 @@ from pipeline.ensembling.combiner import Combiner
 from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.systems import outputs_of
 from pipeline.models import cpu
-from pipeline.prediction.member import Member, choose_device
+from pipeline.models.device import choose_device
+from pipeline.prediction.member import Member
 
 BATCH_SIZES = (1, 64)
 Predict = Callable[[UInt8[np.ndarray, "n h w c"]], object]

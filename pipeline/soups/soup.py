@@ -17,9 +17,10 @@ from pipeline.config.hardware import Hardware
 from pipeline.config.params import monitor
 from pipeline.config.training import Training
 from pipeline.core.component import Component
+from pipeline.models.device import choose_device
 from pipeline.models.network import Network
 from pipeline.models.precision import choose
-from pipeline.prediction.member import choose_device, predict_logits
+from pipeline.prediction.member import predict_logits
 from pipeline.training.averaging import update_batch_norm
 from pipeline.training.datamodule import DataModule, Inputs
 from pipeline.training.scores import scores_of

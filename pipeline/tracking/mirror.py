@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.load import parse_params
-from pipeline.core import dvcfile as graph
+from pipeline.core import dvcfile
 from pipeline.core.artifacts import Card
 from pipeline.core.files import read_json, read_yaml
-from pipeline.core.paths import Layout
+from pipeline.core.paths import PARAMS_FILE, Layout
 from pipeline.core.run_log import METRICS_FILE, RUN_FILE, Spool
 from pipeline.tracking.store import Store
 
@@ -31,7 +31,7 @@ class Mirror:
     """The artifacts of the working directory as MLflow runs."""
 
     def __init__(self) -> None:
-        self._tree = read_yaml(Path("params.yaml"))
+        self._tree = read_yaml(PARAMS_FILE)
         self._settings = parse_params(self._tree, "params.yaml").tracking
         self._store = Store(self._settings.experiment)
         self._parent_id: str | None = None
@@ -91,7 +91,7 @@ class Mirror:
 
     def sync(self) -> int:
         """Mirror every entry of the pipeline that has been run; return the number of runs."""
-        entries = graph.entries(self._tree)
+        entries = dvcfile.entries(self._tree)
         folders = [Layout().runs / entry.name for entry in entries]
         present = [folder for folder in folders if (folder / RUN_FILE).is_file()]
         ids: dict[str, str] = {}
@@ -101,7 +101,7 @@ class Mirror:
         if parent_id is None:
             return 0
         self._store.attach_json(parent_id, ids, "runs.json")
-        ensembles = graph.ensembles_in(graph.LOCK)
+        ensembles = dvcfile.ensembles_in(dvcfile.LOCK)
         if ensembles:
             self._store.describe(parent_id, {}, {ENSEMBLES: ensembles})
         headline = Layout().runs / "evaluate"
@@ -115,7 +115,7 @@ class Mirror:
     @contextmanager
     def _once(self, run_id: str, folder: Path) -> Iterator[bool]:
         """Yield whether the metrics in `folder` are new to a run; then mark them as pushed."""
-        content = graph.content_hash(folder / METRICS_FILE)
+        content = dvcfile.content_hash(folder / METRICS_FILE)
         is_new = self._store.tag(run_id, PUSHED) != content
         yield is_new
         if is_new:
@@ -126,7 +126,7 @@ class Mirror:
         if self._parent_id or not Layout().card.is_file():
             return self._parent_id
         data = Card.load(Layout().card).fingerprint
-        code = [graph.content_hash(Path(path)) for path in CODE]
+        code = [dvcfile.content_hash(Path(path)) for path in CODE]
         shaping = {key: part for key, part in self._tree.items() if key != "tracking"}
         state = sha256(f"{shaping}{code}{data}".encode()).hexdigest()
         self._parent_id = self._store.begin(f"pipeline {state[:8]}", state)
@@ -138,7 +138,7 @@ class Mirror:
         """Copy small artifacts, link the others, and register a packaged model."""
         outs = [Path(out) for out in identity["outs"] if Path(out).exists()]
         if outs:
-            pointers = {str(out): f"sha256:{graph.content_hash(out)}" for out in outs}
+            pointers = {str(out): f"sha256:{dvcfile.content_hash(out)}" for out in outs}
             self._store.attach_json(run_id, pointers, "pointers.json")
         if identity["stage"] == "package":
             self._store.attach_folder(run_id, Layout().model, "model")

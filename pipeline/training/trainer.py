@@ -34,6 +34,7 @@ from pipeline.core.component import names, resolve
 from pipeline.core.errors import UserError
 from pipeline.core.run_log import Spool
 from pipeline.execution.job import Job
+from pipeline.models.device import choose_device
 from pipeline.training.batch_norm import GlobalBatchNorm
 from pipeline.training.batches import Block, ValBatch
 from pipeline.training.callbacks.checkpoints import Checkpoints
@@ -71,8 +72,7 @@ def trainer_of(job: Job, monitor: str, block_size: int) -> Trainer:
         UserError: this machine does not have the hardware, or a callback refuses its arguments.
     """
     hardware, settings, folder = job.hardware, job.recipe.training, Path(job.folder)
-    if hardware.accelerator == "gpu" and _device_type(hardware) == "cpu":
-        raise UserError("hardware.accelerator: got gpu, this machine has none; allowed auto or cpu")
+    device_type = choose_device(hardware.accelerator).type
     logger = SpoolLogger(Spool(Path(job.spool)))
     shows_bar = sys.stderr.isatty()
     try:
@@ -81,7 +81,7 @@ def trainer_of(job: Job, monitor: str, block_size: int) -> Trainer:
             devices=hardware.devices,
             num_nodes=hardware.num_nodes,
             strategy=_strategy(hardware, job.execution.timeout_s),
-            plugins=_plugins(hardware),
+            plugins=_plugins(hardware, device_type),
             logger=logger,
             callbacks=_callbacks(job, monitor, logger, shows_bar=shows_bar),
             max_epochs=settings.epochs,
@@ -121,16 +121,9 @@ def _strategy(hardware: Hardware, timeout_s: int) -> Strategy | str:
     return strategy
 
 
-def _plugins(hardware: Hardware) -> list[Any]:
-    sync = [GlobalBatchNorm(_device_type(hardware))] if hardware.world > 1 else []
+def _plugins(hardware: Hardware, device_type: str) -> list[Any]:
+    sync = [GlobalBatchNorm(device_type)] if hardware.world > 1 else []
     return [DurableCheckpoints(), environment(hardware), *sync]
-
-
-def _device_type(hardware: Hardware) -> str:
-    import torch
-
-    is_cpu = hardware.accelerator == "cpu" or not torch.cuda.is_available()
-    return "cpu" if is_cpu else "cuda"
 
 
 def environment(hardware: Hardware) -> ClusterEnvironment:

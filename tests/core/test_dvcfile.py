@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core import dvcfile as graph
+from pipeline.core import dvcfile
 from pipeline.core.errors import UserError
 from tests.config.test_params import TREE, changed
 from tests.conftest import ROOT
@@ -14,15 +14,15 @@ DVC = ROOT / "dvc.yaml"
 
 
 def test_templates_are_filled_in() -> None:
-    entry = graph.entry("train", "cnn_2", TREE, DVC)
+    entry = dvcfile.entry("train", "cnn_2", TREE, DVC)
     assert entry.name == "train/cnn_2"
     assert "artifacts/search/cnn/chosen.json" in entry.deps
     assert entry.outs == ("artifacts/members/cnn_2", "artifacts/runs/train/cnn_2")
-    assert "data/raw" in graph.entry("preprocess", "", TREE, DVC).deps
+    assert "data/raw" in dvcfile.entry("preprocess", "", TREE, DVC).deps
 
 
 def test_settings_are_flat_and_only_its_own() -> None:
-    settings = graph.entry("train", "cnn_2", TREE, DVC).settings(TREE)
+    settings = dvcfile.entry("train", "cnn_2", TREE, DVC).settings(TREE)
     assert settings["members.cnn_2.seed"] == 2
     assert settings["hardware.precision"] == "fp32"
     assert not any(key.startswith(("recipes", "data", "members.cnn_1")) for key in settings)
@@ -39,13 +39,13 @@ def test_settings_are_flat_and_only_its_own() -> None:
 )
 def test_an_entry_that_is_not_there_is_refused(stage: str, key: str, said: str) -> None:
     with pytest.raises(UserError) as caught:
-        graph.entry(stage, key, TREE, DVC)
+        dvcfile.entry(stage, key, TREE, DVC)
     assert said in str(caught.value)
 
 
 def fingerprint(tree: dict[str, Any], folder: Path) -> str:
-    entry = graph.entry("train", "cnn_1", tree, DVC)
-    return graph.Entry("train", "cnn_1", (str(folder),), entry.params, ()).fingerprint(tree)
+    entry = dvcfile.entry("train", "cnn_1", tree, DVC)
+    return dvcfile.Entry("train", "cnn_1", (str(folder),), entry.params, ()).fingerprint(tree)
 
 
 def test_the_fingerprint_is_of_parameters_and_content(tmp_path: Path) -> None:

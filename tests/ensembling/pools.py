@@ -8,12 +8,19 @@ from pipeline.ensembling.prediction_type import Kind, Space, State
 
 SCALE = ((10.0, -5.0), (2.0, 0.5))
 ACTIVATION: dict[Kind, str] = {"classes": "softmax", "labels": "sigmoid", "values": "identity"}
-CASES = [
-    (name, kind)
-    for name in names("method")
-    for kind, activation in ACTIVATION.items()
-    if activation in schema("method", name).ACTIVATIONS
-]
+
+
+def cases(family: str) -> list[tuple[str, Kind]]:
+    """Return every component of a family with each kind of task that it has a form for."""
+    return [
+        (name, kind)
+        for name in names(family)
+        for kind, activation in ACTIVATION.items()
+        if activation in schema(family, name).ACTIVATIONS
+    ]
+
+
+CASES = cases("method")
 
 
 def space(kind: Kind) -> Space:

@@ -5,21 +5,11 @@ import pytest
 from scipy.special import log_softmax
 
 from pipeline.core.component import load, names, resolve, schema
-from pipeline.ensembling.prediction_type import Kind, Space
+from pipeline.ensembling.prediction_type import Kind
+from tests.ensembling.pools import SCALE, cases, space
 
-SCALE = ((10.0, -5.0), (2.0, 0.5))
 FITTED = [n for n in names("calibrator") if n != "none"]
-ACTIVATION: dict[Kind, str] = {"classes": "softmax", "labels": "sigmoid", "values": "identity"}
-CASES = [
-    (name, kind)
-    for name in names("calibrator")
-    for kind, activation in ACTIVATION.items()
-    if activation in schema("calibrator", name).ACTIVATIONS
-]
-
-
-def space(kind: Kind) -> Space:
-    return Space(kind, SCALE if kind == "values" else ())
+CASES = cases("calibrator")
 
 
 def calibrated(kind: Kind, size: int = 20_000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,7 @@ from torch import nn
 from pipeline.core.artifacts import Card
 from pipeline.core.component import Component, resolve, schema
 from pipeline.core.errors import UserError
-from pipeline.models import pretrained as _weights
+from pipeline.models import pretrained
 from pipeline.models.network import Network
 
 LIBRARIES = ["timm", "torchvision"]
@@ -181,14 +181,14 @@ class Planted:
 def test_a_file_runs_no_code(tmp_path: Path) -> None:
     torch.save({"fc.weight": Planted(tmp_path / "mark")}, tmp_path / "w.pth")
     with pytest.raises(UserError, match="no file of weights"):
-        _weights.read(tmp_path / "w.pth")
+        pretrained.read(tmp_path / "w.pth")
     assert not (tmp_path / "mark").exists()
 
 
 @given(given=st.integers(1, 4), wanted=st.integers(1, 8))
 def test_equal_channels_give_the_same_in_any_number_that_divides(given: int, wanted: int) -> None:
     weight = torch.randn(2, given, 3, 3, dtype=torch.float64)
-    made = _weights.of_channels(weight, wanted)
+    made = pretrained.of_channels(weight, wanted)
     assert made.shape == (2, wanted, 3, 3)
     if wanted == 1 or wanted % given == 0:
         torch.testing.assert_close(made.sum(1), weight.sum(1))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.recipe_checks import WEIGHTS
-from pipeline.core import dvcfile as graph
+from pipeline.core import dvcfile
 from pipeline.core.component import Component, schema
 from pipeline.core.errors import UserError
 from pipeline.core.files import write_json
@@ -51,7 +51,7 @@ def test_dvc_sees_new_weights_and_trains_who_starts_from_them(workspace: Workspa
     write_json(layout.search("cnn") / "pretrained.json", {NAME: "its hash"})
     write_json(layout.search("cnn") / "chosen.json", {})
     for stage, key in (("search", "cnn"), ("train", "cnn_1")):
-        entry = graph.entry(stage, key, TREE, ROOT / "dvc.yaml")
+        entry = dvcfile.entry(stage, key, TREE, ROOT / "dvc.yaml")
         for path in (*entry.deps, *entry.outs):
             if not (workspace.folder / path).exists():
                 (workspace.folder / path).mkdir(parents=True)

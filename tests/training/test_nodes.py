@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pipeline.config.hardware import Hardware
 from pipeline.config.load import parse_params
-from pipeline.core import dvcfile as graph
+from pipeline.core import dvcfile
 from pipeline.core.errors import UserError
 from pipeline.core.files import read_yaml
 from pipeline.execution.fit_process import FitProcess, run_fit
@@ -162,6 +162,6 @@ def test_how_training_is_started_changes_no_fingerprint() -> None:
     started = tree | {"execution": {"command": "srun --nodes 2", "loader_workers": 2}}
     assert parse_params(started, "test").execution.command == "srun --nodes 2"
     before, after = (
-        graph.entry("train", "cnn_1", t, ROOT / "dvc.yaml").settings(t) for t in (tree, started)
+        dvcfile.entry("train", "cnn_1", t, ROOT / "dvc.yaml").settings(t) for t in (tree, started)
     )
     assert before == after

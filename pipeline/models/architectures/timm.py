@@ -23,7 +23,7 @@ from torch import nn
 
 from pipeline.core.component import Component
 from pipeline.core.errors import UserError
-from pipeline.models import pretrained as _weights
+from pipeline.models import pretrained
 from pipeline.models.options import construct
 from pipeline.models.provenance import Origin, read
 from pipeline.models.smallest_input import output_shape
@@ -90,14 +90,14 @@ def load_pretrained(params: Params, body: nn.Module) -> None:
         UserError: the weights are not available, or do not fit.
     """
     path = _file(params)
-    weights = _weights.read(path)
+    weights = pretrained.read(path)
     # Some files name or size their weights as the original code did; the architecture's own file
     # in timm converts them, and resizes the position embeddings of a transformer.
     renamed = vars(sys.modules[type(body).__module__]).get("checkpoint_filter_fn")
     weights = renamed(weights, body) if renamed else weights
     classifiers = _config(params).classifier or ()
     names = (classifiers,) if isinstance(classifiers, str) else classifiers
-    _weights.fit(body, weights, names, path)
+    pretrained.fit(body, weights, names, path)
 
 
 def statistics(
@@ -116,7 +116,7 @@ def origin(params: Params) -> Origin:
     height_px, width_px = config.input_size[1:]
     known = Origin(input_size_px=(height_px, width_px), mean=config.mean, std=config.std)
     if isinstance(params.pretrained, str):
-        return read(_weights.local(Path(params.pretrained))).over(known)
+        return read(pretrained.local(Path(params.pretrained))).over(known)
     source = config.hf_hub_id or (config.url if isinstance(config.url, str) else None) or None
     return known.model_copy(update={"source": source, "licence": config.license})
 
@@ -136,12 +136,12 @@ def _config(params: Params) -> PretrainedCfg:
 
 def _file(params: Params) -> Path:
     if isinstance(params.pretrained, str):
-        return _weights.local(Path(params.pretrained))
+        return pretrained.local(Path(params.pretrained))
     config = _config(params)
     if config.hf_hub_id:
-        return _weights.from_hub(config.hf_hub_id, config.hf_hub_filename or "model.safetensors")
+        return pretrained.from_hub(config.hf_hub_id, config.hf_hub_filename or "model.safetensors")
     if isinstance(config.url, str) and config.url:
-        return _weights.from_url(config.url)
+        return pretrained.from_url(config.url)
     raise UserError(
         f"model.pretrained: got true, timm publishes no weights of {params.architecture}; "
         "allowed false or a file of weights"

@@ -15,7 +15,7 @@ from torchvision import models  # type: ignore[import-untyped]
 
 from pipeline.core.component import Component
 from pipeline.core.errors import UserError
-from pipeline.models import pretrained as _weights
+from pipeline.models import pretrained
 from pipeline.models.options import construct
 from pipeline.models.provenance import Origin, read
 from pipeline.models.smallest_input import output_shape
@@ -75,10 +75,10 @@ def build(params: Params, shape: tuple[int, int, int], num_outputs: int) -> nn.M
                 "allowed auto, keep, or name: timm"
             )
     body = construct(partial(models.get_model, params.architecture), given, params.options)
-    first = body.get_submodule(_weights.first_convolution(body))
+    first = body.get_submodule(pretrained.first_convolution(body))
     assert isinstance(first, nn.Conv2d)
     first.in_channels = shape[2]
-    first.weight = nn.Parameter(_weights.of_channels(first.weight.detach(), shape[2]))
+    first.weight = nn.Parameter(pretrained.of_channels(first.weight.detach(), shape[2]))
     if is_small(shape, params.stem) and not is_transformer:
         step_by_one(body, shape[2])
     output_shape(body, shape, params.architecture)
@@ -101,11 +101,11 @@ def load_pretrained(params: Params, body: nn.Module) -> None:
     left_out = WITH_AUXILIARY.get(params.architecture, ())
     weights = {
         OLD_NAME.sub(r"\1\2", key): value
-        for key, value in _weights.read(path).items()
+        for key, value in pretrained.read(path).items()
         if not key.startswith(left_out)
     }
     new_bias = NEW_BIAS.get(params.architecture, 0.0)
-    _weights.fit(body, weights, [_classifier(body)], path, new_bias)
+    pretrained.fit(body, weights, [_classifier(body)], path, new_bias)
 
 
 def statistics(
@@ -128,14 +128,14 @@ def origin(params: Params) -> Origin:
     size_px = expected.crop_size[0]
     known = Origin(input_size_px=(size_px, size_px), mean=mean, std=std)
     if isinstance(params.pretrained, str):
-        return read(_weights.local(Path(params.pretrained))).over(known)
+        return read(pretrained.local(Path(params.pretrained))).over(known)
     return known.model_copy(update={"source": published.url})
 
 
 def _file(params: Params) -> Path:
     if isinstance(params.pretrained, str):
-        return _weights.local(Path(params.pretrained))
-    return _weights.from_url(models.get_model_weights(params.architecture).DEFAULT.url)
+        return pretrained.local(Path(params.pretrained))
+    return pretrained.from_url(models.get_model_weights(params.architecture).DEFAULT.url)
 
 
 def _classifier(body: nn.Module) -> str:
