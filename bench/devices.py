@@ -19,7 +19,7 @@ from bench.fits import FP32, together_s
 from bench.loop import inputs
 from bench.paired import shown, typical
 from pipeline.config.recipes import Recipe
-from pipeline.core.component import schema
+from pipeline.core.component import make, schema
 
 BATCH, EPOCHS, STEPS = 128, 3, 50
 TWO = FP32.model_copy(update={"devices": 2, "strategy": "ddp_fork"})
@@ -36,7 +36,7 @@ def main(num_pairs: int) -> None:
     for title, model in CASES.items():
         recipe = Recipe(
             model=schema("model", model["name"])(**model),
-            loss=schema("loss", "cross_entropy")(name="cross_entropy"),
+            loss=make("loss", "cross_entropy"),
             training={"epochs": EPOCHS, "batch_size": BATCH, "lr": 0.001},
         )
         at_once, faster = [], []

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.special import log_softmax
 
 from bench.paired import ratio, shown
-from pipeline.core.component import names, resolve, schema
+from pipeline.core.component import load, make, names
 from pipeline.ensembling.cross_fitting import Validation, fit, folds
 from pipeline.ensembling.decisions import Decision
 from pipeline.ensembling.methods.greedy import Params as Greedy
@@ -70,7 +70,7 @@ def times(log_probs: np.ndarray, targets: np.ndarray, num_fits: int) -> None:
     print("|---|---|---|---|")
     total = whole = 0.0
     for name in names("method"):
-        fits = fit_times(schema("method", name)(name=name), log_probs, targets, num_fits)
+        fits = fit_times(make("method", name), log_probs, targets, num_fits)
         judged = processor_seconds(partial(judge, name, log_probs, targets))
         total, whole = total + float(np.median(fits)), whole + judged
         print(f"| {name} | {spread(fits)} | {judged:.1f} | {peak_gib():.2f} |", flush=True)
@@ -78,18 +78,21 @@ def times(log_probs: np.ndarray, targets: np.ndarray, num_fits: int) -> None:
 
 
 def fit_times(component, log_probs: np.ndarray, targets: np.ndarray, num_fits: int) -> np.ndarray:
-    module, own = resolve("method", component)
+    module = load("method", component)
     return np.array(
-        [processor_seconds(partial(module.fit, own, log_probs, targets)) for _ in range(num_fits)]
+        [
+            processor_seconds(partial(module.fit, component, log_probs, targets))
+            for _ in range(num_fits)
+        ]
     )
 
 
 def judge(name: str, log_probs: np.ndarray, targets: np.ndarray) -> None:
-    calibrators = [schema("calibrator", c)(name=c) for c in names("calibrator")]
+    calibrators = [make("calibrator", c) for c in names("calibrator")]
     place = folds([""] * len(targets), 5, 0)
     answer = Decision("most_probable")
     val = Validation(Space("classes"), targets, place, calibrators, lambda _: answer)
-    fit(schema("method", name)(name=name), [str(m) for m in range(NUM_MEMBERS)], log_probs, val)
+    fit(make("method", name), [str(m) for m in range(NUM_MEMBERS)], log_probs, val)
 
 
 def spread(values: np.ndarray) -> str:

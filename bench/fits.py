@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.config.hardware import Hardware
 from pipeline.config.recipes import Recipe
-from pipeline.core.component import schema
+from pipeline.core.component import make
 from pipeline.core.run_log import Spool
 from pipeline.execution.job import Job
 from pipeline.models.network import Network
@@ -36,7 +36,7 @@ def fitted(recipe: Recipe, inputs: Inputs, **job: Any) -> Network:
         spool.open("bench", {"fingerprint": "", "stage": "train"})
         plain = {
             "title": "bench",
-            "task": schema("task", "multiclass")(name="multiclass"),
+            "task": make("task", "multiclass"),
             "seed": 0,
             "hardware": FP32,
         }

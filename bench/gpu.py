@@ -33,7 +33,7 @@ from bench.paired import shown, typical
 from pipeline.config.execution import Execution
 from pipeline.config.hardware import Hardware
 from pipeline.config.recipes import Recipe
-from pipeline.core.component import schema
+from pipeline.core.component import make, schema
 from pipeline.models.network import Network
 from pipeline.models.precision import choose
 from pipeline.training.datamodule import DataModule, Inputs
@@ -45,7 +45,7 @@ EXECUTION = Execution(loader_workers=4)
 def recipe(model: dict[str, Any]) -> Recipe:
     return Recipe(
         model=schema("model", model["name"])(**model),
-        loss=schema("loss", "cross_entropy")(name="cross_entropy"),
+        loss=make("loss", "cross_entropy"),
         training={
             "epochs": EPOCHS,
             "batch_size": BATCH,

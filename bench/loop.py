@@ -29,7 +29,7 @@ from pipeline.augmentation.policies.crop_flip import Params as CropFlip
 from pipeline.config.optimisation import Cosine
 from pipeline.config.recipes import Recipe
 from pipeline.core.artifacts import Card
-from pipeline.core.component import schema
+from pipeline.core.component import make
 from pipeline.images.packed import Packed
 from pipeline.models import cpu
 from pipeline.models.network import Network
@@ -67,8 +67,8 @@ def inputs(num_steps: int, side_px: int = 28, num_channels: int = 1) -> Inputs:
 
 def recipe(widths: tuple[int, ...]) -> Recipe:
     return Recipe(
-        model=schema("model", "cnn")(name="cnn", widths=widths),
-        loss=schema("loss", "cross_entropy")(name="cross_entropy"),
+        model=make("model", "cnn", widths=widths),
+        loss=make("loss", "cross_entropy"),
         training={"epochs": EPOCHS, "batch_size": BATCH, "lr": 0.001},
     )
 

@@ -18,7 +18,7 @@ from scipy import stats
 from bench.fits import fitted
 from pipeline.config.hardware import Hardware
 from pipeline.config.recipes import Recipe
-from pipeline.core.component import schema
+from pipeline.core.component import make
 from pipeline.core.paths import Layout
 from pipeline.images.packed import Packed
 from pipeline.prediction.member import predict_logits
@@ -31,8 +31,8 @@ AUTO = Hardware(accelerator="cpu")
 def accuracy(hardware: Hardware, seed: int, epochs: int, inputs: Inputs, test: Packed) -> float:
     """Return the accuracy in percent."""
     recipe = Recipe(
-        model=schema("model", "cnn")(name="cnn", head="flatten", dropout=0.2),
-        loss=schema("loss", "cross_entropy")(name="cross_entropy"),
+        model=make("model", "cnn", head="flatten", dropout=0.2),
+        loss=make("loss", "cross_entropy"),
         training={"epochs": epochs, "batch_size": 64, "lr": 0.002},
     )
     network = fitted(recipe, inputs, seed=seed, hardware=hardware)

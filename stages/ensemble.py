@@ -7,8 +7,8 @@ import numpy as np
 from pipeline.config.ensembling import fitting
 from pipeline.config.load import parse_params
 from pipeline.config.params import Params
-from pipeline.core.artifacts import HeldOut, Pool
-from pipeline.core.component import Component
+from pipeline.core.artifacts import OutOfFold, Pool
+from pipeline.core.component import Component, make
 from pipeline.core.files import write_json
 from pipeline.core.paths import CODE, Layout
 from pipeline.core.stage import Stage, run
@@ -27,7 +27,7 @@ def main(stage: Stage[Params]) -> None:
     members = list(stage.params.pool)
     pool, predictions = pooled(stage.inputs, members, "val", stage.params)
     val = validation(stage.inputs, pool, stage.params)
-    best = Component(name="best")
+    best = make("method", "best")
     fitted = {m: fit(best, [m], predictions[[i]], val) for i, m in enumerate(members)}
     methods = {method.name: method for method in fitting("method", settings.methods, task)}
     ensembles = {name: fit(method, members, predictions, val) for name, method in methods.items()}
@@ -73,7 +73,7 @@ def _write(
     }
     write_json(stage.outputs.ensemble / "choice.json", choice)
     write_json(stage.outputs.ensemble / CODE, stage.code())
-    HeldOut(pool.ids, pool.targets, {n: f.held_out for n, f in systems.items()}).save(
+    OutOfFold(pool.ids, pool.targets, {n: f.held_out for n, f in systems.items()}).save(
         stage.outputs.held_out
     )
     stage.spool.record({f"val/loss/{name}": fitted.loss for name, fitted in systems.items()})

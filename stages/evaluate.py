@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.config.load import parse_params
 from pipeline.config.params import Params, monitor
-from pipeline.core.artifacts import Cost, HeldOut
+from pipeline.core.artifacts import Cost, OutOfFold
 from pipeline.core.files import read_json, write_json
 from pipeline.core.stage import Stage, run
 from pipeline.ensembling.combiner import Combiner
@@ -28,7 +28,7 @@ Tables = dict[str, Sequence[Any]]
 
 def main(stage: Stage[Params]) -> None:
     tested = Tested.read(stage.inputs, stage.params)
-    held_out = HeldOut.load(stage.inputs.held_out)
+    held_out = OutOfFold.load(stage.inputs.held_out)
     evaluator = tested.evaluator
     comparison = compare(
         evaluator, tested.systems, chosen=tested.chosen, best_member=tested.best_member
@@ -106,7 +106,7 @@ def _of_members(stage: Stage[Params], tested: Tested) -> Tables:
     }
 
 
-def _of_chosen(tested: Tested, held_out: HeldOut) -> Tables:
+def _of_chosen(tested: Tested, held_out: OutOfFold) -> Tables:
     """Tabulate the chosen ensemble's errors, and suspected label errors."""
     evaluator, chosen = tested.evaluator, tested.systems[tested.chosen]
     ids, targets, names = evaluator.ids, evaluator.targets, evaluator.names

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pipeline.config.load import parse_params
 from pipeline.config.params import Params
-from pipeline.core.component import load, resolve
+from pipeline.core.component import load
 from pipeline.core.files import write_json
 from pipeline.core.stage import Stage, run
 from pipeline.preprocessing.audit import audit, summary, summary_line, write_findings
@@ -18,8 +18,8 @@ from pipeline.preprocessing.scan import plan, scan
 
 def main(stage: Stage[Params]) -> None:
     data = stage.params.data
-    source, own = resolve("source", data.source)
-    listing = source.load(own, Path(data.path), load("task", stage.params.task).Params.KIND)
+    source = load("source", data.source)
+    listing = source.load(data.source, Path(data.path), load("task", stage.params.task).Params.KIND)
     how = plan(
         listing,
         **data.image.model_dump(),

@@ -156,8 +156,8 @@ def test_the_model_of_contributing_is_found_and_trains(workspace: Workspace) -> 
         tree["recipes"]["cnn"]["model"] = {"name": "linear", "dropout": 0.1}
 
     workspace.edit(use)
-    said = workspace.run("dvc", "repro", "train@cnn_1")
-    assert "train cnn_1  epoch 2/2" in said
+    printed = workspace.run("dvc", "repro", "train@cnn_1")
+    assert "train cnn_1  epoch 2/2" in printed
     workspace.edit(lambda tree: tree["recipes"]["cnn"]["model"].update(dropout=2.0))
     refused = workspace.run("convoy", "check", status=1)
     assert "recipes.cnn.model.dropout: got 2.0; allowed less than 1" in refused

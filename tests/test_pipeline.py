@@ -88,10 +88,10 @@ def test_plots_show_the_confusion_and_the_curves(copy: Workspace) -> None:
 
 def test_dvc_stops_at_a_wrong_parameter(workspace: Workspace) -> None:
     workspace.edit(lambda tree: tree["members"]["cnn_1"].update(recipe="cnnn"))
-    said = workspace.run("dvc", "repro", "preprocess", status=255)
+    output = workspace.run("dvc", "repro", "preprocess", status=255)
     hint = "members.cnn_1.recipe: got 'cnnn'; allowed cnn, resnet; nearest cnn"
-    assert f"preprocess: params.yaml: {hint}" in said
-    assert "Traceback" not in said
+    assert f"preprocess: params.yaml: {hint}" in output
+    assert "Traceback" not in output
     assert not (workspace.folder / "data/processed").exists()
 
 

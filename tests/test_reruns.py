@@ -17,10 +17,10 @@ FITS = ("search", "train", "soup", "predict")  # what takes hours
 
 def changed(workspace: Workspace) -> set[str]:
     """The stages that DVC would run for a change of their own dependencies."""
-    said = json.loads(workspace.run("dvc", "status", "--json"))
+    printed = json.loads(workspace.run("dvc", "status", "--json"))
     return {
         stage
-        for stage, found in said.items()
+        for stage, found in printed.items()
         if any("changed deps" in change for change in found if isinstance(change, dict))
     }
 
@@ -99,8 +99,8 @@ def test_a_wrong_parameter_costs_no_output(copy: Workspace) -> None:
     chosen = Layout(copy.folder).search("cnn") / "chosen.json"
     before = chosen.read_bytes()
     copy.edit(lambda tree: tree["recipes"]["cnn"]["training"].update(lrr=0.1))
-    said = copy.run("dvc", "repro", status=255)
-    assert "recipes.cnn.training.lrr: unknown key; allowed" in said
+    printed = copy.run("dvc", "repro", status=255)
+    assert "recipes.cnn.training.lrr: unknown key; allowed" in printed
     assert chosen.read_bytes() == before
     copy.edit(lambda tree: tree["recipes"]["cnn"]["training"].pop("lrr"))
     assert copy.run("dvc", "repro").endswith("Data and pipelines are up to date.\n")

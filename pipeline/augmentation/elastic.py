@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-import albumentations as A  # noqa: N812  # the library's own convention
+from pipeline.augmentation.backend import A
 
 WAVES = 8  # a bump is about an eighth of the image wide
 

@@ -3,11 +3,9 @@
 import json
 from typing import Any
 
-from pipeline.augmentation.policies import without_torch
+from pipeline.augmentation.backend import A, without_torch
 from pipeline.augmentation.probe import probe
-from pipeline.core.component import Component, resolve
-
-import albumentations as A  # noqa: N812  # isort: skip  # after the policies package
+from pipeline.core.component import Component, load
 
 
 def freeze(
@@ -29,8 +27,8 @@ def freeze(
         UserError: the policy cannot handle images of this shape, or its output size varies.
     """
     height_px, width_px = image_shape[:2]
-    module, own = resolve("policy", policy)
-    compose = A.Compose(module.transforms(own, height_px, width_px))
+    module = load("policy", policy)
+    compose = A.Compose(module.transforms(policy, height_px, width_px))
     frozen = _frozen(compose, policy.name, image_shape)
     shape = frozen["output_shape"] if online else frozen["image_shape"]
     return {**frozen, "output_shape": shape, "online": online, "mixing": mixing}

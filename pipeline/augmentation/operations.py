@@ -8,7 +8,7 @@ sharpness is only ever raised, and pixels from outside the image are mid grey.
 from dataclasses import dataclass
 from typing import Any
 
-import albumentations as A  # noqa: N812  # the library's own convention
+from pipeline.augmentation.backend import A
 
 GREY = 127
 ONCE = (1.0, 1.0)

@@ -7,13 +7,11 @@ import numpy as np
 from jaxtyping import Int, UInt8, UInt64
 
 from pipeline.augmentation import fast
+from pipeline.augmentation.backend import A, without_torch
 from pipeline.augmentation.counter import states, word
 from pipeline.augmentation.draws import draw
 from pipeline.augmentation.plan import plan_of
-from pipeline.augmentation.policies import without_torch
 from pipeline.augmentation.probe import one_shape, with_channels
-
-import albumentations as A  # noqa: N812  # isort: skip  # after the policies package
 
 
 class Augmenter:

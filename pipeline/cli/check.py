@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pipeline.config.load import load_params
-from pipeline.core.component import resolve
+from pipeline.core.component import load
 from pipeline.core.errors import UserError
 from pipeline.core.paths import PARAMS_FILE
 
@@ -23,6 +23,6 @@ def check(
         )
     for recipe in loaded.recipes.values():
         if recipe.model.model_dump().get("pretrained"):
-            module, own = resolve("model", recipe.model)
-            module.check(own)  # the weights exist or can be downloaded
+            module = load("model", recipe.model)
+            module.check(recipe.model)  # the weights exist or can be downloaded
     print(f"{file}: {len(loaded.members)} members, {len(loaded.recipes)} recipes: fine")

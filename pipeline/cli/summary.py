@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from pipeline.config.load import load_params
-from pipeline.core.component import load, resolve
+from pipeline.core.component import load
 from pipeline.core.errors import UserError
 from pipeline.core.paths import PARAMS_FILE
 
@@ -43,8 +43,8 @@ def summary(
         card = Card.load(card_file)
         shape = shape or card.image_shape
         outputs = outputs or load("task", loaded.task).num_outputs(len(card.classes))
-    module, own = resolve("model", model)
-    body = module.build(own, shape, outputs)
+    module = load("model", model)
+    body = module.build(model, shape, outputs)
     rich.print(table(f"{name}, {shape}, {len(blocks(body))} blocks", rows(body, shape)))
     if origin := describe(model):
         print(origin)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from pydantic import Field
 
 from pipeline.config.types import Fraction, Seed
-from pipeline.core.component import Component, Strict, choice, names, schema
+from pipeline.core.component import Component, Strict, choice, make, names
 
 Costs = tuple[tuple[float, ...], ...]
 """The cost of each decision (column) for each true class (row)."""
@@ -45,7 +45,7 @@ def fitting(
     """Return the components in `listed`; for null, all of the family that support the task."""
     if listed is not None:
         return listed
-    made = [schema(family, name)(name=name) for name in names(family)]
+    made = [make(family, name) for name in names(family)]
     return tuple(component for component in made if suits(component, task))
 
 

@@ -142,7 +142,7 @@ class Pool(NamedTuple):
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class OutOfFold:
     """Validation predictions of every system, each from a fit that did not see the sample."""
 
     ids: np.ndarray
@@ -156,7 +156,7 @@ class HeldOut:
         np.savez(path, ids=self.ids, targets=self.targets, **named)  # type: ignore[arg-type]
 
     @classmethod
-    def load(cls, path: Path) -> "HeldOut":
+    def load(cls, path: Path) -> "OutOfFold":
         with np.load(path) as held:
             names = [key for key in held if key.startswith("system ")]
             systems = {name.removeprefix("system "): held[name] for name in names}

@@ -6,19 +6,17 @@ A component's file holds `class Params(Component)`, whose fields are its keys in
 the functions that its family calls. To add a component, add a file: it is found here, checked in
 params.yaml and covered by its family's tests, without being listed anywhere.
 
-`Params` is read from the source of the file without running the rest: a stage that needs no torch
-can then check a network's parameters without waiting 1.5 s for torch.
+Every stage reads all of params.yaml, and imports the file of every component for that. So these
+files import torch and other libraries that take long inside their functions: a stage that needs
+none of them starts at once, and a wrong parameter is refused at once.
 """
 
-import ast
-import typing
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal, Union
 
-import pydantic
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 FAMILIES = {
@@ -55,35 +53,25 @@ def load(family: str, component: Component) -> ModuleType:
     return import_module(f"{FAMILIES[family]}.{component.name}")
 
 
-def resolve(family: str, component: Component) -> tuple[ModuleType, Any]:
-    """Return the module that `component` names, and the parameters as that module's `Params`."""
-    module = load(family, component)
-    return module, module.Params.model_validate(component.model_dump())
-
-
 @cache
 def schema(family: str, name: str) -> type[Component]:
     """Return the typed parameters of one component, with `name` fixed to it.
 
-    The class body may use names that `pydantic` and `typing` export, and nothing else of its file.
-
     Raises:
         TypeError: the file has no `class Params(Component)`.
     """
-    path = _folder(family) / f"{name}.py"
-    body = ast.parse(path.read_text()).body
-    found = [node for node in body if isinstance(node, ast.ClassDef) and node.name == "Params"]
-    if not found:
-        raise TypeError(f"{path}: a component needs `class Params(Component)`")
-    namespace: dict[str, Any] = {"__name__": f"{FAMILIES[family]}.{name}", "Component": Component}
-    namespace |= {k: getattr(typing, k) for k in typing.__all__}
-    namespace |= {k: getattr(pydantic, k) for k in ("Field", "field_validator", "model_validator")}
-    exec(compile(ast.Module([*found], []), str(path), "exec"), namespace)
+    module = load(family, Component(name=name))
+    params = getattr(module, "Params", None)
+    if not (isinstance(params, type) and issubclass(params, Component)):
+        raise TypeError(f"{module.__file__}: a component needs `class Params(Component)`")
     fixed: Any = (Literal[name], Field())
-    made: type[Component] = create_model(
-        f"{family}:{name}", __base__=namespace["Params"], name=fixed
-    )
+    made: type[Component] = create_model(f"{family}:{name}", __base__=params, name=fixed)
     return made
+
+
+def make(family: str, name: str, **settings: Any) -> Component:
+    """Return a component with these settings, and defaults for all others."""
+    return schema(family, name)(name=name, **settings)
 
 
 def choice(family: str) -> Any:

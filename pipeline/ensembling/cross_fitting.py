@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
-from pipeline.core.component import Component, resolve
+from pipeline.core.component import Component, load
 from pipeline.core.errors import UserError
 from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.decisions import Decision
@@ -58,11 +58,11 @@ def fit(
     Args:
         predictions: predictions of validation; the first axis is that of the members.
     """
-    module, own = resolve("method", method)
+    module = load("method", method)
     space = val.space
 
     def predicted(seen: np.ndarray, unseen: np.ndarray) -> np.ndarray:
-        states = space.fit(module, own, predictions[:, seen], val.targets[seen])
+        states = space.fit(module, method, predictions[:, seen], val.targets[seen])
         return space.apply(module, states, predictions[:, unseen])
 
     combined = _held_out(predicted, val.folds)
@@ -72,10 +72,10 @@ def fit(
     combiner = Combiner(
         method=method.name,
         members=tuple(members),
-        states=space.fit(module, own, predictions, val.targets),
+        states=space.fit(module, method, predictions, val.targets),
         calibrator=chosen,
         calibrations={
-            c.name: space.fit(*resolve("calibrator", c), combined, val.targets)
+            c.name: space.fit(load("calibrator", c), c, combined, val.targets)
             for c in val.calibrators
         },
         space=space,
@@ -115,10 +115,10 @@ def _held_out(
 
 
 def _calibrated(calibrator: Component, combined: np.ndarray, val: Validation) -> np.ndarray:
-    module, own = resolve("calibrator", calibrator)
+    module = load("calibrator", calibrator)
 
     def predicted(seen: np.ndarray, unseen: np.ndarray) -> np.ndarray:
-        states = val.space.fit(module, own, combined[seen], val.targets[seen])
+        states = val.space.fit(module, calibrator, combined[seen], val.targets[seen])
         return val.space.apply(module, states, combined[unseen])
 
     return _held_out(predicted, val.folds)

@@ -1,9 +1,8 @@
 """Multinomial logistic regression that starts from given scores instead of zero."""
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.optimize import minimize
-from scipy.special import softmax
 
 from pipeline.ensembling.data import Data
 from pipeline.ensembling.slopes import log_loss
@@ -29,13 +28,15 @@ def fit_logistic(data: Data, strength: float, begin: Model) -> Model:
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
         model = flat.reshape(begin.shape)
         made = scores(more, model)
-        error = softmax(made, axis=1) - more.targets
+        error = scipy.special.softmax(made, axis=1) - more.targets
         slope = more.features.T @ error + strength * model[:-1]
         loss = log_loss(made, more.targets) + strength / 2 * (model[:-1] ** 2).sum()
         return loss, np.concatenate([slope, error.sum(axis=0, keepdims=True)]).ravel()
 
     options = {"maxiter": 1000, "maxfun": 2000, "ftol": 1e-9, "gtol": 1e-4}
-    found = minimize(objective, begin.ravel(), jac=True, method="L-BFGS-B", options=options)
+    found = scipy.optimize.minimize(
+        objective, begin.ravel(), jac=True, method="L-BFGS-B", options=options
+    )
     solved: np.ndarray = found.x.reshape(begin.shape)
     return solved
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from pipeline.core.component import Component
+from pipeline.core.component import make
 from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.cross_fitting import Validation, fit
 from pipeline.ensembling.prediction_type import Space
@@ -25,7 +25,7 @@ def nested(members: Sequence[str], predictions: np.ndarray, val: Validation) -> 
     order = usefulness(val.space, predictions, val.targets)
     return [
         fit(
-            Component(name="mean"),
+            make("method", "mean"),
             [members[place] for place in order[:num]],
             predictions[order[:num]],
             val,

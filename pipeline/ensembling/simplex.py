@@ -1,8 +1,8 @@
 """Least squares under weights ≥ 0 that sum to 1."""
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.optimize import nnls
 
 
 def nearest_to_zero(vectors: Float[np.ndarray, "m n"]) -> Float[np.ndarray, " m"]:
@@ -16,6 +16,6 @@ def nearest_to_zero(vectors: Float[np.ndarray, "m n"]) -> Float[np.ndarray, " m"
     root = np.asarray(np.linalg.qr(vectors.T, mode="r"))
     size = max(np.sqrt((root**2).sum() / len(vectors)), np.finfo(float).tiny)
     system = np.vstack([root / size, np.ones(len(vectors))])
-    found, _ = nnls(system, np.eye(len(system))[-1])
+    found, _ = scipy.optimize.nnls(system, np.eye(len(system))[-1])
     weights: np.ndarray = found / found.sum()
     return weights

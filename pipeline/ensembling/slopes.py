@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.special import log_softmax
 
 Table = Float[np.ndarray, "n k"]
 
@@ -21,13 +21,13 @@ class Loss(NamedTuple):
 def _log_slopes(scores: Table, one_hot: Table) -> tuple[Table, Table]:
     """Return slopes by J. Friedman, Greedy Function Approximation, 2001, equations 29 and 32."""
     num_classes = scores.shape[1]
-    probs = np.exp(log_softmax(scores, axis=1))
+    probs = np.exp(scipy.special.log_softmax(scores, axis=1))
     return one_hot - probs, probs * (1 - probs) * num_classes / (num_classes - 1)
 
 
 def log_loss(scores: Table, one_hot: Table) -> float:
     """Return the sum over all samples, in nats."""
-    return float(-(log_softmax(scores, axis=1) * one_hot).sum())
+    return float(-(scipy.special.log_softmax(scores, axis=1) * one_hot).sum())
 
 
 def _squared_slopes(scores: Table, targets: Table) -> tuple[Table, Table]:

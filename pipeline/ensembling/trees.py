@@ -1,13 +1,14 @@
 """Regression trees as plain arrays: one row per tree, padded to the nodes that its depth allows."""
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float, Float32, Int
-from sklearn.tree import DecisionTreeRegressor
 
 from pipeline.ensembling.prediction_type import State
 
 
-def plain(tree: DecisionTreeRegressor, depth: int) -> State:
+def plain(tree: Any, depth: int) -> State:
     """Return the routing of a fitted tree of at most this depth. A leaf leads to itself."""
     nodes = tree.tree_
     own, is_leaf = np.arange(nodes.node_count), nodes.children_left < 0

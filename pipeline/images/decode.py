@@ -22,6 +22,8 @@ import simplejpeg
 from jaxtyping import UInt8
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from pipeline.images.bad_image import BadImage
+
 cv2.setNumThreads(0)  # parallel over images, not within one; a forked thread pool can hang
 
 MAX_PIXELS = 89_478_485  # 256 MiB of RGB; Pillow's own default, whatever it has been set to
@@ -35,23 +37,6 @@ JPEGS = ("JPEG", "MPO")  # MPO: a phone's multi-picture file
 GREY, COLOUR = {"1", "L"}, {"RGB", "P", "CMYK", "YCbCr"}
 WIDE = {"I;16", "I;16B", "I;16L", "I;16N"}
 TRANSPARENT = {"LA", "RGBA", "PA"}
-
-BadKind = Literal[
-    "empty", "not an image", "truncated", "unreadable", "animated", "too large", "unsupported",
-    "link out of the folder",
-]  # fmt: skip
-
-
-class BadImage(Exception):  # noqa: N818  # the image is bad; no code failed
-    """A file that is not a usable image; the message is one line that begins with the kind."""
-
-    def __init__(self, kind: BadKind, detail: str) -> None:
-        super().__init__(kind, detail)
-        self.kind = kind
-        self.detail = " ".join(detail.split())
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {self.detail}"
 
 
 def decode(encoded: bytes, shape: tuple[int, int] | None = None) -> UInt8[np.ndarray, "h w c"]:

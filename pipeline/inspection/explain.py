@@ -38,7 +38,7 @@ def grad_cam(
     if layer is None:
         return None
     sign = torch.from_numpy(signs)[:, None]
-    method: Any = LayerGradCam(lambda given: network.judge(given) * sign, layer)
+    method: Any = LayerGradCam(lambda given: network.logits(given) * sign, layer)
     found = method.attribute(pixels, torch.from_numpy(outputs), relu_attributions=True).detach()
     maps = functional.interpolate(found.float(), pixels.shape[2:], mode="bilinear")[:, 0]
     peaks = maps.amax(dim=(1, 2), keepdim=True).clamp_min(torch.finfo(maps.dtype).tiny)
@@ -86,10 +86,10 @@ def _moved(
     limits: Any = {"lower_bound": 0.0, "upper_bound": 1.0}
     pixels.requires_grad_()
     if method == "fgsm":
-        fgsm: Any = FGSM(network.judge, goal.loss, **limits)
+        fgsm: Any = FGSM(network.logits, goal.loss, **limits)
         moved: Tensor = fgsm.perturb(pixels, epsilon, goal.targets)
     else:
-        pgd: Any = PGD(network.judge, goal.loss, **limits)
+        pgd: Any = PGD(network.logits, goal.loss, **limits)
         moved = pgd.perturb(pixels, epsilon, epsilon / 4, PGD_STEPS, goal.targets)
     return moved.detach()
 
@@ -105,7 +105,7 @@ def _last_map(network: Network, pixels: Tensor) -> nn.Module | None:
     convolutions = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
     hooks = [layer.register_forward_hook(note) for layer in convolutions]
     with torch.inference_mode():
-        network.judge(pixels[:1])
+        network.logits(pixels[:1])
     for hook in hooks:
         hook.remove()
     return seen[-1] if seen else None

@@ -1,16 +1,22 @@
 """Cross-entropy of the sigmoid of every logit: one logit for two classes, k for k labels."""
 
-from collections.abc import Callable
-from typing import Annotated, ClassVar
+from __future__ import annotations
 
-from jaxtyping import Float
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
 from pydantic import Field
-from torch import Tensor
-from torch.nn import functional
 
 from pipeline.core.component import Component
-from pipeline.losses.shared.batch import weighted_mean, widened
-from pipeline.losses.shared.labels import Targets, as_labels, label_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from pipeline.losses.shared.labels import Targets
+
+    Loss = Callable[[Float[Tensor, "n k"], Targets], Float[Tensor, ""]]
 
 
 class Params(Component):
@@ -20,9 +26,6 @@ class Params(Component):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
-Loss = Callable[[Float[Tensor, "n k"], Targets], Float[Tensor, ""]]
-
-
 def build(params: Params, class_weights: Float[Tensor, " c"] | None) -> Loss:
     """Build the loss: the mean over the batch and its labels, in nats.
 
@@ -30,6 +33,10 @@ def build(params: Params, class_weights: Float[Tensor, " c"] | None) -> Loss:
         class_weights: weights of both classes if one logit distinguishes them, else of each label,
             whether it is present or not.
     """
+    from torch.nn import functional
+
+    from pipeline.losses.shared.batch import weighted_mean, widened
+    from pipeline.losses.shared.labels import as_labels, label_weights
 
     def loss(logits: Float[Tensor, "n k"], targets: Targets) -> Float[Tensor, ""]:
         wide = widened(logits)

@@ -3,18 +3,24 @@
 Smoothing: C. Szegedy et al., Rethinking the Inception Architecture, 2016, section 7.
 """
 
-from collections.abc import Callable
-from functools import partial
-from typing import Annotated, ClassVar
+from __future__ import annotations
 
-from jaxtyping import Float
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
 from pydantic import Field
-from torch import Tensor
-from torch.nn import functional
 
 from pipeline.core.component import Component
-from pipeline.losses.shared.batch import weighted_mean, widened
-from pipeline.losses.shared.classes import Targets, sample_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from pipeline.losses.shared.classes import Targets
+
+    Loss = Callable[[Float[Tensor, "n k"], Targets], Float[Tensor, ""]]
 
 
 class Params(Component):
@@ -22,9 +28,6 @@ class Params(Component):
 
     ACTIVATIONS: ClassVar[tuple[str, ...]] = ("softmax",)
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-
-
-Loss = Callable[[Float[Tensor, "n k"], Targets], Float[Tensor, ""]]
 
 
 def build(params: Params, class_weights: Float[Tensor, " k"] | None) -> Loss:
@@ -36,6 +39,10 @@ def build(params: Params, class_weights: Float[Tensor, " k"] | None) -> Loss:
         class_weights: have mean 1 over the training samples; a sample with a soft target gets the
             mean of the weights by its shares.
     """
+    from torch.nn import functional
+
+    from pipeline.losses.shared.batch import weighted_mean, widened
+    from pipeline.losses.shared.classes import sample_weights
 
     by_rule = partial(functional.cross_entropy, label_smoothing=params.label_smoothing)
 

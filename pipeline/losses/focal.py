@@ -4,17 +4,21 @@ T.-Y. Lin et al., Focal Loss for Dense Object Detection, 2017, equation 4. The p
 is its class weight here.
 """
 
-from collections.abc import Callable
-from typing import Annotated, ClassVar
+from __future__ import annotations
 
-from jaxtyping import Float, Int
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
 from pydantic import Field
-from torch import Tensor
 
 from pipeline.core.component import Component
-from pipeline.losses.shared.batch import weighted_mean, widened
-from pipeline.losses.shared.classes import sample_weights
-from pipeline.losses.shared.focal import focused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jaxtyping import Float, Int
+    from torch import Tensor
+
+    Loss = Callable[[Float[Tensor, "n k"], Int[Tensor, " n"]], Float[Tensor, ""]]
 
 
 class Params(Component):
@@ -24,15 +28,15 @@ class Params(Component):
     gamma: Annotated[float, Field(ge=0)] = 2.0
 
 
-Loss = Callable[[Float[Tensor, "n k"], Int[Tensor, " n"]], Float[Tensor, ""]]
-
-
 def build(params: Params, class_weights: Float[Tensor, " k"] | None) -> Loss:
     """Build the loss: the mean over the batch, in nats.
 
     Args:
         class_weights: have mean 1 over the training samples.
     """
+    from pipeline.losses.shared.batch import weighted_mean, widened
+    from pipeline.losses.shared.classes import sample_weights
+    from pipeline.losses.shared.focal import focused
 
     def loss(logits: Float[Tensor, "n k"], targets: Int[Tensor, " n"]) -> Float[Tensor, ""]:
         wide, own = widened(logits), targets[:, None]

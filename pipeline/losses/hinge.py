@@ -5,17 +5,21 @@ K. Crammer, Y. Singer, On the Algorithmic Implementation of Multiclass Kernel-ba
 Multi-Class Pattern Recognition, 1999: all other classes count, and are summed.
 """
 
-from collections.abc import Callable
-from typing import Annotated, ClassVar, Literal
+from __future__ import annotations
 
-from jaxtyping import Float, Int
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
 from pydantic import Field
-from torch import Tensor
-from torch.nn import functional
 
 from pipeline.core.component import Component
-from pipeline.losses.shared.batch import weighted_mean, widened
-from pipeline.losses.shared.classes import sample_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jaxtyping import Float, Int
+    from torch import Tensor
+
+    Loss = Callable[[Float[Tensor, "n k"], Int[Tensor, " n"]], Float[Tensor, ""]]
 
 
 class Params(Component):
@@ -27,15 +31,16 @@ class Params(Component):
     power: Literal[1, 2] = 1
 
 
-Loss = Callable[[Float[Tensor, "n k"], Int[Tensor, " n"]], Float[Tensor, ""]]
-
-
 def build(params: Params, class_weights: Float[Tensor, " k"] | None) -> Loss:
     """Build the loss: the mean over the batch.
 
     Args:
         class_weights: have mean 1 over the training samples.
     """
+    from torch.nn import functional
+
+    from pipeline.losses.shared.batch import weighted_mean, widened
+    from pipeline.losses.shared.classes import sample_weights
 
     def loss(logits: Float[Tensor, "n k"], targets: Int[Tensor, " n"]) -> Float[Tensor, ""]:
         wide = widened(logits)

@@ -3,16 +3,19 @@
 P. J. Huber, Robust Estimation of a Location Parameter, 1964.
 """
 
-from typing import Annotated, ClassVar
+from __future__ import annotations
 
-from jaxtyping import Float
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
 from pydantic import Field
-from torch import Tensor
-from torch.nn import functional
 
 from pipeline.core.component import Component
-from pipeline.losses.shared.batch import refuse_weights, widened
-from pipeline.losses.shared.standardised import Loss
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from pipeline.losses.shared.standardised import Loss
 
 
 class Params(Component):
@@ -30,6 +33,10 @@ def build(params: Params, class_weights: Float[Tensor, " k"] | None) -> Loss:
     Raises:
         UserError: class weights are given.
     """
+    from torch.nn import functional
+
+    from pipeline.losses.shared.batch import refuse_weights, widened
+
     refuse_weights(params.name, class_weights)
 
     def loss(logits: Float[Tensor, "n t"], targets: Float[Tensor, "n t"]) -> Float[Tensor, ""]:

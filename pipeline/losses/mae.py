@@ -1,14 +1,16 @@
 """Mean absolute error: an outlier has no more influence than any other sample."""
 
-from typing import ClassVar
+from __future__ import annotations
 
-from jaxtyping import Float
-from torch import Tensor
-from torch.nn import functional
+from typing import TYPE_CHECKING, ClassVar
 
 from pipeline.core.component import Component
-from pipeline.losses.shared.batch import refuse_weights, widened
-from pipeline.losses.shared.standardised import Loss
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from pipeline.losses.shared.standardised import Loss
 
 
 class Params(Component):
@@ -23,6 +25,10 @@ def build(params: Params, class_weights: Float[Tensor, " k"] | None) -> Loss:
     Raises:
         UserError: class weights are given.
     """
+    from torch.nn import functional
+
+    from pipeline.losses.shared.batch import refuse_weights, widened
+
     refuse_weights(params.name, class_weights)
 
     def loss(logits: Float[Tensor, "n t"], targets: Float[Tensor, "n t"]) -> Float[Tensor, ""]:

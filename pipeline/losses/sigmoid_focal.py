@@ -3,17 +3,23 @@
 T.-Y. Lin et al., Focal Loss for Dense Object Detection, 2017, equation 5.
 """
 
-from collections.abc import Callable
-from typing import Annotated, ClassVar
+from __future__ import annotations
 
-from jaxtyping import Float
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
 from pydantic import Field
-from torch import Tensor
 
 from pipeline.core.component import Component
-from pipeline.losses.shared.batch import weighted_mean, widened
-from pipeline.losses.shared.focal import focused
-from pipeline.losses.shared.labels import Targets, as_labels, label_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from pipeline.losses.shared.labels import Targets
+
+    Loss = Callable[[Float[Tensor, "n k"], Targets], Float[Tensor, ""]]
 
 
 class Params(Component):
@@ -25,9 +31,6 @@ class Params(Component):
     """Weight of labels that are present; 1 − alpha of absent ones. null weighs both as 1."""
 
 
-Loss = Callable[[Float[Tensor, "n k"], Targets], Float[Tensor, ""]]
-
-
 def build(params: Params, class_weights: Float[Tensor, " c"] | None) -> Loss:
     """Build the loss: the mean over the batch and its labels, in nats.
 
@@ -36,6 +39,10 @@ def build(params: Params, class_weights: Float[Tensor, " c"] | None) -> Loss:
     Args:
         class_weights: weights of both classes if one logit distinguishes them, else of each label.
     """
+    from pipeline.losses.shared.batch import weighted_mean, widened
+    from pipeline.losses.shared.focal import focused
+    from pipeline.losses.shared.labels import as_labels, label_weights
+
     present, absent = (1.0, 1.0) if params.alpha is None else (params.alpha, 1 - params.alpha)
 
     def loss(logits: Float[Tensor, "n k"], targets: Targets) -> Float[Tensor, ""]:

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pipeline.core.component import Component, load, resolve
+from pipeline.core.component import Component, load
 
 # Correct gradients were measured at 1e-12 to 3e-6, the largest where a step crosses a kink; a
 # mistake in a formula gives 1e-3 and more.
@@ -53,8 +53,7 @@ def checks(
     # A binary task takes just two classes; with three, hinge and focal losses can be told apart.
     num_outputs = tasks.num_outputs(2 if tasks.Params.ACTIVATION == "sigmoid" else 3)
     targets = _targets(tasks.Params.KIND, num_outputs, generator)
-    losses, own = resolve("loss", loss)
-    compute = losses.build(own, None)
+    compute = load("loss", loss).build(loss, None)
 
     logits = _random((NUM_IMAGES, num_outputs), generator).requires_grad_()
     yield from compare(lambda: compute(logits, targets), {"logits": logits}, generator)
@@ -117,10 +116,9 @@ def _value_at(value: Callable[[], Float[Tensor, ""]], tensor: Tensor, place: Ten
 def _body(
     model: Component, shape: tuple[int, int, int], num_outputs: int, generator: torch.Generator
 ) -> nn.Module:
-    module, own = resolve("model", model)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(generator.initial_seed())
-        body: nn.Module = module.build(own, shape, num_outputs).double().eval()
+        body: nn.Module = load("model", model).build(model, shape, num_outputs).double().eval()
     for child in body.modules():
         if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d):
             child.train()

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from pipeline.core.artifacts import Card
-from pipeline.core.component import Component, resolve, retuple, schema
+from pipeline.core.component import Component, load, retuple, schema
 from pipeline.core.errors import UserError
 from pipeline.core.files import read_json, write_json
 from pipeline.models.precision import Arithmetic
@@ -73,10 +73,10 @@ class Network(nn.Module):
             torch.manual_seed(seed)
             network = cls.build(model, input_shape, num_outputs)
         mean, std = card.mean, card.std
-        module, own = resolve("model", model)
+        module = load("model", model)
         if model.model_dump().get("pretrained"):
-            module.load_pretrained(own, network.body)
-            mean, std = module.statistics(own, input_shape[2])
+            module.load_pretrained(model, network.body)
+            mean, std = module.statistics(model, input_shape[2])
         network.mean.copy_(torch.tensor(mean).view(-1, 1, 1))
         network.std.copy_(torch.tensor(std).view(-1, 1, 1))
         return network
@@ -111,7 +111,7 @@ class Network(nn.Module):
         return self.to(memory_format=LAYOUTS[arithmetic.memory_format])
 
     def forward(self, images: UInt8[Tensor, "n h w c"]) -> Float[Tensor, "n k"]:
-        return self.judge(self.pixels(images))
+        return self.logits(self.pixels(images))
 
     def pixels(self, images: UInt8[Tensor, "n h w c"]) -> Float[Tensor, "n c h2 w2"]:
         """Return pixels in 0..1, of the size that the body takes."""
@@ -120,7 +120,7 @@ class Network(nn.Module):
         cropped = self._cropped(images).permute(0, 3, 1, 2)
         return cropped.to(torch.float32, memory_format=layout) / 255
 
-    def judge(self, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
+    def logits(self, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
         """Return the logits of pixels in 0..1."""
         normalised = (pixels - self.mean) / self.std
         body = self.compiled if self.compiled and self.training else self.body
@@ -136,5 +136,5 @@ class Network(nn.Module):
 
     @classmethod
     def build(cls, model: Component, input_shape: tuple[int, ...], num_outputs: int) -> "Network":
-        module, own = resolve("model", model)
-        return cls(module.build(own, input_shape, num_outputs), input_shape, num_outputs)
+        module = load("model", model)
+        return cls(module.build(model, input_shape, num_outputs), input_shape, num_outputs)

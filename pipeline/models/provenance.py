@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError, model_validator
 from safetensors.torch import save_file
 
-from pipeline.core.component import Component, Strict, resolve
+from pipeline.core.component import Component, Strict, load
 from pipeline.core.errors import UserError
 from pipeline.models import pretrained
 
@@ -89,8 +89,8 @@ def describe(model: Component) -> str | None:
     given = model.model_dump().get("pretrained")
     if not given:
         return None
-    module, own = resolve("model", model)
-    origin: Origin = module.origin(own)
+    module = load("model", model)
+    origin: Origin = module.origin(model)
     place = given if isinstance(given, str) else "the published weights"
     licence = f"{place}: licence {origin.licence}"
     parts = [licence if origin.licence else f"no licence is recorded in {place}"]

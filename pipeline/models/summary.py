@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pipeline.config.recipes import Recipe
 from pipeline.core.artifacts import Cost
-from pipeline.core.component import Component, names, schema
+from pipeline.core.component import Component, make, names, schema
 from pipeline.core.errors import UserError
 from pipeline.models.libraries import architectures
 from pipeline.models.network import Network
@@ -54,7 +54,7 @@ def choose(name: str, recipes: Mapping[str, Recipe]) -> Component:
     if name in recipes:
         return recipes[name].model
     if name in names("model"):
-        return schema("model", name)(name=name)
+        return make("model", name)
     for library in ("timm", "torchvision"):
         if name in architectures(library):
             given = {"name": library, "architecture": name}

@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pipeline.images.decode import BadImage, decode, fit
+from pipeline.images.bad_image import BadImage
+from pipeline.images.decode import decode, fit
 from pipeline.preprocessing.audit import Finding, label
 from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.scanned import Scan

@@ -22,7 +22,8 @@ from simplejpeg import encode_jpeg
 from tqdm import tqdm
 
 from pipeline.core.errors import UserError
-from pipeline.images.decode import BadImage, decode, fit, size_of
+from pipeline.images.bad_image import BadImage
+from pipeline.images.decode import decode, fit, size_of
 from pipeline.preprocessing.duplicates import digests, thumbnails
 from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.scanned import Scan, Shape

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from pipeline.images.decode import BadImage
+from pipeline.images.bad_image import BadImage
 
 Shape = tuple[int, int, int]
 """Height, width, channels."""

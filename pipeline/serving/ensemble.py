@@ -13,7 +13,8 @@ from pipeline.core.files import read_json
 from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.decisions import Decision
 from pipeline.ensembling.prediction_type import Kind
-from pipeline.images.decode import BadImage, decode, fit
+from pipeline.images.bad_image import BadImage
+from pipeline.images.decode import decode, fit
 from pipeline.models.device import choose_device
 from pipeline.prediction.member import Member
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from pipeline.core.artifacts import Scale
-from pipeline.core.component import Component, resolve
+from pipeline.core.component import Component, load
 from pipeline.losses.shared.standardised import standardised
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -21,9 +21,9 @@ def loss_of(
         class_weights: one for each class or label.
         scale: mean and standard deviation of values; empty for other tasks.
     """
-    losses, own = resolve("loss", loss)
+    losses = load("loss", loss)
     weights = None if class_weights is None else torch.tensor(class_weights, device=device)
-    made: Loss = losses.build(own, weights)
+    made: Loss = losses.build(loss, weights)
     if not scale:
         return made
     mean, std = torch.tensor(scale, device=device)

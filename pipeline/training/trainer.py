@@ -30,7 +30,7 @@ from pytorch_lightning.strategies import (
 
 from pipeline.config import callbacks as lightning_callbacks
 from pipeline.config.hardware import Hardware
-from pipeline.core.component import names, resolve
+from pipeline.core.component import load, names
 from pipeline.core.errors import UserError
 from pipeline.core.run_log import Spool
 from pipeline.execution.job import Job
@@ -181,8 +181,8 @@ def _num_images(batch: Block | ValBatch) -> int:
 def _named(chosen: Any) -> Callback:
     """Build a callback that the recipe names: one of ours, or one of Lightning's."""
     if chosen.name in names("callback"):
-        module, own = resolve("callback", chosen)
-        built: Callback = module.build(own)
+        module = load("callback", chosen)
+        built: Callback = module.build(chosen)
         return built
     kind = getattr(pytorch_lightning.callbacks, lightning_callbacks.class_name(chosen.name))
     own = {"batch_size_fn": _num_images} if chosen.name == "throughput_monitor" else {}

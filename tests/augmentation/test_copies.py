@@ -9,7 +9,7 @@ from pipeline.augmentation.freeze import freeze
 from pipeline.augmentation.offline import materialise, num_copies
 from pipeline.augmentation.policy import Augmenter
 from pipeline.core.artifacts import Card
-from pipeline.core.component import schema
+from pipeline.core.component import make
 from pipeline.core.files import write_json
 from pipeline.core.paths import Layout
 from pipeline.images.packed import Packed
@@ -30,7 +30,7 @@ def layout(request: pytest.FixtureRequest, tmp_path: Path) -> Layout:
     for name, array in packed._asdict().items():
         np.save(made.trainval / f"{name}.npy", array)
     Card(("a", "b", "c"), SHAPE, "crop", request.param, {}, (0.5,), (0.2,), "").save(made.card)
-    frozen = freeze(schema("policy", "light")(name="light"), SHAPE, online=True, mixing=None)
+    frozen = freeze(make("policy", "light"), SHAPE, online=True, mixing=None)
     write_json(made.augmentation / "policy.json", frozen)
     train = packed.take(np.flatnonzero((folds < 0) | (request.param > 1)))
     num = num_copies(train.targets, 4, minority_only=True)

@@ -15,7 +15,7 @@ from pipeline.augmentation.library import REFUSED, allowed, build
 from pipeline.augmentation.policy import Augmenter
 from pipeline.config.load import parse_params
 from pipeline.config.params import Params
-from pipeline.core.component import schema
+from pipeline.core.component import make
 from pipeline.core.errors import UserError
 from pipeline.core.files import read_yaml
 from tests.conftest import ROOT
@@ -45,7 +45,7 @@ def test_transforms_are_built_with_their_arguments() -> None:
 
 
 @pytest.mark.parametrize(
-    ("transform", "said"),
+    ("transform", "printed"),
     [
         ({"name": "HorizontalFlp"}, "; nearest HorizontalFlip"),
         ({"name": "qqq"}, ".1.name: got 'qqq'; allowed an image transform of albumentations"),
@@ -73,12 +73,12 @@ def test_transforms_are_built_with_their_arguments() -> None:
     ],
     ids=str,
 )  # fmt: skip
-def test_mistakes_are_refused_with_their_place(transform: dict[str, Any], said: str) -> None:
+def test_mistakes_are_refused_with_their_place(transform: dict[str, Any], printed: str) -> None:
     with pytest.raises(UserError) as caught:
         parsed(FLIP, transform)
     message = str(caught.value)
     assert message.startswith(AT)
-    assert said in message
+    assert printed in message
 
 
 @pytest.mark.parametrize("given", [[], None, 3, [3], [[FLIP]]], ids=str)
@@ -90,7 +90,7 @@ def test_what_is_no_list_of_transforms_is_refused(given: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("transforms", "said"),
+    ("transforms", "printed"),
     [
         ([{"name": "RandomCrop", "height": 8, "width": 8, "p": 0.5}], "allowed one size"),
         ([{"name": "Affine", "fit_output": True, "rotate": [-45, 45]}], "allowed one size"),
@@ -100,10 +100,10 @@ def test_what_is_no_list_of_transforms_is_refused(given: Any) -> None:
     ],
 )
 def test_what_only_the_images_show_is_refused_when_frozen(
-    transforms: list[dict[str, Any]], said: str
+    transforms: list[dict[str, Any]], printed: str
 ) -> None:
     policy = parsed(*transforms).augmentation.policy
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=printed):
         freeze(policy, (16, 16, 1), online=True, mixing=None)
 
 
@@ -152,7 +152,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
 def test_every_allowed_transform_is_a_function_of_its_sample(name: str) -> None:
     """The library draws random numbers only from the generators that it is given."""
     transform = {"name": name, **REQUIRED.get(name, {})}
-    policy = schema("policy", "custom")(name="custom", transforms=(transform,))  # type: ignore[call-arg]
+    policy = make("policy", "custom", transforms=(transform,))  # type: ignore[call-arg]
     rng = np.random.default_rng(0)
     images = np.sort(rng.integers(0, 256, (6, 24, 24, 3), np.uint8), axis=1)
     before, keys = images.copy(), sample_keys(np.arange(6))

@@ -119,7 +119,7 @@ def test_a_crop_gives_images_of_its_own_size() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"crop_px": 33, "pad_px": 0}, "crop_px: got 33; allowed at most 32"),
         ({"cutout_px": 33}, "cutout_px: got 33; allowed at most 32"),
@@ -127,9 +127,9 @@ def test_a_crop_gives_images_of_its_own_size() -> None:
     ],
 )
 def test_crops_and_holes_larger_than_the_image_are_refused(
-    settings: dict[str, object], said: str
+    settings: dict[str, object], message: str
 ) -> None:
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         freeze(policy("crop_flip", **settings), (32, 40, 3), online=True, mixing=None)
 
 

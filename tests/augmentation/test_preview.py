@@ -78,13 +78,13 @@ def test_statistics_tell_each_transform_alone_and_always() -> None:
     flip, pad, crop = A.HorizontalFlip(p=0.25), A.Pad(2, p=1.0), A.RandomCrop(16, 16, p=1.0)
     policy = A.to_dict(A.Compose([flip, pad, crop]))
     keys = sample_keys(np.arange(4))
-    told = statistics.per_transform(images, keys, policy)
-    assert [t["name"] for t in told] == ["HorizontalFlip", "Pad", "RandomCrop"]
-    assert [t["probability"] for t in told] == [0.25, 1.0, 1.0]
-    assert told[0]["mean_pixel_change"] == np.abs(np.arange(16) - np.arange(16)[::-1]).mean()
-    assert told[1]["mean_pixel_change"] == 0
-    assert told[1]["settings"]["padding"] == 2
-    assert told[2]["mean_pixel_change"] > 0
+    messages = statistics.per_transform(images, keys, policy)
+    assert [t["name"] for t in messages] == ["HorizontalFlip", "Pad", "RandomCrop"]
+    assert [t["probability"] for t in messages] == [0.25, 1.0, 1.0]
+    assert messages[0]["mean_pixel_change"] == np.abs(np.arange(16) - np.arange(16)[::-1]).mean()
+    assert messages[1]["mean_pixel_change"] == 0
+    assert messages[1]["settings"]["padding"] == 2
+    assert messages[2]["mean_pixel_change"] > 0
 
 
 def probabilities(*transforms: object) -> list[float]:

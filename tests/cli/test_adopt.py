@@ -17,10 +17,10 @@ def test_what_computes_the_same_is_adopted(copy: Workspace) -> None:
     listed = copy.run("convoy", "adopt")
     assert f"search@cnn: code changed in 1 dependencies: {LOSS}" in listed
     assert "3 entries can be adopted; name them, or pass --all" in listed
-    said = copy.run("convoy", "adopt", "search@cnn", "--verify", "train@cnn_1")
+    printed = copy.run("convoy", "adopt", "search@cnn", "--verify", "train@cnn_1")
     commit = copy.run("git", "rev-parse", "--short=12", "HEAD").strip()
-    assert "train@cnn_1: computed again, with the same results" in said
-    assert f"adopted at {commit}: search@cnn" in said
+    assert "train@cnn_1: computed again, with the same results" in printed
+    assert f"adopted at {commit}: search@cnn" in printed
     assert changed(copy) == {"search@resnet", "package"}
     tags = read_json(Layout(copy.folder).runs / "search/cnn/run.json")["tags"]
     assert tags == {"convoy.adopted_at": commit, "convoy.adopted_code": LOSS}
@@ -33,14 +33,14 @@ def test_what_computes_something_else_is_not(copy: Workspace) -> None:
     path.write_text(
         path.read_text().replace("label_smoothing=params.", "label_smoothing=0.1 + params.")
     )
-    said = copy.run("convoy", "adopt", "--all", "--verify", "train@cnn_1", status=1)
-    assert "adopt: train@cnn_1: artifacts/members/cnn_1 has changed; run `dvc repro" in said
+    printed = copy.run("convoy", "adopt", "--all", "--verify", "train@cnn_1", status=1)
+    assert "adopt: train@cnn_1: artifacts/members/cnn_1 has changed; run `dvc repro" in printed
     assert changed(copy) == {"search@cnn", "search@resnet", "package"}
 
 
 def test_only_code_can_be_adopted(copy: Workspace) -> None:
     copy.edit(lambda tree: tree["recipes"]["cnn"]["training"].update(lr=0.007))
-    said = copy.run("convoy", "adopt", "search@cnn", status=1)
-    assert "adopt: search@cnn: params.yaml changed, and not code alone; run `dvc repro" in said
-    said = copy.run("convoy", "adopt", "train@cnn_2", status=1)
-    assert "adopt: got 'train@cnn_2', which has not changed; allowed report, search@cnn" in said
+    printed = copy.run("convoy", "adopt", "search@cnn", status=1)
+    assert "adopt: search@cnn: params.yaml changed, and not code alone; run `dvc repro" in printed
+    printed = copy.run("convoy", "adopt", "train@cnn_2", status=1)
+    assert "adopt: got 'train@cnn_2', which has not changed; allowed report, search@cnn" in printed

@@ -11,11 +11,16 @@ from tests.conftest import ROOT, Workspace
 
 @pytest.mark.slow
 def test_it_says_what_a_bug_report_needs(workspace: Workspace) -> None:
-    said = workspace.run("convoy", "--version").splitlines()
+    printed = workspace.run("convoy", "--version").splitlines()
     commit = workspace.run("git", "rev-parse", "--short=12", "HEAD").strip()
-    assert said[0] == f"convoy {commit}-dirty"
-    assert re.fullmatch(r"Python 3\.\d+\.\d+ on .+", said[1])
-    assert {line.split()[0] for line in said[2:]} >= {"torch", "pytorch-lightning", "mlflow", "dvc"}
+    assert printed[0] == f"convoy {commit}-dirty"
+    assert re.fullmatch(r"Python 3\.\d+\.\d+ on .+", printed[1])
+    assert {line.split()[0] for line in printed[2:]} >= {
+        "torch",
+        "pytorch-lightning",
+        "mlflow",
+        "dvc",
+    }
 
 
 @pytest.mark.slow

@@ -90,7 +90,7 @@ def test_the_same_state_is_called_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "change", "said"),
+    ("rows", "change", "message"),
     [
         (np.arange(200, 300), {}, "share no test sample"),
         (np.arange(100), {"classes": ("cat", "dog", "fox")}, "different classes, such as emu"),
@@ -98,11 +98,11 @@ def test_the_same_state_is_called_the_same(tmp_path: Path) -> None:
         (np.arange(100), {"truth": (TRUTH + 1) % 3}, "100 samples have a different target in b"),
     ],
 )
-def test_states_that_cannot_be_compared_are_refused(tmp_path: Path, rows, change, said) -> None:
+def test_states_that_cannot_be_compared_are_refused(tmp_path: Path, rows, change, message) -> None:
     first = state(tmp_path / "a", 1.0, np.arange(100))
     with pytest.raises(UserError) as refused:
         compare([first, state(tmp_path / "b", 1.0, rows, **change)], SETTINGS)
-    assert said in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_what_was_changed_is_found_at_any_depth() -> None:

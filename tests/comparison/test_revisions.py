@@ -19,9 +19,9 @@ def commit(workspace: Workspace, message: str) -> None:
 
 
 def compared(workspace: Workspace, *names: str) -> dict:
-    said = workspace.run("python", "-m", "pipeline", "compare", *names)
+    printed = workspace.run("python", "-m", "pipeline", "compare", *names)
     path = workspace.folder / "reports/compare" / f"{'..'.join(names)}.json"
-    assert f"kept in reports/compare/{'..'.join(names)}.md" in said
+    assert f"kept in reports/compare/{'..'.join(names)}.md" in printed
     return json.loads(path.read_text())
 
 
@@ -59,18 +59,18 @@ def test_what_has_no_result_is_said_in_one_line(copy: Workspace) -> None:
     assert before.startswith("compare: HEAD: ")
     assert "dvc.lock has to be committed" in before
     assert len(before.splitlines()) == 1
-    for names, said in (
+    for names, printed in (
         (["workspace", "wrkspace"], "got 'wrkspace', no revision, experiment or MLflow run; "),
         (["workspace"], "compare: got workspace; allowed two or more different ones"),
         (["workspace", "0" * 32], f"compare: {'0' * 32}: "),
     ):
         answer = copy.run("python", "-m", "pipeline", "compare", *names, status=1)
-        assert said in answer
+        assert printed in answer
         assert "Traceback" not in answer
 
 
 def test_a_cache_that_lost_its_files_is_named(copy: Workspace, tmp_path: Path) -> None:
     commit(copy, "all methods")
     (copy.folder / ".dvc/cache").rename(tmp_path / "cache")
-    said = copy.run("python", "-m", "pipeline", "compare", "HEAD", "workspace", status=1)
-    assert "cannot be had" in said.splitlines()[-1]
+    printed = copy.run("python", "-m", "pipeline", "compare", "HEAD", "workspace", status=1)
+    assert "cannot be had" in printed.splitlines()[-1]

@@ -21,7 +21,7 @@ from pipeline.callbacks import gradient_norm
 from pipeline.config import callbacks as lightning
 from pipeline.config.load import parse_params
 from pipeline.config.recipes import Recipe, override
-from pipeline.core.component import names, resolve, retuple, schema
+from pipeline.core.component import load, make, names, retuple
 from pipeline.core.errors import UserError
 from pipeline.core.files import read_yaml
 from tests.conftest import ROOT
@@ -113,11 +113,11 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("listed", "said"), REFUSALS, ids=lambda value: str(value)[:40])
-def test_a_wrong_entry_is_refused_in_one_line(listed: Any, said: str) -> None:
+@pytest.mark.parametrize(("listed", "printed"), REFUSALS, ids=lambda value: str(value)[:40])
+def test_a_wrong_entry_is_refused_in_one_line(listed: Any, printed: str) -> None:
     message = refusal(listed)
     assert message.startswith(WHERE)
-    assert said in message
+    assert printed in message
     assert "\n" not in message
 
 
@@ -251,7 +251,8 @@ def test_spike_detection_still_cannot_be_resumed() -> None:
 
 @pytest.mark.parametrize("name", names("callback"))
 def test_components_build_and_resume(name: str, tmp_path: Path) -> None:
-    module, own = resolve("callback", schema("callback", name)(name=name))
+    own = make("callback", name)
+    module = load("callback", own)
     for epochs in (1, 2):
         built = module.build(own)
         assert isinstance(built, Callback)

@@ -175,12 +175,14 @@ def changed(path: tuple[str, ...], value: Any) -> dict[str, Any]:
     return tree
 
 
-@pytest.mark.parametrize(("path", "value", "said"), REFUSALS, ids=lambda v: str(v)[:40])
-def test_a_wrong_value_is_refused_in_one_line(path: tuple[str, ...], value: Any, said: str) -> None:
+@pytest.mark.parametrize(("path", "value", "printed"), REFUSALS, ids=lambda v: str(v)[:40])
+def test_a_wrong_value_is_refused_in_one_line(
+    path: tuple[str, ...], value: Any, printed: str
+) -> None:
     with pytest.raises(UserError) as caught:
         parse_params(changed(path, value), "params.yaml")
     message = str(caught.value)
-    assert said in message
+    assert printed in message
     assert message.startswith("params.yaml: ")
     assert "\n" not in message
 
@@ -195,7 +197,7 @@ def of_task(task: str, loss: str, **training: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("training", "said"),
+    ("training", "printed"),
     [
         ({"optimiser": {"name": "muon"}}, "optimiser muon; allowed any other"),
         ({"penalty": {"l2": 1e-4}}, "penalty; allowed none; take weight_decay"),
@@ -203,7 +205,7 @@ def of_task(task: str, loss: str, **training: Any) -> dict[str, Any]:
     ],
 )
 def test_what_fsdp_cannot_do_with_parts_of_weights_is_refused(
-    training: dict[str, Any], said: str
+    training: dict[str, Any], printed: str
 ) -> None:
     tree = changed(("hardware",), {"strategy": "fsdp", "devices": 2})
     assert parse_params(tree, "params.yaml").hardware.on_one_device().strategy == "auto"
@@ -213,7 +215,7 @@ def test_what_fsdp_cannot_do_with_parts_of_weights_is_refused(
     with pytest.raises(UserError) as caught:
         parse_params(tree, "params.yaml")
     given = "params.yaml: hardware.strategy: got fsdp with recipes.cnn.training."
-    assert str(caught.value).startswith(given + said)
+    assert str(caught.value).startswith(given + printed)
 
 
 def space(**axes: Any) -> dict[str, Any]:
@@ -222,7 +224,7 @@ def space(**axes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("key", "axis", "said"),
+    ("key", "axis", "printed"),
     [
         ("training.batch_size", {"choices": [64, 17]}, "batch_size: got 17; allowed a multiple of"),
         (
@@ -242,14 +244,14 @@ def space(**axes: Any) -> dict[str, Any]:
     ],
 )
 def test_an_axis_that_cannot_be_searched_is_refused(
-    key: str, axis: dict[str, Any], said: str
+    key: str, axis: dict[str, Any], printed: str
 ) -> None:
     tree = space(**{key: axis})
     tree["hardware"]["devices"] = 2
     with pytest.raises(UserError) as caught:
         parse_params(tree, "params.yaml")
     assert str(caught.value).startswith("params.yaml: recipes.cnn.")
-    assert said in str(caught.value)
+    assert printed in str(caught.value)
 
 
 def test_a_search_may_choose_null_and_parts_that_divide() -> None:
@@ -267,8 +269,8 @@ def test_a_search_may_choose_null_and_parts_that_divide() -> None:
 def test_patience_would_cut_off_what_swa_averages() -> None:
     swa = {"average": {"name": "swa"}}
     tree = changed(("recipes", "cnn", "training"), {**TREE["recipes"]["cnn"]["training"], **swa})
-    said = "training.patience: got 15 with training.average swa, .* allowed null, or average"
-    with pytest.raises(UserError, match=f"params.yaml: recipes.cnn.{said}"):
+    printed = "training.patience: got 15 with training.average swa, .* allowed null, or average"
+    with pytest.raises(UserError, match=f"params.yaml: recipes.cnn.{printed}"):
         parse_params(tree, "params.yaml")
     tree["recipes"]["cnn"]["training"]["patience"] = None
     parse_params(tree, "params.yaml")
@@ -306,11 +308,11 @@ MISFITS = [
 ]
 
 
-@pytest.mark.parametrize(("tree", "said"), MISFITS, ids=lambda value: str(value)[:30])
-def test_what_the_task_has_no_meaning_for_is_refused(tree: dict[str, Any], said: str) -> None:
+@pytest.mark.parametrize(("tree", "printed"), MISFITS, ids=lambda value: str(value)[:30])
+def test_what_the_task_has_no_meaning_for_is_refused(tree: dict[str, Any], printed: str) -> None:
     with pytest.raises(UserError) as caught:
         parse_params(tree, "test")
-    assert said in str(caught.value)
+    assert printed in str(caught.value)
 
 
 @pytest.mark.parametrize("task", [VALUES, LABELS])
@@ -352,7 +354,7 @@ def test_any_value_anywhere_is_accepted_or_refused_in_one_line(
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "printed"),
     [
         (b"data: [1, 2", "not YAML: line 1"),
         (b"data: {a: 1\nb: }: x", "not YAML"),
@@ -362,10 +364,10 @@ def test_any_value_anywhere_is_accepted_or_refused_in_one_line(
         (b"\xff\xfe\x00", "not UTF-8"),
     ],
 )
-def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: bytes, said: str) -> None:
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: bytes, printed: str) -> None:
     file = tmp_path / "params.yaml"
     file.write_bytes(text)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=printed):
         load_params(file)
 
 
@@ -394,18 +396,18 @@ def test_override_replaces_what_it_names_and_nothing_else() -> None:
 def test_every_stage_refuses_before_it_works(workspace: Workspace, stage: str) -> None:
     workspace.edit(lambda tree: tree["ensemble"].update(methods=[{"name": "stakking"}]))
     key = ["cnn_1"] if stage == "train" else []
-    said = workspace.stage(stage, *key, status=1)
+    printed = workspace.stage(stage, *key, status=1)
     hint = "nearest stacking"
-    assert said.startswith(f"{stage}: params.yaml: ensemble.methods.0.name: got 'stakking'; ")
-    assert said.endswith(f"{hint}\n")
+    assert printed.startswith(f"{stage}: params.yaml: ensemble.methods.0.name: got 'stakking'; ")
+    assert printed.endswith(f"{hint}\n")
     assert not (workspace.folder / "data/processed").exists()
     assert not (workspace.folder / "artifacts").exists()
 
 
 def test_check_names_a_folder_that_is_not_there(workspace: Workspace) -> None:
     workspace.edit(lambda tree: tree["data"].update(path="data/elsewhere"))
-    said = workspace.run("python", "-m", "pipeline", "check", status=1)
-    assert said == (
+    printed = workspace.run("python", "-m", "pipeline", "check", status=1)
+    assert printed == (
         "params.yaml: data.path: got data/elsewhere, which is not a folder; "
         "put the data there or name the folder that holds it\n"
     )

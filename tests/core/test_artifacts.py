@@ -87,11 +87,11 @@ MISFITS = [
 ]
 
 
-@pytest.mark.parametrize(("change", "said"), MISFITS)
-def test_a_member_that_does_not_fit_is_named_with_its_samples(change, said: str) -> None:
+@pytest.mark.parametrize(("change", "message"), MISFITS)
+def test_a_member_that_does_not_fit_is_named_with_its_samples(change, message: str) -> None:
     with pytest.raises(UserError) as caught:
         Pool.gather({"a": predictions(), "b": change(predictions(seed=1))})
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_equal_trees_are_equal_bytes(tmp_path: Path) -> None:

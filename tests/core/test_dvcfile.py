@@ -29,7 +29,7 @@ def test_settings_are_flat_and_only_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "key", "said"),
+    ("stage", "key", "message"),
     [
         ("train", "cnn_3", "stages.train: got cnn_3; allowed cnn_1, cnn_2, resnet_1, resnet_2"),
         ("train", "", "stages.train: got no key; allowed cnn_1"),
@@ -37,10 +37,10 @@ def test_settings_are_flat_and_only_its_own() -> None:
         ("trian", "", "no stage 'trian'; allowed augment, ensemble,"),
     ],
 )
-def test_an_entry_that_is_not_there_is_refused(stage: str, key: str, said: str) -> None:
+def test_an_entry_that_is_not_there_is_refused(stage: str, key: str, message: str) -> None:
     with pytest.raises(UserError) as caught:
         dvcfile.entry(stage, key, TREE, DVC)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def fingerprint(tree: dict[str, Any], folder: Path) -> str:

@@ -36,7 +36,7 @@ def test_a_lock_ends_with_the_last_process_that_inherited_it(tmp_path: Path) -> 
 @pytest.mark.slow
 def test_a_stage_that_is_at_work_is_not_started_again(workspace: Workspace) -> None:
     with hold(workspace.folder / ".convoy/locks/augment", "augment"):
-        said = workspace.stage("augment", status=1)
-    assert said == (
+        printed = workspace.stage("augment", status=1)
+    assert printed == (
         "augment: augment: another process works on it; wait until that has ended, or end it\n"
     )

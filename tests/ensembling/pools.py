@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import log_softmax
 
-from pipeline.core.component import names, resolve, schema
+from pipeline.core.component import load, make, names, schema
 from pipeline.ensembling.prediction_type import Kind, Space, State
 
 SCALE = ((10.0, -5.0), (2.0, 0.5))
@@ -55,12 +55,13 @@ def labelled(odds: np.ndarray) -> np.ndarray:
 def fitted(
     name: str, kind: Kind, table: np.ndarray, targets: np.ndarray, **settings: object
 ) -> list[State]:
-    module, own = resolve("method", schema("method", name)(name=name, **settings))
+    own = make("method", name, **settings)
+    module = load("method", own)
     return space(kind).fit(module, own, table, targets)
 
 
 def applied(name: str, kind: Kind, states: list[State], table: np.ndarray) -> np.ndarray:
-    module, _ = resolve("method", schema("method", name)(name=name))
+    module = load("method", make("method", name))
     return space(kind).apply(module, states, table)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from pipeline.core.component import load, names, resolve, schema
+from pipeline.core.component import load, make, names, schema
 from pipeline.ensembling.prediction_type import Kind
 from tests.ensembling.pools import SCALE, cases, space
 
@@ -27,7 +27,8 @@ def calibrated(kind: Kind, size: int = 20_000, seed: int = 0) -> tuple[np.ndarra
 
 
 def fitted(name: str, kind: Kind, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    module, own = resolve("calibrator", schema("calibrator", name)(name=name))
+    own = make("calibrator", name)
+    module = load("calibrator", own)
     states = space(kind).fit(module, own, predictions, targets)
     return space(kind).apply(module, states, predictions)
 
@@ -59,7 +60,8 @@ def overconfident(log_probs: np.ndarray, factor: float) -> np.ndarray:
 @pytest.mark.parametrize("factor", [0.4, 3.0])
 def test_the_temperature_is_what_was_done_to_them(kind: Kind, factor: float) -> None:
     predictions, targets = calibrated(kind)
-    module, own = resolve("calibrator", schema("calibrator", "temperature")(name="temperature"))
+    own = make("calibrator", "temperature")
+    module = load("calibrator", own)
     states = space(kind).fit(module, own, overconfident(predictions, factor), targets)
     assert states[0]["temperature"] == pytest.approx(factor, rel=0.05)
 
@@ -108,6 +110,6 @@ def test_labels_are_scaled_one_by_one() -> None:
 
 @pytest.mark.parametrize("name", names("calibrator"))
 def test_it_has_the_forms_it_declares(name: str) -> None:
-    module = load("calibrator", schema("calibrator", name)(name=name))
+    module = load("calibrator", make("calibrator", name))
     has_values = "identity" in schema("calibrator", name).ACTIVATIONS
     assert hasattr(module, "fit_values") == hasattr(module, "apply_values") == has_values

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.component import names, schema
+from pipeline.core.component import make, names
 from pipeline.core.errors import UserError
 from pipeline.ensembling.cross_fitting import Validation, fit, folds
 from pipeline.ensembling.decisions import Decision
@@ -16,12 +16,12 @@ ALL = names("calibrator")
 
 def validation(kind, targets: np.ndarray, calibrators=("none",), place=None) -> Validation:
     place = folds([""] * len(targets), 5, 0) if place is None else place
-    chosen = [schema("calibrator", name)(name=name) for name in calibrators]
+    chosen = [make("calibrator", name) for name in calibrators]
     return Validation(space(kind), targets, place, chosen, lambda _: Decision("most_probable"))
 
 
 def method(name: str):
-    return schema("method", name)(name=name)
+    return make("method", name)
 
 
 def members(table: np.ndarray) -> list[str]:

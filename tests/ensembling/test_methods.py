@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from pipeline.core.component import load, names, schema
+from pipeline.core.component import load, make, names, schema
 from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.cross_fitting import Validation, fit, folds
 from pipeline.ensembling.decisions import Decision
@@ -63,7 +63,7 @@ def test_the_order_of_members_does_not_matter(name: str, kind: Kind) -> None:
 def test_independent_members_are_better_together(name: str, kind: Kind) -> None:
     """The predictions are not fitted, and as confident as their temperature makes them."""
     table, val, best = alone(kind)
-    together = fit(schema("method", name)(name=name), "abcde", table, val)
+    together = fit(make("method", name), "abcde", table, val)
     assert together.loss < (best + 0.1 if name in LONERS else 0.95 * best)
 
 
@@ -72,10 +72,10 @@ def alone(kind: Kind) -> tuple[np.ndarray, Validation, float]:
     """Return five members, and the loss of the best of them."""
     table, targets = pool(kind, 5, 300)
     calibrator = "none" if kind == "values" else "temperature"
-    calibrators = [schema("calibrator", calibrator)(name=calibrator)]
+    calibrators = [make("calibrator", calibrator)]
     place = folds([""] * 300, 3, 0)
     val = Validation(space(kind), targets, place, calibrators, lambda _: ANSWER)
-    best = schema("method", "best")(name="best")
+    best = make("method", "best")
     return table, val, min(fit(best, "a", table[[i]], val).loss for i in range(5))
 
 
@@ -148,6 +148,6 @@ def test_members_that_are_sure_and_wrong_leave_it_finite(name: str, kind: Kind) 
 
 @pytest.mark.parametrize("name", names("method"))
 def test_it_has_the_forms_it_declares(name: str) -> None:
-    module = load("method", schema("method", name)(name=name))
+    module = load("method", make("method", name))
     has_values = "identity" in schema("method", name).ACTIVATIONS
     assert hasattr(module, "fit_values") == hasattr(module, "apply_values") == has_values

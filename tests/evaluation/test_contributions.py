@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.core.component import Component
+from pipeline.core.component import make
 from pipeline.ensembling.cross_fitting import Validation, fit, folds
 from pipeline.ensembling.decisions import Decision, choose
 from pipeline.ensembling.leave_one_out import without
@@ -26,7 +26,7 @@ def make_val(kind, targets: np.ndarray) -> Validation:
         space_of(kind),
         targets,
         folds([""] * len(targets), 5, seed=0),
-        [Component(name="none")],
+        [make("calibrator", "none")],
         lambda held_out: choose(kind, held_out, targets, goal="half", costs=None, coverage=0.9),
     )
 
@@ -41,7 +41,7 @@ def test_leaving_out_the_strong_member_costs_most_and_noise_is_no_loss(kind) -> 
     val_targets, test_targets = make_targets(kind, 300, 1), make_targets(kind, 600, 2)
     predictions, val = members_of(kind, val_targets, 10), make_val(kind, val_targets)
     test = dict(zip(MEMBERS, members_of(kind, test_targets, 20), strict=True))
-    method = Component(name="mean")
+    method = make("method", "mean")
     whole = fit(method, MEMBERS, predictions, val).combiner
     reduced = without(method, whole, predictions, val, MEMBERS)
     outputs = {
@@ -60,7 +60,7 @@ def test_leaving_out_the_strong_member_costs_most_and_noise_is_no_loss(kind) -> 
 def test_without_a_member_is_the_ensemble_of_the_others() -> None:
     targets = make_targets("classes", 200)
     predictions, val = members_of("classes", targets, 5), make_val("classes", targets)
-    method = Component(name="best")
+    method = make("method", "best")
     whole = fit(method, MEMBERS, predictions, val).combiner
     reduced = without(method, whole, predictions, val, ["strong", "weak"])
     assert list(reduced) == ["strong", "weak"]

@@ -10,7 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile, ImageOps
 
-from pipeline.images.decode import BadImage, decode, fit, size_of
+from pipeline.images.bad_image import BadImage
+from pipeline.images.decode import decode, fit, size_of
 from tests.preprocessing.make_images import (
     ADOBE,
     BROKEN,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pipeline.core.component import names, resolve, schema
+from pipeline.core.component import load, make, names, schema
 from pipeline.core.errors import UserError
 from pipeline.losses.shared.standardised import standardised
 
@@ -23,7 +23,8 @@ WEIGHTS = torch.tensor([0.5, 2.0, 1.0, 0.25])
 
 
 def build(name: str, class_weights: Tensor | None = None, **settings: Any):
-    module, params = resolve("loss", schema("loss", name)(name=name, **settings))
+    params = make("loss", name, **settings)
+    module = load("loss", params)
     return module.build(params, class_weights)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from pipeline.config.hardware import Hardware
-from pipeline.core.component import schema
+from pipeline.core.component import make
 from pipeline.lr_finder.find import find_lr
 from pipeline.models.network import Network
 from pipeline.training.batches import Batch
@@ -47,7 +47,7 @@ def losses_by_hand(lrs: list[float]) -> list[float]:
 
 
 def test_its_steps_are_those_of_the_recipe_at_rising_rates() -> None:
-    task = schema("task", "multiclass")(name="multiclass")
+    task = make("task", "multiclass")
     hardware = Hardware(accelerator="cpu", devices=2, precision="fp32")  # of which it takes one
     points = find_lr(PLAIN, GIVEN, task=task, seed=0, hardware=hardware)
     assert len(points) == 100
@@ -66,17 +66,17 @@ def test_the_command_suggests_rates_and_writes_nothing(workspace: Workspace) -> 
     for stage in ("preprocess", "augment"):
         workspace.stage(stage)
     before = files(workspace.folder)
-    said = workspace.run("python", "-m", "pipeline", "lr", "cnn")
-    assert re.search(r"\n 1\.0e-07 +2\.\d+  █{30,}", said)  # about the log of ten classes
-    low, high = map(float, re.search(r"now; suggested (\S+) to (\S+)\n", said).groups())
+    printed = workspace.run("python", "-m", "pipeline", "lr", "cnn")
+    assert re.search(r"\n 1\.0e-07 +2\.\d+  █{30,}", printed)  # about the log of ten classes
+    low, high = map(float, re.search(r"now; suggested (\S+) to (\S+)\n", printed).groups())
     assert 1e-4 < low <= high < 1
-    assert {f"steepest {rate:.2g}" in said for rate in (low, high)} == {True, False}
+    assert {f"steepest {rate:.2g}" in printed for rate in (low, high)} == {True, False}
     assert files(workspace.folder) == before
 
 
 @pytest.mark.slow
 def test_the_command_says_what_it_lacks(workspace: Workspace) -> None:
-    said = workspace.run("python", "-m", "pipeline", "lr", "cnn", status=1)
-    assert said == "data/processed/card.json: not found; run `dvc repro augment`\n"
-    said = workspace.run("python", "-m", "pipeline", "lr", "cn", status=1)
-    assert "recipes: got 'cn'; allowed cnn, resnet; nearest cnn" in said
+    printed = workspace.run("python", "-m", "pipeline", "lr", "cnn", status=1)
+    assert printed == "data/processed/card.json: not found; run `dvc repro augment`\n"
+    printed = workspace.run("python", "-m", "pipeline", "lr", "cn", status=1)
+    assert "recipes: got 'cn'; allowed cnn, resnet; nearest cnn" in printed

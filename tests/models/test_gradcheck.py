@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from torch import Tensor, nn
 
 from pipeline.cli.app import main
-from pipeline.core.component import Component, names, schema
+from pipeline.core.component import Component, make, names, schema
 from pipeline.models.gradcheck import TOLERANCE, checks, compare
 from tests.conftest import ROOT
 
@@ -23,7 +23,7 @@ SMALL = (8, 8, 1)
 
 
 def component(family: str, name: str) -> Component:
-    return schema(family, name)(name=name)
+    return make(family, name)
 
 
 class Tripled(torch.autograd.Function):
@@ -104,7 +104,7 @@ def test_the_tensors_are_left_as_they_were() -> None:
 @pytest.mark.parametrize("name", ["cnn", "resnet"])
 def test_models_pass_parameter_by_parameter(name: str) -> None:
     """Dropout is off: it would draw anew for each of the two losses."""
-    model = schema("model", name)(name=name, dropout=0.5)
+    model = make("model", name, dropout=0.5)
     loss = component("loss", "cross_entropy")
     found = list(checks(model, loss, component("task", "multiclass"), SMALL))
     assert len(found) > 8

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from torch import nn
 from torchvision import models as torchvision_library
 
-from pipeline.core.component import resolve, schema
+from pipeline.core.component import load, make
 from pipeline.core.errors import UserError
 from pipeline.models.blocks import blocks
 from pipeline.models.libraries import architectures
@@ -52,9 +52,9 @@ PUBLISHED = [  # millions of parameters, at 1000 classes
 def build(
     library: str, architecture: str, shape: tuple[int, int, int], num_outputs: int, **given: Any
 ) -> nn.Module:
-    chosen = schema("model", library)(name=library, architecture=architecture, **given)
-    module, params = resolve("model", chosen)
-    return module.build(params, shape, num_outputs)
+    chosen = make("model", library, architecture=architecture, **given)
+    module = load("model", chosen)
+    return module.build(chosen, shape, num_outputs)
 
 
 @pytest.mark.parametrize(("library", "architecture", "options"), NAMED)
@@ -100,7 +100,7 @@ def test_an_unknown_architecture_gets_the_nearest(
     library: str, given: str, nearest: str | None
 ) -> None:
     with pytest.raises(ValidationError, match=f"architectures of {library}") as caught:
-        schema("model", library)(name=library, architecture=given)
+        make("model", library, architecture=given)
     assert nearest is None or nearest in caught.value.errors()[0]["msg"]
     assert len(caught.value.errors()[0]["msg"]) < 200
 
@@ -126,7 +126,7 @@ def test_an_option_with_a_wrong_value_is_named(library: str, option: str) -> Non
     with pytest.raises(UserError, match=rf"model\.options: got \{{'{option}': 3\}}: "):
         build(library, "resnet18", (32, 32, 3), 5, options={option: 3})
     with pytest.raises(ValidationError, match="options other than num_classes"):
-        schema("model", library)(name=library, options={"num_classes": 3})
+        make("model", library, options={"num_classes": 3})
 
 
 def test_the_stem_is_adapted_to_small_images_alone() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pipeline.core.artifacts import Card
-from pipeline.core.component import names, resolve, schema
+from pipeline.core.component import load, make, names
 from pipeline.core.errors import UserError
 from pipeline.models.blocks import blocks
 from pipeline.models.network import Network
@@ -26,13 +26,14 @@ def card(shape: tuple[int, int, int]) -> Card:
 
 
 def network(name: str, shape: tuple[int, int, int] = (28, 28, 1), seed: int = 0) -> Network:
-    return Network.create(schema("model", name)(name=name), card(shape), shape, 3, seed)
+    return Network.create(make("model", name), card(shape), shape, 3, seed)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", MODELS)
 def test_logits_have_a_column_for_each_output(name: str, shape: tuple[int, int, int]) -> None:
-    module, params = resolve("model", schema("model", name)(name=name))
+    params = make("model", name)
+    module = load("model", params)
     body = module.build(params, shape, 5)
     logits = body(torch.zeros(2, shape[2], *shape[:2]))
     assert logits.shape == (2, 5)
@@ -98,7 +99,7 @@ def test_what_is_saved_comes_back_and_is_the_same_bytes(name: str, tmp_path: Pat
         np.random.default_rng(0).integers(0, 256, (5, 28, 28, 1), np.uint8),
     )
     for folder in ("a", "b"):
-        made.save(tmp_path / folder, schema("model", name)(name=name))
+        made.save(tmp_path / folder, make("model", name))
     loaded = Network.load(tmp_path / "a")
     expected = predict_logits(made, images, CPU)
     np.testing.assert_array_equal(predict_logits(loaded, images, CPU), expected)
@@ -135,7 +136,7 @@ def test_the_network_normalises_with_the_cards_statistics() -> None:
 
 
 def test_a_missing_weight_file_is_named(tmp_path: Path) -> None:
-    network("cnn").save(tmp_path / "cnn_1/fold_0", schema("model", "cnn")(name="cnn"))
+    network("cnn").save(tmp_path / "cnn_1/fold_0", make("model", "cnn"))
     (tmp_path / "cnn_1/fold_0/weights.safetensors").unlink()
     with pytest.raises(UserError, match=r"weights\.safetensors: not found; run .*train@cnn_1"):
         Network.load(tmp_path / "cnn_1/fold_0")

@@ -11,7 +11,8 @@ from torch import nn
 
 from pipeline.core.errors import UserError
 from pipeline.models.architectures import airbench, cnn, lenet
-from pipeline.models.pooling import GlobalMean
+from pipeline.models.layers.pooling import GlobalMean
+from pipeline.models.layers.whitening import Whitening, cosines
 from pipeline.training.batch_norm import GlobalBatchNorm
 
 COLOUR = (32, 32, 3)
@@ -41,14 +42,20 @@ def test_lenet_centres_a_small_image_in_its_field() -> None:
     assert torch.equal(small(image), large(field))
 
 
+ACTIVATIONS = {
+    "relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid,
+}  # fmt: skip
+POOLINGS = {"average": nn.AvgPool2d, "max": nn.MaxPool2d}
+
+
 @pytest.mark.parametrize(
-    ("activation", "pooling"), itertools.product(lenet.ACTIVATIONS, lenet.POOLINGS)
+    ("activation", "pooling"), itertools.product(("tanh", "sigmoid", "relu"), POOLINGS)
 )
 def test_lenet_follows_its_choices(activation: str, pooling: str) -> None:
     params = lenet.Params(name="lenet", activation=activation, pooling=pooling)
     kinds = [type(layer) for layer in lenet.build(params, (28, 28, 1), 10)]
-    assert kinds.count(lenet.ACTIVATIONS[activation]) == 4
-    assert kinds.count(lenet.POOLINGS[pooling]) == 2
+    assert kinds.count(ACTIVATIONS[activation]) == 4
+    assert kinds.count(POOLINGS[pooling]) == 2
 
 
 def test_the_defaults_of_the_plain_network_keep_their_weights() -> None:
@@ -106,12 +113,12 @@ def test_one_kernel_a_block_groups_and_hidden_layers() -> None:
     assert [c.p for c in body if isinstance(c, nn.Dropout)] == [0.5, 0.5]
 
 
-@pytest.mark.parametrize("activation", cnn.ACTIVATIONS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_without_batch_norm_convolutions_have_a_bias(activation: str) -> None:
     body = cnn.build(plain(batch_norm=False, activation=activation), COLOUR, 7)
     assert not any(isinstance(layer, nn.BatchNorm2d) for layer in body)
     assert all(c.bias is not None for c in body if isinstance(c, nn.Conv2d))
-    assert sum(isinstance(c, type(cnn.ACTIVATIONS[activation]())) for c in body) == 2
+    assert sum(isinstance(c, type(ACTIVATIONS[activation]())) for c in body) == 2
 
 
 @pytest.mark.parametrize(
@@ -138,7 +145,7 @@ def test_an_image_that_is_too_small_gets_the_least_size() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
 def test_the_cosine_basis_is_orthonormal(size: int) -> None:
-    basis = airbench.cosines(size)
+    basis = cosines(size)
     torch.testing.assert_close(basis @ basis.T, torch.eye(size))
     assert torch.allclose(basis[0], torch.full((size,), size**-0.5))
 
@@ -148,7 +155,7 @@ def test_whitened_patches_have_no_correlation_where_neighbours_are_alike() -> No
     torch.manual_seed(0)
     shared = torch.randn(1024, 1, 1, 1) + torch.randn(1024, 3, 1, 1)
     images = shared + torch.randn(1024, 3, 5, 5)
-    whitening = airbench.Whitening(3).train()
+    whitening = Whitening(3).train()
     coefficients = whitening(images)[:, :12].detach()
     spread = torch.cov(coefficients.transpose(0, 1).flatten(1))
     assert torch.corrcoef(images.transpose(0, 1).flatten(1)).min() > 0.3

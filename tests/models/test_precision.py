@@ -10,7 +10,7 @@ from torch import nn
 
 from pipeline.config.hardware import Hardware
 from pipeline.core.artifacts import Card
-from pipeline.core.component import schema
+from pipeline.core.component import make
 from pipeline.core.run_log import Spool
 from pipeline.models.network import Network
 from pipeline.models.precision import Arithmetic, choose, decide
@@ -88,7 +88,7 @@ def test_a_strided_depthwise_convolution_anywhere_decides(
 
 def network() -> Network:
     card = Card(("a", "b", "c"), SHAPE, "crop", 1, {}, (0.4,), (0.2,), "")
-    return Network.create(schema("model", "resnet")(name="resnet", widths=(8,)), card, SHAPE, 3, 0)
+    return Network.create(make("model", "resnet", widths=(8,)), card, SHAPE, 3, 0)
 
 
 @pytest.mark.parametrize(("precision", "bound"), [("fp32", 1e-5), ("bf16", 0.05)])
@@ -123,5 +123,5 @@ def test_prediction_computes_as_training_did_and_the_run_says_how(tmp_path: Path
             member.logits(images), trained.eval()(torch.from_numpy(images)).numpy()
         )
     text = (tmp_path / "run.json").read_text()
-    for said in ('"convoy.kind": "x"', *map('"{}"'.format, trained.arithmetic[:2]), "train/a"):
-        assert said in text
+    for message in ('"convoy.kind": "x"', *map('"{}"'.format, trained.arithmetic[:2]), "train/a"):
+        assert message in text

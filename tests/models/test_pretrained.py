@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from pipeline.core.artifacts import Card
-from pipeline.core.component import Component, resolve, schema
+from pipeline.core.component import Component, load, make, schema
 from pipeline.core.errors import UserError
 from pipeline.models import pretrained
 from pipeline.models.network import Network
@@ -24,11 +24,12 @@ COLOUR = (32, 32, 3)
 
 
 def params(library: str, **given: Any) -> Component:
-    return schema("model", library)(name=library, **given)
+    return make("model", library, **given)
 
 
 def fresh(library: str, shape: tuple[int, int, int], num_outputs: int, **given: Any) -> nn.Module:
-    module, own = resolve("model", params(library, **given))
+    own = params(library, **given)
+    module = load("model", own)
     return module.build(own, shape, num_outputs)
 
 
@@ -36,7 +37,8 @@ def started(
     library: str, path: Path, shape: tuple[int, int, int], num_outputs: int, **given: Any
 ) -> nn.Module:
     """Return a body with the weights of a file."""
-    module, own = resolve("model", params(library, pretrained=str(path), **given))
+    own = params(library, pretrained=str(path), **given)
+    module = load("model", own)
     body = module.build(own, shape, num_outputs)
     module.load_pretrained(own, body)
     return body
@@ -119,7 +121,8 @@ def test_a_grey_image_gives_what_its_three_channels_gave(library: str, tmp_path:
 
 def test_a_transformer_of_another_size_keeps_its_blocks(tmp_path: Path) -> None:
     vit = {"architecture": "vit_tiny_patch16_224", "options": {"depth": 2}}
-    module, own = resolve("model", params("timm", stem="keep", **vit))
+    own = params("timm", stem="keep", **vit)
+    module = load("model", own)
     weights = module.build(own, (64, 64, 3), 5).state_dict()
     save_file(weights, tmp_path / "w.safetensors")
     loaded = started("timm", tmp_path / "w.safetensors", (32, 32, 1), 5, **vit).state_dict()
@@ -202,10 +205,12 @@ def test_statistics_are_those_of_the_weights() -> None:
         ("torchvision", "inception_v3"): ((0.5,) * 3, (0.5,) * 3),
     }
     for (library, architecture), values in expected.items():
-        module, own = resolve("model", params(library, architecture=architecture, pretrained=True))
+        own = params(library, architecture=architecture, pretrained=True)
+        module = load("model", own)
         assert module.statistics(own, 3) == values
         assert module.statistics(own, 1)[0] == pytest.approx([sum(values[0]) / 3])
-        module, own = resolve("model", params(library, architecture=architecture))
+        own = params(library, architecture=architecture)
+        module = load("model", own)
         assert module.statistics(own, 3) is None
 
 
@@ -231,7 +236,8 @@ def test_without_a_network_it_says_what_to_download_and_where_to(
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # where nothing listens
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    module, own = resolve("model", params(library, pretrained=True))
+    own = params(library, pretrained=True)
+    module = load("model", own)
     with pytest.raises(
         UserError, match=rf"https://\S+: .*{why}.* `pretrained: data/weights/{place}`"
     ):
@@ -241,7 +247,8 @@ def test_without_a_network_it_says_what_to_download_and_where_to(
 def test_published_weights_come_from_the_cache(empty_caches: Path) -> None:
     (empty_caches / "checkpoints").mkdir(parents=True)
     weights = trained("torchvision", empty_caches / "checkpoints/resnet18-f37072fd.pth", 5)
-    module, own = resolve("model", params("torchvision", pretrained=True))
+    own = params("torchvision", pretrained=True)
+    module = load("model", own)
     module.check(own)
     body = module.build(own, COLOUR, 5)
     module.load_pretrained(own, body)
@@ -249,7 +256,8 @@ def test_published_weights_come_from_the_cache(empty_caches: Path) -> None:
 
 
 def test_an_architecture_without_published_weights_says_so() -> None:
-    module, own = resolve("model", params("timm", architecture="coatnet_0_224", pretrained=True))
+    own = params("timm", architecture="coatnet_0_224", pretrained=True)
+    module = load("model", own)
     with pytest.raises(
         UserError, match="timm publishes no weights of coatnet_0_224; allowed false"
     ):

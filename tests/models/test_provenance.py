@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from pipeline.core.component import Component, resolve, schema
+from pipeline.core.component import Component, load, make
 from pipeline.core.errors import UserError
 from pipeline.models.provenance import KEY, Origin, describe, read, write
 from tests.conftest import Workspace
@@ -31,12 +31,12 @@ WEIGHTS = {"a": torch.arange(6.0).view(2, 3).T, "b": torch.ones(2)}  # a is not 
 
 def model(pretrained: bool | str, library: str = "timm", architecture: str = "") -> Component:
     architecture = architecture or ARCHITECTURE
-    return schema("model", library)(name=library, architecture=architecture, pretrained=pretrained)
+    return make("model", library, architecture=architecture, pretrained=pretrained)
 
 
 def statistics(chosen: Component, num_channels: int = 3) -> Any:
-    module, own = resolve("model", chosen)
-    return module.statistics(own, num_channels)
+    module = load("model", chosen)
+    return module.statistics(chosen, num_channels)
 
 
 def test_weights_and_origin_come_back_and_repeat_byte_for_byte(tmp_path: Path) -> None:
@@ -95,11 +95,11 @@ def test_one_line_says_all_that_is_known(tmp_path: Path) -> None:
 
 def test_fresh_weights_have_no_origin() -> None:
     assert describe(model(False)) is None
-    assert describe(schema("model", "cnn")(name="cnn")) is None
+    assert describe(make("model", "cnn")) is None
 
 
 @pytest.mark.parametrize(
-    ("held", "said"),
+    ("held", "printed"),
     [
         ("{", r"metadata convoy: got '\{': Invalid JSON"),
         ('{"license": "MIT"}', "metadata convoy.license: got 'MIT': Extra inputs"),
@@ -108,11 +108,11 @@ def test_fresh_weights_have_no_origin() -> None:
         ('{"licence": "a\\nb"}', r"metadata convoy.licence: got 'a\\nb'"),
     ],
 )
-def test_a_malformed_origin_is_refused_in_one_line(held: str, said: str, tmp_path: Path) -> None:
+def test_a_malformed_origin_is_refused_in_one_line(held: str, printed: str, tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     save_file({"b": torch.ones(2)}, path, metadata={KEY: held})
     with pytest.raises(
-        UserError, match=rf"w\.safetensors: .*{said}.*write the file again"
+        UserError, match=rf"w\.safetensors: .*{printed}.*write the file again"
     ) as caught:
         read(path)
     assert "\n" not in str(caught.value)
@@ -145,5 +145,5 @@ def test_a_summary_ends_with_what_the_recipe_starts_from(workspace: Workspace) -
     chosen = model(path).model_dump()
     workspace.edit(lambda tree: tree["recipes"]["cnn"].update(model=chosen, search=None))
     command = ("python", "-m", "pipeline", "summary", "cnn")
-    said = workspace.run(*command, "--shape", "64", "64", "3", "--outputs", "3")
-    assert said.splitlines()[-1].startswith(f"{path}: licence Apache-2.0; from a shop; made for")
+    printed = workspace.run(*command, "--shape", "64", "64", "3", "--outputs", "3")
+    assert printed.splitlines()[-1].startswith(f"{path}: licence Apache-2.0; from a shop; made for")

@@ -10,7 +10,8 @@ import pytest
 from pyarrow import parquet
 
 from pipeline.core.errors import UserError
-from pipeline.images.decode import BadImage, decode
+from pipeline.images.bad_image import BadImage
+from pipeline.images.decode import decode
 from pipeline.preprocessing.listing import Kind, Listing
 from pipeline.preprocessing.reading import row_groups as _row_groups
 from pipeline.preprocessing.sources.arrow import Params, load
@@ -21,8 +22,10 @@ def write(path: Path, cells: dict[str, Any], feature: Any = None, group: int = 2
     """Write a file as `datasets` does; `feature` is its term for the column label."""
     table = pa.table(cells)
     if feature:
-        said = json.dumps({"info": {"features": {"image": {"_type": "Image"}, "label": feature}}})
-        table = table.replace_schema_metadata({"huggingface": said})
+        message = json.dumps(
+            {"info": {"features": {"image": {"_type": "Image"}, "label": feature}}}
+        )
+        table = table.replace_schema_metadata({"huggingface": message})
     path.parent.mkdir(parents=True, exist_ok=True)
     parquet.write_table(table, path, row_group_size=group)
 
@@ -177,10 +180,10 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("make", "said"), WRONG)
-def test_a_wrong_file_is_named(tmp_path: Path, make, said: str) -> None:
+@pytest.mark.parametrize(("make", "message"), WRONG)
+def test_a_wrong_file_is_named(tmp_path: Path, make, message: str) -> None:
     make(tmp_path)
-    with pytest.raises(UserError, match=said) as caught:
+    with pytest.raises(UserError, match=message) as caught:
         listed(tmp_path)
     assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)

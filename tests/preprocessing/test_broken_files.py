@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from pipeline.core.errors import UserError
-from pipeline.images.decode import BadImage, decode, fit
+from pipeline.images.bad_image import BadImage
+from pipeline.images.decode import decode, fit
 from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.sources import arrow, folder, table
 from tests.preprocessing.make_images import BROKEN, PHOTO, SMALL_PNG

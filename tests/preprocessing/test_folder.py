@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.core.errors import UserError
-from pipeline.images.decode import BadImage
+from pipeline.images.bad_image import BadImage
 from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.sources.folder import Params, load
 
@@ -154,10 +154,10 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("make", "said"), WRONG)
-def test_a_wrong_folder_is_named(tmp_path: Path, make, said: str) -> None:
+@pytest.mark.parametrize(("make", "message"), WRONG)
+def test_a_wrong_folder_is_named(tmp_path: Path, make, message: str) -> None:
     make(tmp_path / "nowhere")
-    with pytest.raises(UserError, match=said) as caught:
+    with pytest.raises(UserError, match=message) as caught:
         listed(tmp_path / "nowhere")
     assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)

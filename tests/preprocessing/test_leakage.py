@@ -40,13 +40,13 @@ def test_regrouping_heals_all_and_no_image_leaves_test(splits, near, groups) -> 
     before = np.array(splits)
     unit = units(12, array(near), groups)
     found = leaks(before, NONE, array(near), groups)
-    after, told = gate(before, found, unit, IDS, "regroup")
+    after, messages = gate(before, found, unit, IDS, "regroup")
     assert leaks(after, NONE, array(near), groups) == []
     assert (after[before == "test"] == "test").all()
     assert (after[before == "val"] != "train").all()
     whole = [u not in torn(before, unit) for u in unit]
     np.testing.assert_array_equal(after[whole], before[whole])
-    assert (f"{(after != before).sum()} images moved" in told) == bool(found)
+    assert (f"{(after != before).sum()} images moved" in messages) == bool(found)
     np.testing.assert_array_equal(before, splits)  # not changed in place
 
 
@@ -80,9 +80,9 @@ def test_failing_names_the_first_ten_pairs_the_count_and_what_to_do() -> None:
 def test_a_warning_leaves_the_splits_as_they_are() -> None:
     splits = np.array(["train", "test"])
     pairs = array([(0, 1)])
-    after, told = gate(splits, leaks(splits, NONE, pairs, None), np.zeros(2, int), IDS, "warn")
+    after, messages = gate(splits, leaks(splits, NONE, pairs, None), np.zeros(2, int), IDS, "warn")
     np.testing.assert_array_equal(after, splits)
-    assert "0.png (train) and 1.png (test): near" in told
+    assert "0.png (train) and 1.png (test): near" in messages
 
 
 @pytest.mark.parametrize("rule", ["fail", "warn", "regroup"])
@@ -90,6 +90,6 @@ def test_clean_splits_pass_without_a_word(rule) -> None:
     splits = np.array(["train", "train", "test"])
     pairs = array([(0, 1)])
     found = leaks(splits, pairs, NONE, ["", "a", ""])
-    after, told = gate(splits, found, units(3, pairs, None), IDS, rule)
+    after, messages = gate(splits, found, units(3, pairs, None), IDS, rule)
     np.testing.assert_array_equal(after, splits)
-    assert told == ""
+    assert messages == ""

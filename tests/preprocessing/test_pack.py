@@ -10,7 +10,8 @@ from hypothesis.extra.numpy import arrays
 
 from pipeline.core.artifacts import Card
 from pipeline.core.errors import UserError
-from pipeline.images.decode import BadImage, decode, fit
+from pipeline.images.bad_image import BadImage
+from pipeline.images.decode import decode, fit
 from pipeline.images.packed import Packed
 from pipeline.preprocessing import scan as scanning
 from pipeline.preprocessing.listing import Listing

@@ -35,10 +35,10 @@ def test_it_opens_without_a_network_and_without_complaint(
     context = browser.new_context(
         viewport={"width": width_px, "height": 800}, color_scheme=scheme, offline=True
     )
-    page, said = context.new_page(), []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("requestfailed", lambda request: said.append(request.url))
+    page, printed = context.new_page(), []
+    page.on("console", lambda message: printed.append(message.text))
+    page.on("pageerror", lambda error: printed.append(str(error)))
+    page.on("requestfailed", lambda request: printed.append(request.url))
     page.goto(page_path.as_uri())
     assert page.evaluate("document.images.length") >= 5
     assert page.evaluate("[...document.images].every(i => i.naturalWidth && i.alt)")
@@ -48,5 +48,5 @@ def test_it_opens_without_a_network_and_without_complaint(
     assert "Two labels: 1" in text
     for anchor in page.query_selector_all("a[href^='#']"):
         assert page.query_selector(str(anchor.get_attribute("href")))
-    assert not said
+    assert not printed
     context.close()

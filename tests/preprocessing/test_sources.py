@@ -11,7 +11,7 @@ import pytest
 from pyarrow import parquet
 from sklearn.datasets import load_digits
 
-from pipeline.core.component import names, resolve, schema
+from pipeline.core.component import load, make, names
 from pipeline.core.errors import UserError
 from pipeline.images.decode import decode
 from pipeline.preprocessing.listing import Kind
@@ -89,7 +89,8 @@ def test_every_source_gives_unique_ids_targets_within_its_classes_and_images(
     name: str, tmp_path: Path
 ) -> None:
     WRITERS[name](tmp_path)
-    module, params = resolve("source", schema("source", name)(name=name, **NEEDED.get(name, {})))
+    params = make("source", name, **NEEDED.get(name, {}))
+    module = load("source", params)
     listing = module.load(params, tmp_path, "classes")
     size = len(listing.ids)
     assert len(set(listing.ids)) == len(listing.targets) == size > 0
@@ -110,7 +111,8 @@ def test_a_task_that_a_source_cannot_serve_is_refused(
     name: str, kind: Kind, tmp_path: Path
 ) -> None:
     WRITERS[name](tmp_path)
-    module, params = resolve("source", schema("source", name)(name=name))
+    params = make("source", name)
+    module = load("source", params)
     with pytest.raises(UserError, match=rf"source.name: got {name}, .* {kind}; allowed arrow, tab"):
         module.load(params, tmp_path, kind)
 
@@ -173,11 +175,11 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("name", "damage", "said"), BROKEN)
-def test_a_broken_idx_file_is_named(tmp_path: Path, name: str, damage, said: str) -> None:
+@pytest.mark.parametrize(("name", "damage", "output"), BROKEN)
+def test_a_broken_idx_file_is_named(tmp_path: Path, name: str, damage, output: str) -> None:
     write_idx(tmp_path)
     damage(tmp_path / name)
-    with pytest.raises(UserError, match=said) as caught:
+    with pytest.raises(UserError, match=output) as caught:
         idx.load(idx.Params(name="idx"), tmp_path, "classes")
     assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -194,7 +196,7 @@ def use_idx(tree: dict, path: str = "data/raw/shapes") -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "output"),
     [
         (lambda folder: cut(folder / IMAGES), "train-images-idx3-ubyte.gz: cut short"),
         (lambda folder: (folder / LABELS).unlink(), "train-labels-idx1-ubyte[.gz]: not found"),
@@ -202,7 +204,7 @@ def use_idx(tree: dict, path: str = "data/raw/shapes") -> None:
     ],
 )
 def test_the_stage_says_one_line_and_leaves_nothing(
-    workspace: Workspace, damage, said: str
+    workspace: Workspace, damage, output: str
 ) -> None:
     folder = workspace.folder / "data/raw/shapes"
     write_idx(folder)
@@ -210,7 +212,7 @@ def test_the_stage_says_one_line_and_leaves_nothing(
     damage(folder)
     printed = workspace.stage("preprocess", status=1)
     assert printed.startswith("preprocess: ")
-    assert said in printed
+    assert output in printed
     assert printed.count("\n") == 1
     assert not (workspace.folder / "data/processed").exists()
     assert not (workspace.folder / "reports").exists()
@@ -222,15 +224,15 @@ def test_a_failed_stage_leaves_the_last_result_as_it_was(workspace: Workspace) -
     before = card.read_bytes()
     write_idx(workspace.folder / "data/raw/shapes")
     workspace.edit(lambda tree: use_idx(tree, "data/raw/nowhere"))
-    said = workspace.stage("preprocess", status=1)
-    assert "data/raw/nowhere, which is not a folder" in said
+    output = workspace.stage("preprocess", status=1)
+    assert "data/raw/nowhere, which is not a folder" in output
     assert card.read_bytes() == before
 
 
 def test_a_test_split_is_made_or_brought_never_both(workspace: Workspace) -> None:
     workspace.edit(lambda tree: tree["data"].update(test_fraction=None))
-    said = workspace.stage("preprocess", status=1)
-    assert "data.test_fraction: got null, but the source brings no test split of its own" in said
+    output = workspace.stage("preprocess", status=1)
+    assert "data.test_fraction: got null, but the source brings no test split of its own" in output
 
 
 @pytest.mark.skipif(FASHION is None, reason="Fashion-MNIST is not at hand")

@@ -84,11 +84,11 @@ def damage(root: Path) -> dict[str, str]:
 def test_a_bad_file_fails_the_stage_and_all_are_named(workspace: Workspace) -> None:
     bad = damage(write_pets(workspace.folder / "data/raw/pets"))
     workspace.edit(lambda tree: tree.update(data=given("data/raw/pets")))
-    said = workspace.stage("preprocess", status=1)
-    assert said.startswith("preprocess: 3 of 41 samples are no usable images: ")
-    assert said.count("\n") == 1
+    output = workspace.stage("preprocess", status=1)
+    assert output.startswith("preprocess: 3 of 41 samples are no usable images: ")
+    assert output.count("\n") == 1
     for name, kind in bad.items():
-        assert f"{name} ({kind}" in said
+        assert f"{name} ({kind}" in output
     assert not (workspace.folder / "data/processed").exists()
 
 

@@ -161,9 +161,9 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("text", "params", "said"), WRONG)
-def test_a_wrong_table_is_named(folder: Path, text: str, params: dict, said: str) -> None:
-    with pytest.raises(UserError, match=said) as caught:
+@pytest.mark.parametrize(("text", "params", "message"), WRONG)
+def test_a_wrong_table_is_named(folder: Path, text: str, params: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
         listed(folder, text, **params)
     assert "\n" not in str(caught.value)
 

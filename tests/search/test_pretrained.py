@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.config.recipe_checks import WEIGHTS
 from pipeline.core import dvcfile
-from pipeline.core.component import Component, schema
+from pipeline.core.component import Component, make
 from pipeline.core.errors import UserError
 from pipeline.core.files import write_json
 from pipeline.core.paths import Layout
@@ -19,7 +19,7 @@ NAME = f"{WEIGHTS}/a.pth"
 
 
 def model(pretrained: bool | str) -> Component:
-    return schema("model", "timm")(name="timm", pretrained=pretrained)
+    return make("model", "timm", pretrained=pretrained)
 
 
 def test_another_content_is_another_fingerprint(
@@ -40,7 +40,7 @@ def test_another_content_is_another_fingerprint(
 @pytest.mark.parametrize("pretrained", [False, True])
 def test_fresh_and_published_weights_name_no_file(pretrained: bool) -> None:
     assert fingerprint(model(pretrained)) == {}
-    assert fingerprint(schema("model", "cnn")(name="cnn")) == {}
+    assert fingerprint(make("model", "cnn")) == {}
 
 
 @pytest.mark.slow
@@ -65,10 +65,10 @@ def test_dvc_sees_new_weights_and_trains_who_starts_from_them(workspace: Workspa
 
 def changes(workspace: Workspace) -> dict[str, dict[str, str]]:
     """By stage, the dependencies that have changed."""
-    told = json.loads(workspace.run("dvc", "status", "--json", "search@cnn", "train@cnn_1"))
+    messages = json.loads(workspace.run("dvc", "status", "--json", "search@cnn", "train@cnn_1"))
     return {
         stage: change["changed deps"]
-        for stage, found in told.items()
+        for stage, found in messages.items()
         for change in found
         if "changed deps" in change
     }

@@ -34,11 +34,11 @@ def test_a_trial_that_refuses_its_settings_is_told_in_one_line(workspace: Worksp
     workspace.edit(lambda tree: tree["recipes"]["cnn"].update(search=search))
     for stage in ("preprocess", "augment"):
         workspace.stage(stage)
-    said = workspace.stage("search", "cnn", status=1)
-    (told,) = [line for line in said.splitlines() if line.startswith("search:")]
-    assert "{'training.batch_size': 100000}" in told
-    assert "got 100000; allowed at most the 1071 training images of an epoch" in told
-    assert "Traceback" not in said
+    printed = workspace.stage("search", "cnn", status=1)
+    (messages,) = [line for line in printed.splitlines() if line.startswith("search:")]
+    assert "{'training.batch_size': 100000}" in messages
+    assert "got 100000; allowed at most the 1071 training images of an epoch" in messages
+    assert "Traceback" not in printed
     assert not (workspace.folder / "artifacts/search").exists()
 
 
@@ -48,9 +48,9 @@ def test_a_trial_that_diverges_ends_no_search(workspace: Workspace) -> None:
     workspace.edit(lambda tree: tree["recipes"]["cnn"].update(search=search))
     for stage in ("preprocess", "augment"):
         workspace.stage(stage)
-    said = workspace.stage("search", "cnn")
-    assert "trial 1 {'training.lr': 1e+30}: the loss is not finite in step" in said
-    assert "lower lr, or set training.on_divergence: recover; the search goes on" in said
+    printed = workspace.stage("search", "cnn")
+    assert "trial 1 {'training.lr': 1e+30}: the loss is not finite in step" in printed
+    assert "lower lr, or set training.on_divergence: recover; the search goes on" in printed
     table = (workspace.folder / "artifacts/search/cnn/trials.csv").read_text().splitlines()
     assert table[2] == "1,inf,1e+30"
 

@@ -34,7 +34,7 @@ def test_the_interval_of_the_median_covers_it(num: int) -> None:
 
 @pytest.mark.slow
 def test_every_member_and_the_chosen_ensemble_are_timed(reproduced: Workspace) -> None:
-    said = reproduced.run("python", "-m", "pipeline", "latency", "--num-rounds", "5")
+    printed = reproduced.run("python", "-m", "pipeline", "latency", "--num-rounds", "5")
     with (reproduced.folder / "reports/latency.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {row["batch_size"] for row in rows} == {"1", "64"}
@@ -43,10 +43,10 @@ def test_every_member_and_the_chosen_ensemble_are_timed(reproduced: Workspace) -
     for row in rows:
         assert 0 < float(row["median_ms_low"]) <= float(row["median_ms"])
         assert row["num_samples"] == "5"
-    assert "ms" in said
+    assert "ms" in printed
 
 
 @pytest.mark.slow
 def test_latency_needs_an_ensemble(workspace: Workspace) -> None:
-    said = workspace.run("python", "-m", "pipeline", "latency", status=1)
-    assert said == "artifacts/ensemble/choice.json: not found; run `dvc repro ensemble`\n"
+    printed = workspace.run("python", "-m", "pipeline", "latency", status=1)
+    assert printed == "artifacts/ensemble/choice.json: not found; run `dvc repro ensemble`\n"

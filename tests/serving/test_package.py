@@ -88,7 +88,7 @@ def test_an_image_of_another_size_is_resized(ensemble: Ensemble, images: np.ndar
 
 
 @pytest.mark.parametrize(
-    ("image", "said"),
+    ("image", "message"),
     [
         (b"<html>", "image 1: not an image: starts with b'<html>'"),
         (b"", "image 1: empty: 0 bytes"),
@@ -98,8 +98,8 @@ def test_an_image_of_another_size_is_resized(ensemble: Ensemble, images: np.ndar
         (np.full((8, 8), 300), "image 1: int64 pixels"),
     ],
 )
-def test_what_is_no_image_is_named(ensemble: Ensemble, image, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_what_is_no_image_is_named(ensemble: Ensemble, image, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         ensemble.predictions([np.zeros((8, 8), np.uint8), image])
 
 

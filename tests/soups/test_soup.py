@@ -15,7 +15,7 @@ from torch.optim.swa_utils import update_bn
 
 from pipeline.config.hardware import Hardware
 from pipeline.config.training import Training
-from pipeline.core.component import schema
+from pipeline.core.component import make
 from pipeline.core.files import read_json
 from pipeline.core.paths import Layout
 from pipeline.models.network import Network
@@ -32,7 +32,7 @@ CPU = torch.device("cpu")
 
 def network(change: float = 0.0) -> Network:
     """Of one initialisation, and as far from it as `change` says."""
-    model = schema("model", "cnn")(name="cnn", widths=(4, 4))
+    model = make("model", "cnn", widths=(4, 4))
     given_ = inputs("none", None)
     made = Network.create(model, given_.card, given_.card.image_shape, 3, seed=0)
     generator = torch.Generator().manual_seed(int(1000 * change))
@@ -49,7 +49,7 @@ def soup_of(members: dict[str, Network], method: str) -> Soup:
         method,
         inputs("none", None),
         training=TRAINING,
-        task=schema("task", "multiclass")(name="multiclass"),
+        task=make("task", "multiclass"),
         seed=5,
         hardware=Hardware(accelerator="cpu", precision="fp32"),
     )
@@ -114,18 +114,18 @@ def test_greedy_is_the_paper_s(numbers: list[int]) -> None:
     def mix(networks: Sequence[Any]) -> Network:
         return Number(float(np.mean([number.x for number in networks])))
 
-    def judge(number: Any) -> float:
+    def loss_of(number: Any) -> float:
         return float(abs(number.x))
 
     used: list[str] = []
-    for name in sorted(members, key=lambda name: judge(members[name])):
+    for name in sorted(members, key=lambda name: loss_of(members[name])):
         without, tried = ([members[n] for n in names] for names in (used, [*used, name]))
-        if not used or judge(mix(tried)) <= judge(mix(without)):
+        if not used or loss_of(mix(tried)) <= loss_of(mix(without)):
             used.append(name)
-    soup = greedy(members, mix, judge)
+    soup = greedy(members, mix, loss_of)
     assert list(soup.used) == used
-    assert soup.loss <= min(map(judge, members.values()))
-    assert uniform(members, mix, judge).used == tuple(members)
+    assert soup.loss <= min(map(loss_of, members.values()))
+    assert uniform(members, mix, loss_of).used == tuple(members)
 
 
 def souped(tree: dict[str, Any]) -> None:

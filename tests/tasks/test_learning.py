@@ -16,7 +16,7 @@ from pipeline.cli.app import main
 from pipeline.config.load import parse_params
 from pipeline.config.params import Params, monitor
 from pipeline.core.artifacts import Card, Predictions
-from pipeline.core.component import Component, load, schema
+from pipeline.core.component import Component, load, make
 from pipeline.core.files import read_json, read_yaml
 from pipeline.core.paths import Layout
 from pipeline.core.run_log import Spool
@@ -161,7 +161,7 @@ def test_the_best_epoch_by_the_tasks_figure_is_kept(
 
 
 def watched(task: str) -> str:
-    return monitor(schema("task", task)(name=task))
+    return monitor(make("task", task))
 
 
 def test_the_card_holds_the_scale_of_train(learned: str) -> None:
@@ -185,10 +185,12 @@ def test_commands_know_the_task(
         with pytest.raises(SystemExit) as left:
             main()
         assert not left.value.code
-    told = capsys.readouterr().out
+    messages = capsys.readouterr().out
     num_features = 8 * SIDE_PX * SIDE_PX
-    assert f"{num_features * len(columns) + len(columns):,}" in told  # the last layer's parameters
-    assert "no gradient differs" in told
+    assert (
+        f"{num_features * len(columns) + len(columns):,}" in messages
+    )  # the last layer's parameters
+    assert "no gradient differs" in messages
 
 
 @pytest.mark.slow

@@ -53,7 +53,7 @@ def runs(api: MlflowClient) -> list[Run]:
 def content(api: MlflowClient) -> dict[str, object]:
     """All that a run says, by its name, without ids and times."""
     names = {run.info.run_id: run.info.run_name for run in runs(api)}
-    said = {}
+    message = {}
     for run in runs(api):
         histories = {
             key: [(m.step, m.value) for m in api.get_metric_history(run.info.run_id, key)]
@@ -62,10 +62,10 @@ def content(api: MlflowClient) -> dict[str, object]:
         tags = {k: v for k, v in run.data.tags.items() if not k.startswith("mlflow.")}
         parent = names.get(run.data.tags.get("mlflow.parentRunId", ""))
         files = sorted(f.path for f in api.list_artifacts(run.info.run_id))
-        said[run.info.run_name] = (
+        message[run.info.run_name] = (
             run.data.params, tags, histories, parent, run.info.status, files,
         )  # fmt: skip
-    return said
+    return message
 
 
 @pytest.mark.slow
@@ -125,9 +125,9 @@ def test_a_dead_server_costs_a_warning_and_sync_makes_up_for_it(workspace: Works
     workspace.edit(live)
     address = f"http://127.0.0.1:{free_port()}"
     printed = workspace.stage("preprocess", MLFLOW_TRACKING_URI=address)
-    (said,) = [line for line in printed.splitlines() if not line.startswith("preprocess  ")]
-    assert said.startswith("tracking: ")
-    assert "`python -m pipeline sync`" in said
+    (message,) = [line for line in printed.splitlines() if not line.startswith("preprocess  ")]
+    assert message.startswith("tracking: ")
+    assert "`python -m pipeline sync`" in message
     assert (workspace.folder / "data/processed/card.json").is_file()
     refused = workspace.run(
         "python", "-m", "pipeline", "sync", status=1, MLFLOW_TRACKING_URI=address

@@ -20,7 +20,7 @@ from pipeline.config.execution import Execution
 from pipeline.config.hardware import Hardware
 from pipeline.config.recipes import Recipe
 from pipeline.core import process
-from pipeline.core.component import schema
+from pipeline.core.component import make, schema
 from pipeline.core.errors import UserError
 from pipeline.core.files import write_json
 from pipeline.core.paths import Layout
@@ -51,7 +51,7 @@ def recipe(training: dict[str, Any], model: dict[str, Any] | None = None) -> Rec
     chosen = {"name": "cnn", "widths": (4, 4), "dropout": 0.2} | (model or {})
     return Recipe(
         model=schema("model", chosen["name"])(**chosen),
-        loss=schema("loss", "cross_entropy")(name="cross_entropy"),
+        loss=make("loss", "cross_entropy"),
         training={"epochs": EPOCHS, "batch_size": 8, "lr": 0.01} | training,
     )
 
@@ -70,7 +70,7 @@ def job(
     return Job(
         title="test",
         recipe=chosen,
-        task=schema("task", task)(name=task),
+        task=make("task", task),
         seed=seed,
         hardware=Hardware(**{"accelerator": "cpu", "precision": "fp32", **settings}),
         execution=Execution(**execution),
@@ -95,7 +95,7 @@ def _fitted(wanted: Job, given: Inputs) -> Network | None:
             print(again)
 
 
-def told(wanted: Job) -> Told:
+def logged(wanted: Job) -> Told:
     """The figures of all epochs, as they stand in the spool."""
     by_epoch: dict[int, dict[str, float]] = {}
     for figure in Spool(Path(wanted.spool)).figures():
@@ -111,7 +111,7 @@ def run(
     wanted = job(folder, recipe(training, model))
     with crashing_after(crash_at):
         network = fit_here(wanted, inputs("crop_flip", MIXED))
-    return network.state_dict(), told(wanted)
+    return network.state_dict(), logged(wanted)
 
 
 @contextmanager
@@ -205,10 +205,10 @@ def forked(folder: Path, chosen: Recipe, patches: str = "", **settings: Any) -> 
     except SystemExit as leaving:
         os._exit(int(str(leaving.code)))
     except UserError as error:
-        (folder / "told").write_text(f"{error}")
+        (folder / "logged").write_text(f"{error}")
         os._exit(1)
     except BaseException as error:
-        (folder / "told").write_text(f"{type(error).__name__}: {error}")
+        (folder / "logged").write_text(f"{type(error).__name__}: {error}")
         os._exit(3)
     os._exit(0)
 

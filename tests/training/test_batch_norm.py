@@ -11,7 +11,7 @@ from timm.layers.norm_act import SyncBatchNormAct
 from torch import Tensor, nn
 
 from pipeline.config.recipes import Recipe
-from pipeline.core.component import schema
+from pipeline.core.component import make
 from pipeline.core.errors import UserError
 from pipeline.training.batch_norm import GlobalBatchNorm
 from tests.training import gloo
@@ -136,8 +136,8 @@ def test_statistics_of_another_kind_are_refused_by_name(device_type: str) -> Non
 @pytest.mark.slow
 def test_a_network_of_timm_learns_the_same_on_two_devices(tmp_path: Path) -> None:
     chosen = Recipe(
-        model=schema("model", "timm")(name="timm", architecture="mobilenetv3_small_050"),
-        loss=schema("loss", "cross_entropy")(name="cross_entropy"),
+        model=make("model", "timm", architecture="mobilenetv3_small_050"),
+        loss=make("loss", "cross_entropy"),
         training={"epochs": 1, "batch_size": 8, "lr": 0.01, "optimiser": {"name": "sgd"}},
     )
     folders = [tmp_path / "one", tmp_path / "two"]

@@ -46,11 +46,11 @@ def test_without_a_compiler_one_line_says_what_to_do(
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
     with pytest.raises(UserError) as caught:
         run(tmp_path, compile=True)
-    said = str(caught.value)
-    assert said.startswith("hardware.compile: got true, and torch.compile failed: InvalidCxx")
-    assert "no-g++" in said
-    assert said.endswith("or set hardware.compile: false")
-    assert "\n" not in said
+    message = str(caught.value)
+    assert message.startswith("hardware.compile: got true, and torch.compile failed: InvalidCxx")
+    assert "no-g++" in message
+    assert message.endswith("or set hardware.compile: false")
+    assert "\n" not in message
 
 
 def test_blocks_that_are_unfrozen_one_by_one_are_not_compiled() -> None:

@@ -11,7 +11,7 @@ from pipeline.augmentation.freeze import freeze
 from pipeline.config.augmentation import Mixing
 from pipeline.config.training import Training
 from pipeline.core.artifacts import Card
-from pipeline.core.component import schema
+from pipeline.core.component import make
 from pipeline.images.packed import Packed
 from pipeline.training import datamodule
 from pipeline.training.batches import Batch
@@ -34,7 +34,7 @@ def inputs(policy: str, mixing: dict[str, float] | None) -> Inputs:
     packed = Packed(images, targets, np.array([f"image {i}" for i in range(NUM)]), np.full(NUM, -1))
     card = Card(("a", "b", "c"), SHAPE, "crop", 1, {}, (0.5,) * 3, (0.2,) * 3, "")
     frozen = freeze(
-        schema("policy", policy)(name=policy),
+        make("policy", policy),
         SHAPE,
         online=True,
         mixing=Mixing(**mixing).model_dump() if mixing else None,

@@ -24,14 +24,14 @@ def test_killed_and_resumed(tmp_path: Path) -> None:
     alone, killed = tmp_path / "alone", tmp_path / "killed"
     assert status(forked_here(alone, chosen, devices=2)) == 0
     kills = [(STARTER, TERM), (RANK_1, KILL), (STARTER, KILL), (RANK_1, TERM), (RANK_0, KILL)]
-    ends, told = [], []
+    ends, logged = [], []
     for victim, signum in kills:
         child = forked(killed, chosen, "frequent", devices=2)
         ends.append(end(child, killed, victim, signum, num_checkpoints=4))
         if ends[-1] == 1:
-            told.append((killed / "told").read_text())
+            logged.append((killed / "logged").read_text())
     assert ends == [143, 1, -KILL, 143, 1]
-    assert [line.split(" (")[0] for line in told] == [
+    assert [line.split(" (")[0] for line in logged] == [
         "rank 1 was ended by signal 9",
         "rank 0 was ended by signal 9",
     ]
@@ -53,8 +53,8 @@ def test_three_devices_add_in_the_same_order_when_resumed(tmp_path: Path) -> Non
 @pytest.mark.parametrize("patch", ["rank_1_fails", "rank_1_fails_while_the_other_hangs"])
 def test_the_error_of_the_process_that_failed_first_is_told(patch: str, tmp_path: Path) -> None:
     assert status(forked(tmp_path, recipe({}), patch, devices=2)) == 3
-    told = (tmp_path / "told").read_text()
-    assert told == "FitError: test: process 1 has failed: ValueError: the reason"
+    logged = (tmp_path / "logged").read_text()
+    assert logged == "FitError: test: process 1 has failed: ValueError: the reason"
 
 
 @pytest.mark.parametrize("rank", [0, 1])
@@ -76,7 +76,7 @@ def test_ctrl_c_is_for_the_one_that_has_started_the_fit(
         time.sleep(0.001)
     os.killpg(child, signal.SIGINT)
     assert status(child) == 3
-    assert (tmp_path / "told").read_text() == "KeyboardInterrupt: "
+    assert (tmp_path / "logged").read_text() == "KeyboardInterrupt: "
     assert not psutil.wait_procs(started, timeout=20)[1]
     assert not capfd.readouterr().err
 
@@ -96,10 +96,10 @@ def test_a_fit_whose_starter_was_killed_is_waited_for(tmp_path: Path) -> None:
 
 def test_processes_that_do_not_meet_in_time_are_told(tmp_path: Path) -> None:
     assert status(forked(tmp_path, recipe({}), "rank_1_is_late", devices=2, timeout_s=1)) == 1
-    said = "execution.timeout_s: got 1, within which not all processes of the fit have connected"
-    assert (tmp_path / "told").read_text().startswith(said)
+    message = "execution.timeout_s: got 1, within which not all processes of the fit have connected"
+    assert (tmp_path / "logged").read_text().startswith(message)
 
 
 def test_a_mistake_is_told_as_it_is(tmp_path: Path) -> None:
     assert status(forked(tmp_path, recipe({}), "rank_1_refuses", devices=2)) == 1
-    assert (tmp_path / "told").read_text() == "key: got a; allowed b"
+    assert (tmp_path / "logged").read_text() == "key: got a; allowed b"

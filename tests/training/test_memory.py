@@ -43,12 +43,12 @@ def test_it_ends_as_though_asked_for_smaller_parts(
     found = run(tmp_path / "found", **training)
     assert equal(found[0], asked[0])
     assert found[1] == asked[1]
-    said = [line for line in capsys.readouterr().out.splitlines() if "memory" in line]
-    assert [line.split(";")[0][-30:] for line in said] == [
+    message = [line for line in capsys.readouterr().out.splitlines() if "memory" in line]
+    assert [line.split(";")[0][-30:] for line in message] == [
         "does not hold 8 images at once",
         "does not hold 4 images at once",
     ]
-    assert said[1].endswith("in parts of 2, as training.micro_batches: 4 has it from the start")
+    assert message[1].endswith("in parts of 2, as training.micro_batches: 4 has it from the start")
 
 
 def test_in_the_middle_it_goes_on_from_the_last_checkpoint(
@@ -56,10 +56,10 @@ def test_in_the_middle_it_goes_on_from_the_last_checkpoint(
 ) -> None:
     """And knows of it when it is resumed: the figures of all epochs are told once."""
     holds(monkeypatch, 4, calls=17)
-    _, told = run(tmp_path, epochs=4)
-    assert [epoch for epoch, _ in told] == [0, 1, 2, 3]
+    _, logged = run(tmp_path, epochs=4)
+    assert [epoch for epoch, _ in logged] == [0, 1, 2, 3]
     holds(monkeypatch, 4)
-    assert run(tmp_path, epochs=4)[1] == told
+    assert run(tmp_path, epochs=4)[1] == logged
 
 
 def test_a_single_image_that_is_too_large_is_told(

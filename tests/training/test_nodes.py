@@ -62,9 +62,9 @@ def trained(workspace: Workspace) -> tuple[dict[str, Tensor], str]:
 
 
 def finished(started: list["Popen[str]"]) -> list[str]:
-    said = [process.communicate()[0] for process in started]
-    assert [process.returncode for process in started] == [0, 0], said
-    return said
+    message = [process.communicate()[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0], message
+    return message
 
 
 def test_two_nodes_of_torchrun(searched: Workspace) -> None:
@@ -72,7 +72,7 @@ def test_two_nodes_of_torchrun(searched: Workspace) -> None:
 
     They agree with one process apart by float additions, and every figure is written once.
     """
-    (alone, told), folder = trained(searched), searched.folder
+    (alone, logged), folder = trained(searched), searched.folder
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -84,10 +84,10 @@ def test_two_nodes_of_torchrun(searched: Workspace) -> None:
     while not job.exists() and stage.poll() is None:
         time.sleep(0.1)
     fit = ("python", "-m", "pipeline.training.run", f"{job}")
-    said = finished([stage, searched.start(*second.split(), *fit)])
-    assert ["epoch 2/2" in lines for lines in said] == [True, False]
+    message = finished([stage, searched.start(*second.split(), *fit)])
+    assert ["epoch 2/2" in lines for lines in message] == [True, False]
     weights, figures = trained(searched)
-    assert figures.count("\n") == told.count("\n")
+    assert figures.count("\n") == logged.count("\n")
     assert weights.keys() == alone.keys()
     for name, weight in alone.items():
         torch.testing.assert_close(weights[name], weight, rtol=1e-3, atol=1e-4, msg=name)
@@ -110,18 +110,20 @@ def test_two_nodes_of_srun(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("env", "said"),
+    ("env", "message"),
     [
         ({"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "3"}, "torchrun has started 3 processes"),
         ({"SLURM_STEP_NUM_TASKS": "4"}, "srun has started 4 processes"),
     ],
 )
 def test_one_process_is_wanted_for_each_device(
-    env: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+    env: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(UserError, match=f"devices × num_nodes: got 1 × 2, {said}; start one for"):
+    with pytest.raises(
+        UserError, match=f"devices × num_nodes: got 1 × 2, {message}; start one for"
+    ):
         environment(Hardware(num_nodes=2))
 
 

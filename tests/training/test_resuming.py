@@ -35,7 +35,7 @@ WAYS = [
 def test_a_crash_changes_no_bit(
     training: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weights, told = run(tmp_path / "alone", **training)
+    weights, logged = run(tmp_path / "alone", **training)
     with pytest.raises(Crash):
         run(tmp_path / "between", crash_at=2, **training)
     assert equal(run(tmp_path / "between", **training)[0], weights)
@@ -48,7 +48,7 @@ def test_a_crash_changes_no_bit(
     monkeypatch.undo()
     resumed, again = run(tmp_path / "within", **training)
     assert equal(resumed, weights)
-    assert again == told
+    assert again == logged
 
 
 def _crash_in_step(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
@@ -66,24 +66,24 @@ def _crash_in_step(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
 def test_a_fit_that_patience_has_ended_is_not_trained_further(tmp_path: Path) -> None:
     """Killed when the last epoch is on disk, before anyone knows that it was the last."""
     training = {"patience": 1, "lr": 0.3, "epochs": 30}
-    weights, told = run(tmp_path / "alone", **training)
-    assert len(told) < 30
+    weights, logged = run(tmp_path / "alone", **training)
+    assert len(logged) < 30
     with pytest.raises(Crash):
-        run(tmp_path / "killed", crash_at=len(told), **training)
+        run(tmp_path / "killed", crash_at=len(logged), **training)
     resumed, again = run(tmp_path / "killed", **training)
     assert equal(resumed, weights)
-    assert again == told
+    assert again == logged
 
 
 def test_a_fit_that_was_done_tells_its_figures_again(tmp_path: Path) -> None:
     """A stage that begins anew has an empty spool; its fit finds that all epochs are done."""
-    weights, told = run(tmp_path / "alone")
+    weights, logged = run(tmp_path / "alone")
     with pytest.raises(Crash):
         run(tmp_path / "killed", crash_at=EPOCHS)
     shutil.rmtree(tmp_path / "killed/spool")
     resumed, again = run(tmp_path / "killed")
     assert equal(resumed, weights)
-    assert again == told
+    assert again == logged
 
 
 def test_parts_of_a_batch_add_up_to_it(tmp_path: Path) -> None:
@@ -136,8 +136,8 @@ def test_a_fit_recovers_from_weights_that_are_spoilt(
 ) -> None:
     constant = {"schedule": {"name": "constant", "warmup_epochs": 0}}
     _spoil_in_step(monkeypatch, 2 * 5, "weight")
-    _, told = run(tmp_path, on_divergence="recover", **constant)
-    assert [figures["train/lr"] for _, figures in told] == [0.01, 0.005, 0.005]
+    _, logged = run(tmp_path, on_divergence="recover", **constant)
+    assert [figures["train/lr"] for _, figures in logged] == [0.01, 0.005, 0.005]
 
 
 def _spoil_in_step(monkeypatch: pytest.MonkeyPatch, number: int, part: str) -> None:
@@ -160,9 +160,9 @@ def test_recovery_goes_back_an_epoch_at_half_the_rate(
 ) -> None:
     constant = {"schedule": {"name": "constant", "warmup_epochs": 0}}
     nan_at(monkeypatch, {16})
-    _, told = run(tmp_path, on_divergence="recover", **constant)
-    assert [epoch for epoch, _ in told] == [0, 1, 2]
-    assert [figures["train/lr"] for _, figures in told] == [0.01, 0.005, 0.005]
+    _, logged = run(tmp_path, on_divergence="recover", **constant)
+    assert [epoch for epoch, _ in logged] == [0, 1, 2]
+    assert [figures["train/lr"] for _, figures in logged] == [0.01, 0.005, 0.005]
     assert "back to the end of the previous epoch, learning rate × 0.5" in capsys.readouterr().out
 
 
@@ -225,10 +225,10 @@ def test_a_best_epoch_that_is_missing_is_told_before_the_fit_goes_on(tmp_path: P
 
 def test_lightning_reads_the_best_epoch(tmp_path: Path) -> None:
     """With nothing but the file: it holds the parameters and the weights that were validated."""
-    weights, told = run(tmp_path, average={"name": "ema"})
+    weights, logged = run(tmp_path, average={"name": "ema"})
     path = tmp_path / "checkpoints" / checkpoint.BEST
     module = ConvoyModule.load_from_checkpoint(path, map_location="cpu", weights_only=True)
     assert equal(module.network.state_dict(), weights)
-    best = min(range(len(told)), key=lambda epoch: told[epoch][1]["val/log_loss"])
-    assert module.history == [figures for _, figures in told[: best + 1]]
+    best = min(range(len(logged)), key=lambda epoch: logged[epoch][1]["val/log_loss"])
+    assert module.history == [figures for _, figures in logged[: best + 1]]
     assert module.settings.lr == 0.01

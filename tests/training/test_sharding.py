@@ -11,7 +11,7 @@ from torch.distributed.device_mesh import init_device_mesh
 
 from pipeline.config.load import parse_params
 from pipeline.config.recipes import Recipe
-from pipeline.core.component import schema
+from pipeline.core.component import make, schema
 from pipeline.core.errors import UserError
 from pipeline.core.files import read_yaml
 from pipeline.core.run_log import Spool
@@ -55,7 +55,7 @@ def test_two_shards_learn_what_one_device_learns(
 ) -> None:
     chosen = Recipe(
         model=schema("model", model["name"])(**model),
-        loss=schema("loss", "cross_entropy")(name="cross_entropy"),
+        loss=make("loss", "cross_entropy"),
         training={"epochs": 3, "batch_size": 8, "lr": 0.01, "optimiser": SGD, **training},
     )
     whole, cut = tmp_path / "whole", tmp_path / "cut"
@@ -102,7 +102,7 @@ def test_units_are_disjoint_called_and_large_enough() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hardware", "training", "said"),
+    ("hardware", "training", "message"),
     [
         ({}, {}, "hardware.strategy: got fsdp with 1 device; allowed with more"),
         ({"devices": 2}, {"optimiser": {"name": "muon"}}, "optimiser muon; allowed any other"),
@@ -110,10 +110,10 @@ def test_units_are_disjoint_called_and_large_enough() -> None:
     ],
 )
 def test_what_cannot_be_cut_is_refused(
-    hardware: dict[str, Any], training: dict[str, Any], said: str
+    hardware: dict[str, Any], training: dict[str, Any], message: str
 ) -> None:
     tree = read_yaml(ROOT / "params.yaml")
     tree["hardware"] = {"strategy": "fsdp", **hardware}
     tree["recipes"]["cnn"]["training"].update(training)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         parse_params(tree, "params.yaml")

@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 from pipeline.config.recipes import Recipe
 from pipeline.config.training import Training
-from pipeline.core.component import schema
+from pipeline.core.component import make, schema
 from pipeline.models.network import Network
 from pipeline.training.datamodule import DataModule, Inputs
-from tests.training.fits import fit_here, job, told
+from tests.training.fits import fit_here, job, logged
 from tests.training.test_data import NUM, SHAPE, inputs
 
 MIXED = {"mixup_alpha": 0.4, "cutmix_alpha": 1.0}
-MODEL = schema("model", "cnn")(name="cnn", widths=(4,), batch_norm=False)
+MODEL = make("model", "cnn", widths=(4,), batch_norm=False)
 MEAN, STD = torch.tensor([3.0, -200.0, 50.0]), torch.tensor([0.5, 40.0, 3.0])
 LOSSES = {"multilabel": "binary_cross_entropy", "regression": "mse"}
 SEED = 2
@@ -46,7 +46,7 @@ def told_loss(task: str, made: Inputs, folder: Path, settings: dict[str, Any]) -
     )
     wanted = job(folder, chosen, task=task, seed=SEED)
     fit_here(wanted, made)
-    ((_, figures),) = told(wanted)
+    ((_, figures),) = logged(wanted)
     return figures["train/loss"]
 
 
@@ -84,6 +84,6 @@ def test_a_label_weighs_by_the_images_that_have_it(tmp_path: Path) -> None:
     made = given("multilabel", MIXED)
     rarity = 1 / torch.from_numpy(made.train.targets.sum(axis=0))
     expected = expected_loss("multilabel", made, rarity / rarity.mean())
-    told = told_loss("multilabel", made, tmp_path, {"class_weights": "inverse"})
-    assert told == pytest.approx(expected, rel=1e-4)
-    assert told != pytest.approx(expected_loss("multilabel", made, torch.ones(3)), rel=1e-3)
+    logged = told_loss("multilabel", made, tmp_path, {"class_weights": "inverse"})
+    assert logged == pytest.approx(expected, rel=1e-4)
+    assert logged != pytest.approx(expected_loss("multilabel", made, torch.ones(3)), rel=1e-3)

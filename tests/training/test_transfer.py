@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from pipeline.config.optimisation import Transfer
-from pipeline.core.component import resolve, schema
+from pipeline.core.component import load, make
 from pipeline.models.network import Network
 from pipeline.training import checkpoint
 from pipeline.training.fit import module_of
@@ -61,7 +61,8 @@ def test_nothing_that_learns_is_frozen_again(
 @pytest.mark.parametrize("name", ["airbench", "cnn", "lenet", "resnet", "timm", "torchvision"])
 def test_blocks_hold_all_parameters_in_their_order(name: str) -> None:
     """So an optimiser's groups are the same, to the bit, as though there were no blocks."""
-    module, own = resolve("model", schema("model", name)(name=name))
+    own = make("model", name)
+    module = load("model", own)
     body = module.build(own, (32, 32, 3), 10)
     found = [pair for block in blocks(body) for pair in block]
     assert [n for n, _ in found] == [n for n, _ in body.named_parameters()]
@@ -172,10 +173,10 @@ def test_recovery_freezes_again_what_was_frozen(
     expected, _ = run(tmp_path / "halved", transfer=transfer, schedule=halved)
     nan_at(monkeypatch, {2 * 10 + 2 * 3})  # mixed batches take two calls: the third of epoch 3
     constant = {"name": "constant", "warmup_epochs": 0}
-    weights, told = run(
+    weights, logged = run(
         tmp_path / "taken back", transfer=transfer, schedule=constant, on_divergence="recover"
     )
-    assert told[-1][1]["train/lr"] == 0.005
+    assert logged[-1][1]["train/lr"] == 0.005
     assert equal(weights, expected)
 
 
@@ -205,8 +206,8 @@ def test_two_processes_thaw_as_one_does(
     save_file(body.state_dict(), PRETRAINED)
     one, _ = train(workspace, "alone", **FINE_TUNED, accelerator="cpu")
     two, _ = train(workspace, "thawed", **FINE_TUNED, accelerator="cpu", devices=2)
-    said = capfd.readouterr()  # torch's advice where no block is unused any more
-    assert "find_unused_parameters" not in said.out + said.err
+    message = capfd.readouterr()  # torch's advice where no block is unused any more
+    assert "find_unused_parameters" not in message.out + message.err
     for name, pretrained in body.state_dict().items():
         weight, other = one[f"body.{name}"], two[f"body.{name}"]
         if f"body.{name}".startswith(THAWED):

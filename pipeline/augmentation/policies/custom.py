@@ -17,7 +17,6 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from pipeline.augmentation.library import build
 from pipeline.core.component import Component
 
 
@@ -29,7 +28,6 @@ class Params(Component):
 
     @field_validator("transforms")
     def _known(cls, given: Any) -> Any:  # noqa: N805
-        # Imported again, since this class is read without the rest of its file.
         from pipeline.augmentation.library import build
 
         build(given)
@@ -37,4 +35,6 @@ class Params(Component):
 
 
 def transforms(params: Params, height_px: int, width_px: int) -> list[Any]:  # noqa: ARG001
+    from pipeline.augmentation.library import build
+
     return build(params.transforms)

@@ -8,10 +8,8 @@ should mostly see images like those it will be tested on.
 
 from typing import Annotated, Any
 
-import albumentations as A  # noqa: N812  # the library's own convention
 from pydantic import Field
 
-from pipeline.augmentation.elastic import elastic
 from pipeline.core.component import Component
 
 
@@ -29,6 +27,9 @@ class Params(Component):
 
 
 def transforms(params: Params, height_px: int, width_px: int) -> list[Any]:
+    from pipeline.augmentation.backend import A
+    from pipeline.augmentation.elastic import elastic
+
     jitter = (1 - params.jitter, 1 + params.jitter)
     hue = (-params.jitter / 10, params.jitter / 10)
     side = (params.cutout / 3, params.cutout)

@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any
 
-import albumentations as A  # noqa: N812  # the library's own convention
 from pydantic import Field
 
 from pipeline.core.component import Component
@@ -20,6 +19,8 @@ class Params(Component):
 
 
 def transforms(params: Params, height_px: int, width_px: int) -> list[Any]:  # noqa: ARG001
+    from pipeline.augmentation.backend import A
+
     return [
         A.Affine(
             translate_percent=(-params.shift, params.shift),

@@ -9,10 +9,8 @@ and keep its label.
 
 from typing import Annotated, Any
 
-import albumentations as A  # noqa: N812  # the library's own convention
 from pydantic import Field
 
-from pipeline.augmentation.elastic import elastic
 from pipeline.core.component import Component
 
 
@@ -34,6 +32,9 @@ class Params(Component):
 
 
 def transforms(params: Params, height_px: int, width_px: int) -> list[Any]:
+    from pipeline.augmentation.backend import A
+    from pipeline.augmentation.elastic import elastic
+
     exposure = (-params.exposure, params.exposure)
     return [
         A.HorizontalFlip(p=params.flip_probability),

@@ -7,7 +7,6 @@ right.
 
 from typing import Annotated, Any
 
-import albumentations as A  # noqa: N812  # the library's own convention
 from pydantic import Field
 
 from pipeline.core.component import Component
@@ -27,6 +26,8 @@ class Params(Component):
 
 
 def transforms(params: Params, height_px: int, width_px: int) -> list[Any]:  # noqa: ARG001
+    from pipeline.augmentation.backend import A
+
     jitter = (1 - params.jitter, 1 + params.jitter)
     return [
         A.HorizontalFlip(p=params.flip_probability),

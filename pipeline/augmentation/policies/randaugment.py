@@ -7,10 +7,8 @@ Magnitudes 0..30 and their meaning are those of TorchVision.
 import math
 from typing import Annotated, Any
 
-import albumentations as A  # noqa: N812  # the library's own convention
 from pydantic import Field
 
-from pipeline.augmentation.operations import Space, directed, undirected
 from pipeline.core.component import Component
 
 LARGEST = 30
@@ -25,6 +23,9 @@ class Params(Component):
 
 
 def transforms(params: Params, height_px: int, width_px: int) -> list[Any]:  # noqa: ARG001
+    from pipeline.augmentation.backend import A
+    from pipeline.augmentation.operations import Space, directed, undirected
+
     space = Space(
         shear_degrees=math.degrees(math.atan(0.3)),
         shift=(150 / 331, 150 / 331),

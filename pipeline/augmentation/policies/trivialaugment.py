@@ -7,9 +7,6 @@ S. G. Müller and F. Hutter, TrivialAugment: Tuning-free Yet State-of-the-Art Da
 import math
 from typing import Any
 
-import albumentations as A  # noqa: N812  # the library's own convention
-
-from pipeline.augmentation.operations import Space, directed, undirected
 from pipeline.core.component import Component
 
 SHIFT_PX = 32  # for images of 32 px it may leave nothing, so it is limited to half of the image
@@ -20,6 +17,9 @@ class Params(Component):
 
 
 def transforms(params: Params, height_px: int, width_px: int) -> list[Any]:  # noqa: ARG001
+    from pipeline.augmentation.backend import A
+    from pipeline.augmentation.operations import Space, directed, undirected
+
     space = Space(
         shear_degrees=math.degrees(math.atan(0.99)),
         shift=(min(SHIFT_PX / width_px, 0.5), min(SHIFT_PX / height_px, 0.5)),

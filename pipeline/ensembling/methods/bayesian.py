@@ -7,8 +7,8 @@ on the best: T. Minka, Bayesian Model Averaging Is Not Model Combination, 2000.
 from typing import ClassVar
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int
-from scipy.special import softmax
 
 from pipeline.core.component import Component
 from pipeline.ensembling.prediction_type import State
@@ -32,7 +32,9 @@ def fit(
     targets: Int[np.ndarray, " n"],
 ) -> State:
     """Return weights in proportion to the likelihood of all targets."""
-    return {"weights": softmax(log_probs[:, np.arange(len(targets)), targets].sum(axis=1))}
+    return {
+        "weights": scipy.special.softmax(log_probs[:, np.arange(len(targets)), targets].sum(axis=1))
+    }
 
 
 def fit_values(
@@ -42,4 +44,4 @@ def fit_values(
 ) -> State:
     """Return such weights for Gaussian errors of each member, with a variance for each value."""
     variances = np.maximum(((values - targets) ** 2).mean(axis=1), LEAST_VARIANCE)
-    return {"weights": softmax(-0.5 * len(targets) * np.log(variances).sum(axis=1))}
+    return {"weights": scipy.special.softmax(-0.5 * len(targets) * np.log(variances).sum(axis=1))}

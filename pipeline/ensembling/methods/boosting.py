@@ -11,10 +11,9 @@ from itertools import islice
 from typing import Annotated, ClassVar
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Float32, Int
 from pydantic import Field
-from scipy.special import log_softmax
-from sklearn.tree import DecisionTreeRegressor
 
 from pipeline.core.component import Component
 from pipeline.ensembling.data import Data
@@ -59,7 +58,7 @@ def fit(
 def apply(state: State, log_probs: Float[np.ndarray, "m n k"]) -> Float[np.ndarray, "n k"]:
     """Return the mean plus the trees' output, normalised."""
     added = total(state, _features(_centred(log_probs)))
-    made: np.ndarray = log_softmax(log_probs.mean(axis=0) + added, axis=1)
+    made: np.ndarray = scipy.special.log_softmax(log_probs.mean(axis=0) + added, axis=1)
     return made
 
 
@@ -119,6 +118,8 @@ def _left_out(params: Params, seen: Data, unseen: Data, loss: Loss) -> Iterator[
 
 def _trees(params: Params, data: Data, loss: Loss) -> Iterator[State]:
     """Yield trees without end, each fitted to what those before it leave."""
+    from sklearn.tree import DecisionTreeRegressor
+
     random, scores = np.random.RandomState(params.seed), data.start  # the type scikit-learn needs
     size = max(round(params.sample_fraction * len(scores)), 1)
     while True:

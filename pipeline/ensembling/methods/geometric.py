@@ -7,8 +7,8 @@ outcome no chance is enough. G. Hinton, Training Products of Experts, 2002.
 from typing import ClassVar
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int
-from scipy.special import log_softmax
 
 from pipeline.core.component import Component
 from pipeline.ensembling.prediction_type import State
@@ -34,5 +34,7 @@ def fit(
 
 def apply(state: State, log_probs: Float[np.ndarray, "m n k"]) -> Float[np.ndarray, "n k"]:
     """Return the mean of log-probabilities, normalised again."""
-    combined: np.ndarray = log_softmax(np.tensordot(state["weights"], log_probs, axes=1), axis=1)
+    combined: np.ndarray = scipy.special.log_softmax(
+        np.tensordot(state["weights"], log_probs, axes=1), axis=1
+    )
     return combined

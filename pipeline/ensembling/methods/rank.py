@@ -8,8 +8,8 @@ rank the samples instead. For values, it is the mean of the middle half of the m
 from typing import ClassVar
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int
-from scipy.stats import rankdata
 
 from pipeline.core.component import Component
 from pipeline.ensembling.points import shares
@@ -43,7 +43,7 @@ def apply(state: State, log_probs: Float[np.ndarray, "m n k"]) -> Float[np.ndarr
     2003.
     """
     if not state:
-        points = sum(rankdata(member, axis=1) - 1 for member in log_probs)
+        points = sum(scipy.stats.rankdata(member, axis=1) - 1 for member in log_probs)
         return shares(np.asarray(points), log_probs)
     own = zip(_log_odds(log_probs), state["log_odds"], strict=True)
     rank = np.mean([np.interp(odds, scale, RANKS) for odds, scale in own], axis=0)

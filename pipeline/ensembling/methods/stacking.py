@@ -7,11 +7,9 @@ Regressions, 1996. Both are shrunk towards the mean, so that little data changes
 from typing import Annotated, ClassVar
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int
 from pydantic import Field
-from scipy.linalg import eigh
-from scipy.special import log_softmax
-from sklearn.linear_model import RidgeCV
 
 from pipeline.core.component import Component
 from pipeline.ensembling.data import Data
@@ -51,7 +49,7 @@ def fit(
 def apply(state: State, log_probs: Float[np.ndarray, "m n k"]) -> Float[np.ndarray, "n k"]:
     """Return the logistic model's log-probabilities."""
     added = _flat(log_probs) @ state["coef"] + state["shift"]
-    made: np.ndarray = log_softmax(log_probs.mean(axis=0) + added, axis=1)
+    made: np.ndarray = scipy.special.log_softmax(log_probs.mean(axis=0) + added, axis=1)
     return made
 
 
@@ -63,6 +61,8 @@ def fit_values(
     The strength is the best when leaving out one sample at a time. A hundred members together are
     shrunk as much as one.
     """
+    from sklearn.linear_model import RidgeCV
+
     left = targets - values.mean(axis=0)
     share = 1 / np.sqrt(len(values))
     model = RidgeCV(list(params.strengths)).fit(share * np.concatenate([*values], axis=1), left)
@@ -89,7 +89,9 @@ def _directions(flat: Float[np.ndarray, "n f"], num_classes: int) -> Float[np.nd
     """
     num_features = flat.shape[1]
     first = max(num_features - MOST_DIRECTIONS, 0)
-    values, axes = eigh(flat.T @ flat / len(flat), subset_by_index=(first, num_features - 1))
+    values, axes = scipy.linalg.eigh(
+        flat.T @ flat / len(flat), subset_by_index=(first, num_features - 1)
+    )
     return np.asarray(axes / np.sqrt(max(values.sum() / num_classes, np.finfo(float).tiny)))
 
 

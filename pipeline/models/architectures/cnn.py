@@ -3,16 +3,17 @@
 The defaults are a modern small network; the alternatives are those that courses compare.
 """
 
-from collections.abc import Callable
-from functools import partial
-from typing import Annotated, Literal
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
-from torch import nn
+from pydantic_core import PydanticCustomError
 
 from pipeline.core.component import Component
-from pipeline.models.pooling import GlobalMean
-from pipeline.models.smallest_input import output_shape
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class Params(Component):
@@ -42,9 +43,7 @@ class Params(Component):
     """Dropout before each fully connected layer."""
 
     @model_validator(mode="after")
-    def _consistent(self) -> "Params":
-        from pydantic_core import PydanticCustomError
-
+    def _consistent(self) -> Params:
         if isinstance(self.kernel_px, tuple) and len(self.kernel_px) != len(self.widths):
             raise PydanticCustomError("kernels", "as many kernel_px as widths, or a single number")
         if any(width % self.groups for width in self.widths):
@@ -52,23 +51,20 @@ class Params(Component):
         return self
 
 
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "relu": partial(nn.ReLU, inplace=True),
-    "leaky_relu": partial(nn.LeakyReLU, inplace=True),
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-}
-POOLINGS: dict[str, type[nn.Module]] = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
-
-
 def build(params: Params, shape: tuple[int, int, int], num_outputs: int) -> nn.Module:
     """Build a network from n c h w floats of `shape` (height, width, channels) to logits."""
+    from torch import nn
+
+    from pipeline.models.layers.pooling import GlobalMean
+    from pipeline.models.smallest_input import output_shape
+
     layers: list[nn.Module] = []
     channels = shape[2]
     for block, width in enumerate(params.widths):
         if block and params.pooling != "none":
             # Rounding up never pools a small image to nothing.
-            layers.append(POOLINGS[params.pooling](2, ceil_mode=True))
+            pooling = nn.MaxPool2d if params.pooling == "max" else nn.AvgPool2d
+            layers.append(pooling(2, ceil_mode=True))
         for conv in range(params.convs_per_block):
             layers += _convolution(params, block, channels, width, is_first=not conv)
             channels = width
@@ -77,7 +73,7 @@ def build(params: Params, shape: tuple[int, int, int], num_outputs: int) -> nn.M
     (num_features,) = output_shape(nn.Sequential(*layers), shape, "cnn")
     for width in params.hidden:
         layers += [nn.Dropout(params.dropout), nn.Linear(num_features, width)]
-        layers.append(ACTIVATIONS[params.activation]())
+        layers.append(_activation(params))
         num_features = width
     return nn.Sequential(*layers, nn.Dropout(params.dropout), nn.Linear(num_features, num_outputs))
 
@@ -86,6 +82,8 @@ def _convolution(
     params: Params, block: int, num_in: int, num_out: int, *, is_first: bool
 ) -> list[nn.Module]:
     """Return a convolution with its norm and activation."""
+    from torch import nn
+
     kernels = params.kernel_px
     kernel_px = kernels if isinstance(kernels, int) else kernels[block]
     reach_px = params.dilation * (kernel_px - 1) // 2
@@ -100,4 +98,12 @@ def _convolution(
         bias=not params.batch_norm,
     )
     norm: list[nn.Module] = [nn.BatchNorm2d(num_out)] if params.batch_norm else []
-    return [convolution, *norm, ACTIVATIONS[params.activation]()]
+    return [convolution, *norm, _activation(params)]
+
+
+def _activation(params: Params) -> nn.Module:
+    from torch import nn
+
+    if params.activation in ("relu", "leaky_relu"):
+        return (nn.ReLU if params.activation == "relu" else nn.LeakyReLU)(inplace=True)
+    return nn.Tanh() if params.activation == "tanh" else nn.Sigmoid()

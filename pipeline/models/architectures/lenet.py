@@ -5,12 +5,14 @@ taught today, pooling has no weights, every map of C3 sees all maps of S2, and t
 instead of distances to drawn characters. A grey image and 10 classes give 61,706 weights.
 """
 
-from typing import Literal
+from __future__ import annotations
 
-from torch import nn
+from typing import TYPE_CHECKING, Literal
 
 from pipeline.core.component import Component
-from pipeline.models.smallest_input import output_shape
+
+if TYPE_CHECKING:
+    from torch import nn
 
 FIELD_PX = 32  # the paper centres digits of 28 px in it, so that strokes may end at the border
 
@@ -22,13 +24,14 @@ class Params(Component):
     pooling: Literal["average", "max"] = "average"
 
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "relu": nn.ReLU}
-POOLINGS: dict[str, type[nn.Module]] = {"average": nn.AvgPool2d, "max": nn.MaxPool2d}
-
-
 def build(params: Params, shape: tuple[int, int, int], num_outputs: int) -> nn.Module:
     """Build a network from n c h w floats of `shape` (height, width, channels) to logits."""
-    activation, pooling = ACTIVATIONS[params.activation], POOLINGS[params.pooling]
+    from torch import nn
+
+    from pipeline.models.smallest_input import output_shape
+
+    activation = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "relu": nn.ReLU}[params.activation]
+    pooling = {"average": nn.AvgPool2d, "max": nn.MaxPool2d}[params.pooling]
     features = nn.Sequential(
         _centre(*shape[:2]),
         *(nn.Conv2d(shape[2], 6, 5), activation(), pooling(2)),
@@ -42,6 +45,8 @@ def build(params: Params, shape: tuple[int, int, int], num_outputs: int) -> nn.M
 
 def _centre(height_px: int, width_px: int) -> nn.Module:
     """Return a layer that centres smaller images in the field; larger ones keep their size."""
+    from torch import nn
+
     top, left = (max(0, FIELD_PX - side) // 2 for side in (height_px, width_px))
     bottom, right = (
         max(0, FIELD_PX - side - first) for side, first in ((height_px, top), (width_px, left))

@@ -9,25 +9,25 @@
 R. Wightman, PyTorch Image Models, 2019, https://github.com/huggingface/pytorch-image-models.
 """
 
+from __future__ import annotations
+
 import inspect
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import timm
-import torch
 from pydantic import Field, field_validator
-from timm.models import PretrainedCfg
-from torch import nn
 
 from pipeline.core.component import Component
 from pipeline.core.errors import UserError
-from pipeline.models import pretrained
-from pipeline.models.options import construct
-from pipeline.models.provenance import Origin, read
-from pipeline.models.smallest_input import output_shape
-from pipeline.models.stem import LEFT_OUT, is_small, step_by_one
+from pipeline.models.libraries import refuse, require
+
+if TYPE_CHECKING:
+    from timm.models import PretrainedCfg
+    from torch import nn
+
+    from pipeline.models.provenance import Origin
 
 
 class Params(Component):
@@ -46,15 +46,11 @@ class Params(Component):
 
     @field_validator("architecture")
     def _known(cls, given: str) -> str:  # noqa: N805
-        from pipeline.models.libraries import require
-
         require("timm", given.partition(".")[0])
         return given
 
     @field_validator("options")
     def _free(cls, given: dict[str, Any]) -> dict[str, Any]:  # noqa: N805
-        from pipeline.models.libraries import refuse
-
         refuse(given, "num_classes", "in_chans", "pretrained", "features_only", "checkpoint_path")
         return given
 
@@ -64,6 +60,12 @@ def build(params: Params, shape: tuple[int, int, int], num_outputs: int) -> nn.M
 
     The weights are fresh, even if `pretrained` is set: see `load_pretrained`.
     """
+    import timm
+
+    from pipeline.models.options import construct
+    from pipeline.models.smallest_input import output_shape
+    from pipeline.models.stem import is_small, step_by_one
+
     make = partial(timm.create_model, params.architecture.partition(".")[0])
     given: dict[str, Any] = {"num_classes": num_outputs, "in_chans": shape[2]}
     small = is_small(shape, params.stem)
@@ -89,6 +91,8 @@ def load_pretrained(params: Params, body: nn.Module) -> None:
     Raises:
         UserError: the weights are not available, or do not fit.
     """
+    from pipeline.models import pretrained
+
     path = _file(params)
     weights = pretrained.read(path)
     # Some files name or size their weights as the original code did; the architecture's own file
@@ -112,6 +116,9 @@ def origin(params: Params) -> Origin:
 
     timm's knowledge of the architecture fills in what a file does not say about the images.
     """
+    from pipeline.models import pretrained
+    from pipeline.models.provenance import Origin, read
+
     config = _config(params)
     height_px, width_px = config.input_size[1:]
     known = Origin(input_size_px=(height_px, width_px), mean=config.mean, std=config.std)
@@ -123,6 +130,9 @@ def origin(params: Params) -> Origin:
 
 def _config(params: Params) -> PretrainedCfg:
     """Return timm's configuration of the published weights."""
+    import timm
+    from timm.models import PretrainedCfg
+
     try:
         found = timm.get_pretrained_cfg(params.architecture)
     except RuntimeError:
@@ -135,6 +145,8 @@ def _config(params: Params) -> PretrainedCfg:
 
 
 def _file(params: Params) -> Path:
+    from pipeline.models import pretrained
+
     if isinstance(params.pretrained, str):
         return pretrained.local(Path(params.pretrained))
     config = _config(params)
@@ -150,6 +162,12 @@ def _file(params: Params) -> Path:
 
 def _small_patch(params: Params) -> dict[str, int]:
     """Return a quarter of the side of a patch, as an argument; empty if there are no patches."""
+    import timm
+    import torch
+    from torch import nn
+
+    from pipeline.models.stem import LEFT_OUT
+
     with torch.device("meta"):
         body = timm.create_model(params.architecture.partition(".")[0])
     patch = dict(body.named_modules()).get("patch_embed.proj")

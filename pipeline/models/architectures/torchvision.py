@@ -4,22 +4,23 @@ S. Marcel and Y. Rodriguez, Torchvision the machine-vision package of Torch, 201
 GoogLeNet are here and not in timm. Auxiliary classifiers, which help only in training, are omitted.
 """
 
+from __future__ import annotations
+
 import re
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator
-from torch import nn
-from torchvision import models  # type: ignore[import-untyped]
 
 from pipeline.core.component import Component
 from pipeline.core.errors import UserError
-from pipeline.models import pretrained
-from pipeline.models.options import construct
-from pipeline.models.provenance import Origin, read
-from pipeline.models.smallest_input import output_shape
-from pipeline.models.stem import is_small, step_by_one
+from pipeline.models.libraries import refuse, require
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from pipeline.models.provenance import Origin
 
 WITH_AUXILIARY = {"googlenet": ("aux1.", "aux2."), "inception_v3": ("AuxLogits.",)}
 HALF = (0.5, 0.5, 0.5)  # mean and std of those two: torchvision rescales within the network
@@ -45,15 +46,11 @@ class Params(Component):
 
     @field_validator("architecture")
     def _known(cls, given: str) -> str:  # noqa: N805
-        from pipeline.models.libraries import require
-
         require("torchvision", given)
         return given
 
     @field_validator("options")
     def _free(cls, given: dict[str, Any]) -> dict[str, Any]:  # noqa: N805
-        from pipeline.models.libraries import refuse
-
         refuse(given, "num_classes", "weights", "weights_backbone", "aux_logits")
         return given
 
@@ -63,6 +60,14 @@ def build(params: Params, shape: tuple[int, int, int], num_outputs: int) -> nn.M
 
     The weights are fresh, even if `pretrained` is set: see `load_pretrained`.
     """
+    from torch import nn
+    from torchvision import models  # type: ignore[import-untyped]
+
+    from pipeline.models import pretrained
+    from pipeline.models.options import construct
+    from pipeline.models.smallest_input import output_shape
+    from pipeline.models.stem import is_small, step_by_one
+
     given: dict[str, Any] = {"num_classes": num_outputs}
     if params.architecture in WITH_AUXILIARY:
         given |= {"aux_logits": False, "init_weights": True}
@@ -97,6 +102,8 @@ def load_pretrained(params: Params, body: nn.Module) -> None:
     Raises:
         UserError: the weights are not available, or do not fit.
     """
+    from pipeline.models import pretrained
+
     path = _file(params)
     left_out = WITH_AUXILIARY.get(params.architecture, ())
     weights = {
@@ -120,6 +127,11 @@ def origin(params: Params) -> Origin:
 
     torchvision's knowledge of the architecture fills in what a file does not say about the images.
     """
+    from torchvision import models
+
+    from pipeline.models import pretrained
+    from pipeline.models.provenance import Origin, read
+
     published = models.get_model_weights(params.architecture).DEFAULT
     expected = published.transforms()
     mean, std = tuple(expected.mean), tuple(expected.std)
@@ -133,6 +145,10 @@ def origin(params: Params) -> Origin:
 
 
 def _file(params: Params) -> Path:
+    from torchvision import models
+
+    from pipeline.models import pretrained
+
     if isinstance(params.pretrained, str):
         return pretrained.local(Path(params.pretrained))
     return pretrained.from_url(models.get_model_weights(params.architecture).DEFAULT.url)
@@ -140,6 +156,8 @@ def _file(params: Params) -> Path:
 
 def _classifier(body: nn.Module) -> str:
     """Return the name of the last layer: linear, or a convolution in SqueezeNet."""
+    from torch import nn
+
     layers = nn.Linear, nn.Conv2d
     names: list[str] = [name for name, part in body.named_modules() if isinstance(part, layers)]
     return names[-1]

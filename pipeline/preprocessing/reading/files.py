@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core.errors import UserError
-from pipeline.images.decode import BadImage
+from pipeline.images.bad_image import BadImage
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from pipeline.core.errors import UserError
-from pipeline.images.decode import BadImage
+from pipeline.images.bad_image import BadImage
 
 MAX_GROUP_BYTES = 2**30  # a row group is held in memory as a whole
 

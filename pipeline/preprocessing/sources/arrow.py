@@ -5,26 +5,28 @@ the file's metadata. Files named `train…`, `validation…` (or `val…`, `vali
 splits.
 """
 
+from __future__ import annotations
+
 import re
 from bisect import bisect_right
 from itertools import accumulate
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from pydantic import Field
 
 from pipeline.core.component import Component
 from pipeline.core.errors import UserError
 from pipeline.preprocessing.listing import Kind, Listing
-from pipeline.preprocessing.reading import parquet as _parquet
 from pipeline.preprocessing.reading.class_labels import class_labels, named
 from pipeline.preprocessing.reading.columns import Columns, chosen, require
 from pipeline.preprocessing.reading.files import as_id, existing
-from pipeline.preprocessing.reading.row_groups import Group, Rows, row_groups
 from pipeline.preprocessing.reading.splits import SPLITS
 from pipeline.preprocessing.reading.targets import targets
+
+if TYPE_CHECKING:
+    from pipeline.preprocessing.reading.row_groups import Group
 
 SPLIT = re.compile(r"(train|validation|valid|val|test)(?![a-z])", re.IGNORECASE)
 
@@ -68,6 +70,8 @@ def load(params: Params, folder: Path, kind: Kind) -> Listing:
         UserError: there is no Parquet file, files differ in their columns, only some are named like
             a split, a row group is too large to hold, an id occurs twice, or a target is wrong.
     """
+    from pipeline.preprocessing.reading.row_groups import Rows
+
     existing(folder)
     paths, others = _paths(folder)
     parts = [_read(path, folder, params) for path in paths]
@@ -104,14 +108,17 @@ def _paths(folder: Path) -> tuple[list[Path], list[str]]:
 
 
 def _read(path: Path, folder: Path, params: Params) -> Part:
+    from pipeline.preprocessing.reading import parquet
+    from pipeline.preprocessing.reading.row_groups import row_groups
+
     name = path.relative_to(folder).with_suffix("").as_posix()
     columns = [*chosen(params.target), params.id, params.group, params.split, *params.metadata]
     wanted = list(dict.fromkeys(column for column in columns if column))
-    with _parquet.opened(path) as file:
+    with parquet.opened(path) as file:
         schema = file.schema_arrow
         require([params.image, *wanted], schema.names, str(path))
         groups = row_groups(file, path, params.image)
-        cells = _parquet.cells(file, wanted)
+        cells = parquet.cells(file, wanted)
         ids = cells[params.id] if params.id else _own_ids(file, params.image, name)
     classes = None
     if isinstance(params.target, str) and schema.metadata:
@@ -122,13 +129,17 @@ def _read(path: Path, folder: Path, params: Params) -> Part:
 
 def _own_ids(file: Any, image: str, name: str) -> list[str]:
     """Return each image's path within its file's split, or its file and row if it has no path."""
+    import pyarrow as pa
+
+    from pipeline.preprocessing.reading import parquet
+
     split = _split(name)
     before = f"{split}/" if split else ""
     rows = [f"{name}/{row:06d}" for row in range(file.metadata.num_rows)]
     kind = file.schema_arrow.field(image).type
     if not pa.types.is_struct(kind) or kind.get_field_index("path") < 0:
         return rows
-    paths = _parquet.cells(file, [f"{image}.path"])[f"{image}.path"]
+    paths = parquet.cells(file, [f"{image}.path"])[f"{image}.path"]
     return [before + path if path else row for path, row in zip(paths, rows, strict=True)]
 
 

@@ -9,8 +9,7 @@ from pydantic import Field
 from pipeline.core.component import Component
 from pipeline.core.errors import UserError
 from pipeline.preprocessing.listing import Kind, Listing
-from pipeline.preprocessing.reading import csv as _csv
-from pipeline.preprocessing.reading import parquet as _parquet
+from pipeline.preprocessing.reading import csv
 from pipeline.preprocessing.reading.columns import SHOWN, Columns, chosen, require
 from pipeline.preprocessing.reading.files import Files, as_id, existing
 from pipeline.preprocessing.reading.targets import targets
@@ -75,12 +74,14 @@ def _read(path: Path, wanted: list[str], separator: str) -> Columns:
         held = ", ".join(sorted(p.name for p in path.parent.glob("*.*"))[:6]) or "nothing"
         raise UserError(f"data.source.file: {path} not found, beside it {held}; correct the name")
     if path.suffix == ".parquet":
-        with _parquet.opened(path) as file:
+        from pipeline.preprocessing.reading import parquet
+
+        with parquet.opened(path) as file:
             require(wanted, file.schema_arrow.names, str(path))
-            cells = _parquet.cells(file, wanted)
+            cells = parquet.cells(file, wanted)
         columns = Columns(str(path), cells, lambda row: f"row {row + 1}")
     else:
-        columns = _csv.read(path, wanted, separator)
+        columns = csv.read(path, wanted, separator)
     if not len(columns):
         raise UserError(f"{path}: a header and no rows; add a row an image")
     return columns

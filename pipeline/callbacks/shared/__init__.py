@@ -1,0 +1,1 @@
+"""The Lightning callbacks that components in this family build."""

@@ -1,0 +1,1 @@
+"""Layers that architectures are built from, apart from those of torch."""
