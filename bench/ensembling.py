@@ -19,8 +19,9 @@ from scipy.special import log_softmax
 
 from bench.paired import ratio, shown
 from pipeline.core.component import names, resolve, schema
-from pipeline.ensembling.cross_fitting import Validation, fit, folds
+from pipeline.ensembling.cross_fitting import Validation, fit
 from pipeline.ensembling.decisions import Decision
+from pipeline.ensembling.groups import folds
 from pipeline.ensembling.methods.greedy import Params as Greedy
 from pipeline.ensembling.methods.greedy import fit as fit_greedy
 from pipeline.ensembling.prediction_type import Space

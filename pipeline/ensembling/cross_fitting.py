@@ -13,7 +13,6 @@ import numpy as np
 from jaxtyping import Int
 
 from pipeline.core.component import Component, resolve
-from pipeline.core.errors import UserError
 from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.decisions import Decision
 from pipeline.ensembling.prediction_type import Space
@@ -82,24 +81,6 @@ def fit(
         decision=val.decide(calibrated[chosen]),
     )
     return Fitted(combiner, calibrated[chosen], losses)
-
-
-def folds(groups: Sequence[str], num_folds: int, seed: int) -> Int[np.ndarray, " n"]:
-    """Assign samples to folds. A group shares a fold; a sample without a group is its own.
-
-    Raises:
-        UserError: there is only one group.
-    """
-    own = [group or f"\n{place}" for place, group in enumerate(groups)]
-    names, group_of = np.unique(own, return_inverse=True)
-    if len(names) == 1:
-        raise UserError(
-            f"validation: got {len(groups)} samples of one group; allowed two groups or more, so "
-            "that ensembles are judged on samples they were not fitted on; validate on more data"
-        )
-    order = np.random.default_rng(seed).permutation(len(names))
-    fold_of: np.ndarray = order[group_of] % num_folds
-    return fold_of
 
 
 def _held_out(

@@ -8,13 +8,13 @@ component with `APART = True`, each label has its own.
 
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from pipeline.core.artifacts import Kind
 from pipeline.core.component import Component
 
-Kind = Literal["classes", "labels", "values"]
 State = dict[str, np.ndarray]
 """The fitted state of a component: plain arrays, which JSON can hold."""
 

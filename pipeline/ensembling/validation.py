@@ -9,8 +9,9 @@ from pipeline.config.params import Params
 from pipeline.core.artifacts import Card, Pool, Predictions, Samples
 from pipeline.core.component import load
 from pipeline.core.paths import Layout
-from pipeline.ensembling.cross_fitting import Validation, folds
+from pipeline.ensembling.cross_fitting import Validation
 from pipeline.ensembling.decisions import check_costs, choose
+from pipeline.ensembling.groups import folds
 from pipeline.ensembling.prediction_type import Space
 
 

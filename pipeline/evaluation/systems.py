@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.config.params import Params
-from pipeline.core.artifacts import Card, Pool, Samples
+from pipeline.core.artifacts import Card, Kind, Pool, Samples
 from pipeline.core.files import read_json
 from pipeline.core.paths import Layout
 from pipeline.ensembling.combiner import Combiner
-from pipeline.ensembling.prediction_type import Kind
+from pipeline.ensembling.groups import numbered
 from pipeline.ensembling.validation import pooled
 from pipeline.evaluation.evaluator import Evaluator
-from pipeline.evaluation.intervals import Bootstrap, numbered
+from pipeline.evaluation.intervals import Bootstrap
 from pipeline.evaluation.metrics import metrics
 from pipeline.evaluation.outputs import SystemOutput
 

@@ -7,12 +7,11 @@ import numpy as np
 from jaxtyping import UInt8
 
 from pipeline.config.prediction import Views
-from pipeline.core.artifacts import Card
+from pipeline.core.artifacts import Card, Kind
 from pipeline.core.component import Component, load
 from pipeline.core.files import read_json
 from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.decisions import Decision
-from pipeline.ensembling.prediction_type import Kind
 from pipeline.images.decode import BadImage, decode, fit
 from pipeline.models.device import choose_device
 from pipeline.prediction.member import Member

@@ -3,8 +3,9 @@
 import numpy as np
 from scipy.special import log_softmax
 
+from pipeline.core.artifacts import Kind
 from pipeline.core.component import names, resolve, schema
-from pipeline.ensembling.prediction_type import Kind, Space, State
+from pipeline.ensembling.prediction_type import Space, State
 
 SCALE = ((10.0, -5.0), (2.0, 0.5))
 ACTIVATION: dict[Kind, str] = {"classes": "softmax", "labels": "sigmoid", "values": "identity"}

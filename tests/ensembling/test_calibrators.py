@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
+from pipeline.core.artifacts import Kind
 from pipeline.core.component import load, names, resolve, schema
-from pipeline.ensembling.prediction_type import Kind
 from tests.ensembling.pools import SCALE, cases, space
 
 FITTED = [n for n in names("calibrator") if n != "none"]

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from pipeline.core.component import names, schema
 from pipeline.core.errors import UserError
-from pipeline.ensembling.cross_fitting import Validation, fit, folds
+from pipeline.ensembling.cross_fitting import Validation, fit
 from pipeline.ensembling.decisions import Decision
+from pipeline.ensembling.groups import folds
 from tests.ensembling.pools import distributions, pool, space
 
 ALL = names("calibrator")

@@ -6,11 +6,12 @@ from functools import cache
 import numpy as np
 import pytest
 
+from pipeline.core.artifacts import Kind
 from pipeline.core.component import load, names, schema
 from pipeline.ensembling.combiner import Combiner
-from pipeline.ensembling.cross_fitting import Validation, fit, folds
+from pipeline.ensembling.cross_fitting import Validation, fit
 from pipeline.ensembling.decisions import Decision
-from pipeline.ensembling.prediction_type import Kind
+from pipeline.ensembling.groups import folds
 from tests.ensembling import pools
 from tests.ensembling.pools import CASES, applied, combined, fitted, pool, space
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from pipeline.core.component import Component
-from pipeline.ensembling.cross_fitting import Validation, fit, folds
+from pipeline.ensembling.cross_fitting import Validation, fit
 from pipeline.ensembling.decisions import Decision, choose
+from pipeline.ensembling.groups import folds
 from pipeline.ensembling.leave_one_out import without
 from pipeline.ensembling.nested import nested, sizes, usefulness
 from pipeline.ensembling.prediction_type import Space

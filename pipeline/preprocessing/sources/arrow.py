@@ -15,9 +15,10 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
+from pipeline.core.artifacts import Kind
 from pipeline.core.component import Component
 from pipeline.core.errors import UserError
-from pipeline.preprocessing.listing import Kind, Listing
+from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.reading import parquet as _parquet
 from pipeline.preprocessing.reading.class_labels import class_labels, named
 from pipeline.preprocessing.reading.columns import Columns, chosen, require
