@@ -17,7 +17,6 @@ from tests.ensembling.pools import CASES, applied, combined, fitted, pool, space
 
 EVERY = pytest.mark.parametrize(("name", "kind"), CASES)
 POINTS = [("majority", "classes"), ("majority", "labels"), ("rank", "classes")]
-CORRECTING = ("boosting", "stacking")
 CHOOSING = ("bayesian", "best", "greedy", "weighted")
 LONERS = ("bayesian", "best")
 ANSWER = Decision("values")
@@ -35,14 +34,14 @@ def test_predictions_keep_their_form(name: str, kind: Kind) -> None:
 
 @EVERY
 def test_a_member_and_its_copies_give_it_back(name: str, kind: Kind) -> None:
-    """A vote of points keeps only the decisions; and stackers correct it, copied or not."""
+    """A vote of points keeps only the decisions; and stacking corrects it, copied or not."""
     table, targets = pool(kind, 1)
     alone = combined(name, kind, table, targets)
     copied = combined(name, kind, np.repeat(table, 4, axis=0), targets)
     if (name, kind) in POINTS:
         np.testing.assert_array_equal(alone.argmax(axis=-1), table[0].argmax(axis=-1))
         np.testing.assert_array_equal(copied.argmax(axis=-1), table[0].argmax(axis=-1))
-    elif name in CORRECTING:
+    elif name == "stacking":
         np.testing.assert_allclose(copied, alone, atol=2e-3)
         losses = [space(kind).losses(made, targets).mean() for made in (alone, table[0])]
         assert losses[0] <= losses[1]

@@ -14,10 +14,8 @@ from scipy.special import log_softmax
 from sklearn.linear_model import RidgeCV
 
 from pipeline.core.component import Component
-from pipeline.ensembling.data import Data
-from pipeline.ensembling.logistic import Model, fit_logistic, scores
+from pipeline.ensembling.logistic import Data, Model, fit_logistic, log_probs
 from pipeline.ensembling.prediction_type import State
-from pipeline.ensembling.slopes import log_loss
 
 APART = True
 MOST_DIRECTIONS = 64
@@ -116,4 +114,4 @@ def _chosen(params: Params, data: Data) -> Model:
 
 
 def _loss(data: Data, model: Model) -> float:
-    return log_loss(scores(data, model), data.targets)
+    return float(-(log_probs(data, model) * data.one_hot).sum())
