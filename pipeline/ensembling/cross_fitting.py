@@ -15,7 +15,7 @@ from jaxtyping import Int
 from pipeline.core.component import Component, resolve
 from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.decisions import Decision
-from pipeline.ensembling.prediction_type import Space
+from pipeline.ensembling.prediction_type import PredictionType
 
 Decide = Callable[[np.ndarray], Decision]
 """A function that chooses the decision rule from the predictions of validation."""
@@ -25,7 +25,7 @@ Decide = Callable[[np.ndarray], Decision]
 class Validation:
     """The data that all systems are fitted on."""
 
-    space: Space
+    prediction_type: PredictionType
     targets: np.ndarray
     folds: Int[np.ndarray, " n"]
     """The fold of each sample when systems are evaluated."""
@@ -58,26 +58,26 @@ def fit(
         predictions: predictions of validation; the first axis is that of the members.
     """
     module, own = resolve("method", method)
-    space = val.space
+    prediction_type = val.prediction_type
 
     def predicted(seen: np.ndarray, unseen: np.ndarray) -> np.ndarray:
-        states = space.fit(module, own, predictions[:, seen], val.targets[seen])
-        return space.apply(module, states, predictions[:, unseen])
+        states = prediction_type.fit(module, own, predictions[:, seen], val.targets[seen])
+        return prediction_type.apply(module, states, predictions[:, unseen])
 
     combined = _held_out(predicted, val.folds)
     calibrated = {c.name: _calibrated(c, combined, val) for c in val.calibrators}
-    losses = {name: space.losses(made, val.targets) for name, made in calibrated.items()}
+    losses = {name: prediction_type.losses(made, val.targets) for name, made in calibrated.items()}
     chosen = min(losses, key=lambda name: losses[name].mean())
     combiner = Combiner(
         method=method.name,
         members=tuple(members),
-        states=space.fit(module, own, predictions, val.targets),
+        states=prediction_type.fit(module, own, predictions, val.targets),
         calibrator=chosen,
         calibrations={
-            c.name: space.fit(*resolve("calibrator", c), combined, val.targets)
+            c.name: prediction_type.fit(*resolve("calibrator", c), combined, val.targets)
             for c in val.calibrators
         },
-        space=space,
+        prediction_type=prediction_type,
         decision=val.decide(calibrated[chosen]),
     )
     return Fitted(combiner, calibrated[chosen], losses)
@@ -99,7 +99,7 @@ def _calibrated(calibrator: Component, combined: np.ndarray, val: Validation) ->
     module, own = resolve("calibrator", calibrator)
 
     def predicted(seen: np.ndarray, unseen: np.ndarray) -> np.ndarray:
-        states = val.space.fit(module, own, combined[seen], val.targets[seen])
-        return val.space.apply(module, states, combined[unseen])
+        states = val.prediction_type.fit(module, own, combined[seen], val.targets[seen])
+        return val.prediction_type.apply(module, states, combined[unseen])
 
     return _held_out(predicted, val.folds)

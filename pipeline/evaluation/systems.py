@@ -39,7 +39,7 @@ class Tested:
     @property
     def std(self) -> tuple[float, ...]:
         """The standard deviation of each value over train; empty for classes and labels."""
-        scale = self.combiners[self.chosen].space.scale
+        scale = self.combiners[self.chosen].prediction_type.scale
         return scale[1] if scale else ()
 
     @classmethod
@@ -51,7 +51,7 @@ class Tested:
         predictions = dict(zip(members, made, strict=True))
         combiners = {name: Combiner.load(inputs.system(name)) for name in [*members, *ensembles]}
         samples = Samples.load(inputs.test).of(pool.ids)
-        kind = combiners[choice["chosen"]].space.kind
+        kind = combiners[choice["chosen"]].prediction_type.kind
         return cls(
             evaluator=make_evaluator(kind, card, pool, samples, params),
             pool=pool,

@@ -44,7 +44,7 @@ class Ensemble:
 
     @property
     def kind(self) -> Kind:
-        return self._combiner.space.kind
+        return self._combiner.prediction_type.kind
 
     @property
     def decision(self) -> Decision:

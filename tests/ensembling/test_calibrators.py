@@ -6,7 +6,7 @@ from scipy.special import log_softmax
 
 from pipeline.core.artifacts import Kind
 from pipeline.core.component import load, names, resolve, schema
-from tests.ensembling.pools import SCALE, cases, space
+from tests.ensembling.pools import SCALE, cases, prediction_type
 
 FITTED = [n for n in names("calibrator") if n != "none"]
 CASES = cases("calibrator")
@@ -28,8 +28,8 @@ def calibrated(kind: Kind, size: int = 20_000, seed: int = 0) -> tuple[np.ndarra
 
 def fitted(name: str, kind: Kind, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
     module, own = resolve("calibrator", schema("calibrator", name)(name=name))
-    states = space(kind).fit(module, own, predictions, targets)
-    return space(kind).apply(module, states, predictions)
+    states = prediction_type(kind).fit(module, own, predictions, targets)
+    return prediction_type(kind).apply(module, states, predictions)
 
 
 @pytest.mark.parametrize(("name", "kind"), CASES)
@@ -47,8 +47,9 @@ def test_a_calibrated_set_stays_as_it_is(name: str, kind: Kind) -> None:
 def test_it_never_fits_worse_than_it_found(name: str, kind: Kind) -> None:
     predictions, targets = calibrated(kind, 300)
     other = predictions * 1.7 if kind == "values" else overconfident(predictions, 2.5)
-    before = space(kind).losses(other, targets).mean()
-    assert space(kind).losses(fitted(name, kind, other, targets), targets).mean() <= before + 1e-9
+    losses = prediction_type(kind).losses
+    after = losses(fitted(name, kind, other, targets), targets).mean()
+    assert after <= losses(other, targets).mean() + 1e-9
 
 
 def overconfident(log_probs: np.ndarray, factor: float) -> np.ndarray:
@@ -60,7 +61,7 @@ def overconfident(log_probs: np.ndarray, factor: float) -> np.ndarray:
 def test_the_temperature_is_what_was_done_to_them(kind: Kind, factor: float) -> None:
     predictions, targets = calibrated(kind)
     module, own = resolve("calibrator", schema("calibrator", "temperature")(name="temperature"))
-    states = space(kind).fit(module, own, overconfident(predictions, factor), targets)
+    states = prediction_type(kind).fit(module, own, overconfident(predictions, factor), targets)
     assert states[0]["temperature"] == pytest.approx(factor, rel=0.05)
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from pipeline.core.component import Component
 from pipeline.ensembling.prediction_type import State
 
-APART = False
+PER_LABEL = False
 
 
 class Params(Component):

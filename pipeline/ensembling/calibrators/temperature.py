@@ -13,7 +13,7 @@ from scipy.special import log_softmax
 from pipeline.core.component import Component
 from pipeline.ensembling.prediction_type import State
 
-APART = False
+PER_LABEL = False
 MOST = 4.0  # |log T|: from 55 times flatter to 55 times sharper
 
 

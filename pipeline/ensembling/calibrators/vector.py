@@ -14,7 +14,7 @@ from scipy.special import log_softmax
 from pipeline.core.component import Component
 from pipeline.ensembling.prediction_type import State
 
-APART = True
+PER_LABEL = True
 MOST_SHIFT = 10.0  # for a class that validation hardly has, whose best shift would be infinite
 
 

@@ -17,7 +17,7 @@ from pipeline.core.component import Component
 from pipeline.ensembling.logistic import Data, Model, fit_logistic, log_probs
 from pipeline.ensembling.prediction_type import State
 
-APART = True
+PER_LABEL = True
 MOST_DIRECTIONS = 64
 
 
