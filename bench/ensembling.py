@@ -19,11 +19,12 @@ from scipy.special import log_softmax
 
 from bench.paired import ratio, shown
 from pipeline.core.component import load, make, names
-from pipeline.ensembling.cross_fitting import Validation, fit, folds
+from pipeline.ensembling.cross_fitting import Validation, fit
 from pipeline.ensembling.decisions import Decision
+from pipeline.ensembling.groups import folds
 from pipeline.ensembling.methods.greedy import Params as Greedy
 from pipeline.ensembling.methods.greedy import fit as fit_greedy
-from pipeline.ensembling.prediction_type import Space
+from pipeline.ensembling.prediction_type import PredictionType
 
 NUM_MEMBERS, NUM_SAMPLES, NUM_CLASSES = 100, 10_000, 10
 PLAIN = Greedy(name="greedy", num_bags=1, sorted_start=False)
@@ -91,7 +92,7 @@ def judge(name: str, log_probs: np.ndarray, targets: np.ndarray) -> None:
     calibrators = [make("calibrator", c) for c in names("calibrator")]
     place = folds([""] * len(targets), 5, 0)
     answer = Decision("most_probable")
-    val = Validation(Space("classes"), targets, place, calibrators, lambda _: answer)
+    val = Validation(PredictionType("classes"), targets, place, calibrators, lambda _: answer)
     fit(make("method", name), [str(m) for m in range(NUM_MEMBERS)], log_probs, val)
 
 

@@ -48,7 +48,7 @@ def _show_errors(stage: Stage[Params]) -> None:
         ("label_errors", gallery.suspects(tables["label_errors"]), trainval, "suggested"),
     ):
         evidence_of = gallery.evidence_in(
-            combiner.space.kind, card.classes, network.num_outputs, column
+            combiner.prediction_type.kind, card.classes, network.num_outputs, column
         )
         sections[name] = gallery.write(
             stage.outputs.inspection, name, captioned, packed, network, evidence_of

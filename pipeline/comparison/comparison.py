@@ -101,7 +101,7 @@ def compare(states: list[Loaded], settings: Params) -> Comparison:
     rows = [rows_of(state.pool.ids, shared) for state in states]
     _refuse_other_truths(states, rows, shared)
     first = states[0]
-    pool, kind = first.pool.take(rows[0]), first.combiner.space.kind
+    pool, kind = first.pool.take(rows[0]), first.combiner.prediction_type.kind
     evaluator = make_evaluator(kind, first.card, pool, first.samples.of(shared), settings)
     outputs = {state.name: _of(state.outputs, r) for state, r in zip(states, rows, strict=True)}
     return _compared(states, outputs, evaluator)
@@ -146,7 +146,7 @@ def _flat(node: Any, prefix: str) -> dict[str, Any]:
 def _refuse_other_questions(states: list[Loaded]) -> None:
     first, *others = states
     for other in others:
-        kinds = [state.combiner.space.kind for state in (first, other)]
+        kinds = [state.combiner.prediction_type.kind for state in (first, other)]
         if kinds[0] != kinds[1]:
             raise UserError(f"compare: {first.name} predicts {kinds[0]}, {other.name} {kinds[1]}")
         differing = sorted(set(first.card.classes) ^ set(other.card.classes))

@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.core.component import FAMILIES, retuple
 from pipeline.core.files import read_json, write_json
 from pipeline.ensembling.decisions import Decision
-from pipeline.ensembling.prediction_type import Space, State
+from pipeline.ensembling.prediction_type import PredictionType, State
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Combiner:
     """The calibrator that suits the system best."""
     calibrations: dict[str, list[State]]
     """States of every calibrator: one, or one per label."""
-    space: Space
+    prediction_type: PredictionType
     decision: Decision
 
     def __call__(self, predictions: dict[str, np.ndarray]) -> np.ndarray:
@@ -33,8 +33,8 @@ class Combiner:
         stacked = np.stack([predictions[name] for name in self.members])
         method = import_module(f"{FAMILIES['method']}.{self.method}")
         calibrator = import_module(f"{FAMILIES['calibrator']}.{self.calibrator}")
-        combined = self.space.apply(method, self.states, stacked)
-        return self.space.apply(calibrator, self.calibrations[self.calibrator], combined)
+        combined = self.prediction_type.apply(method, self.states, stacked)
+        return self.prediction_type.apply(calibrator, self.calibrations[self.calibrator], combined)
 
     @property
     def heaviest(self) -> str | None:
@@ -64,11 +64,12 @@ class Combiner:
     @classmethod
     def load(cls, path: Path) -> "Combiner":
         tree = read_json(path)
-        space, decision = Space(**retuple(tree["space"])), Decision(**retuple(tree["decision"]))
+        tree["prediction_type"] = PredictionType(**retuple(tree["prediction_type"]))
+        tree["decision"] = Decision(**retuple(tree["decision"]))
         tree["states"] = _arrays(tree["states"])
         tree["calibrations"] = {c: _arrays(states) for c, states in tree["calibrations"].items()}
         tree["members"] = tuple(tree["members"])
-        return cls(**{**tree, "space": space, "decision": decision})
+        return cls(**tree)
 
 
 def _arrays(states: list[dict[str, Any]]) -> list[State]:

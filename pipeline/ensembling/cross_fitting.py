@@ -8,15 +8,18 @@ in the same way on these predictions. (J. Friedman et al., The Elements of Stati
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
 from pipeline.core.component import Component, load
-from pipeline.core.errors import UserError
 from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.decisions import Decision
-from pipeline.ensembling.prediction_type import Space
+from pipeline.ensembling.prediction_type import PredictionType
+
+MARGIN = 2.0
+"""Paired standard errors by which a calibrator must beat the one that comes first."""
 
 Decide = Callable[[np.ndarray], Decision]
 """A function that chooses the decision rule from the predictions of validation."""
@@ -26,7 +29,7 @@ Decide = Callable[[np.ndarray], Decision]
 class Validation:
     """The data that all systems are fitted on."""
 
-    space: Space
+    prediction_type: PredictionType
     targets: np.ndarray
     folds: Int[np.ndarray, " n"]
     """The fold of each sample when systems are evaluated."""
@@ -59,47 +62,45 @@ def fit(
         predictions: predictions of validation; the first axis is that of the members.
     """
     module = load("method", method)
-    space = val.space
+    prediction_type = val.prediction_type
 
     def predicted(seen: np.ndarray, unseen: np.ndarray) -> np.ndarray:
-        states = space.fit(module, method, predictions[:, seen], val.targets[seen])
-        return space.apply(module, states, predictions[:, unseen])
+        states = prediction_type.fit(module, method, predictions[:, seen], val.targets[seen])
+        return prediction_type.apply(module, states, predictions[:, unseen])
 
     combined = _held_out(predicted, val.folds)
     calibrated = {c.name: _calibrated(c, combined, val) for c in val.calibrators}
-    losses = {name: space.losses(made, val.targets) for name, made in calibrated.items()}
-    chosen = min(losses, key=lambda name: losses[name].mean())
+    losses = {name: prediction_type.losses(made, val.targets) for name, made in calibrated.items()}
+    chosen = _suiting(val.calibrators, losses)
     combiner = Combiner(
         method=method.name,
         members=tuple(members),
-        states=space.fit(module, method, predictions, val.targets),
+        states=prediction_type.fit(module, method, predictions, val.targets),
         calibrator=chosen,
         calibrations={
-            c.name: space.fit(load("calibrator", c), c, combined, val.targets)
+            c.name: prediction_type.fit(load("calibrator", c), c, combined, val.targets)
             for c in val.calibrators
         },
-        space=space,
+        prediction_type=prediction_type,
         decision=val.decide(calibrated[chosen]),
     )
     return Fitted(combiner, calibrated[chosen], losses)
 
 
-def folds(groups: Sequence[str], num_folds: int, seed: int) -> Int[np.ndarray, " n"]:
-    """Assign samples to folds. A group shares a fold; a sample without a group is its own.
+def _suiting(calibrators: Sequence[Any], losses: dict[str, np.ndarray]) -> str:
+    """Return the calibrator that comes first by its ORDER, unless another is clearly better.
 
-    Raises:
-        UserError: there is only one group.
+    Clearly: its mean held-out loss is lower by more than MARGIN paired standard errors. The lowest
+    loss alone is often luck where validation holds few errors (`bench/calibration.py`).
     """
-    own = [group or f"\n{place}" for place, group in enumerate(groups)]
-    names, group_of = np.unique(own, return_inverse=True)
-    if len(names) == 1:
-        raise UserError(
-            f"validation: got {len(groups)} samples of one group; allowed two groups or more, so "
-            "that ensembles are judged on samples they were not fitted on; validate on more data"
-        )
-    order = np.random.default_rng(seed).permutation(len(names))
-    fold_of: np.ndarray = order[group_of] % num_folds
-    return fold_of
+    first = min(calibrators, key=lambda calibrator: calibrator.ORDER).name
+    gains = {name: losses[first] - own for name, own in losses.items() if name != first}
+    clear = {
+        name: gain.mean()
+        for name, gain in gains.items()
+        if gain.mean() > MARGIN * gain.std(ddof=1) / np.sqrt(len(gain))
+    }
+    return max(clear, key=lambda name: clear[name], default=first)
 
 
 def _held_out(
@@ -118,7 +119,7 @@ def _calibrated(calibrator: Component, combined: np.ndarray, val: Validation) ->
     module = load("calibrator", calibrator)
 
     def predicted(seen: np.ndarray, unseen: np.ndarray) -> np.ndarray:
-        states = val.space.fit(module, calibrator, combined[seen], val.targets[seen])
-        return val.space.apply(module, states, combined[unseen])
+        states = val.prediction_type.fit(module, calibrator, combined[seen], val.targets[seen])
+        return val.prediction_type.apply(module, states, combined[unseen])
 
     return _held_out(predicted, val.folds)

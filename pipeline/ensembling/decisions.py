@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
+from pipeline.core.artifacts import Kind
 from pipeline.core.errors import UserError
-from pipeline.ensembling.prediction_type import Kind
 
 Costs = tuple[tuple[float, ...], ...]
 """The cost of each decision (column) for each true class (row)."""

@@ -1,14 +1,26 @@
 """Multinomial logistic regression that starts from given scores instead of zero."""
 
+from typing import NamedTuple
+
 import numpy as np
 import scipy
 from jaxtyping import Float
 
-from pipeline.ensembling.data import Data
-from pipeline.ensembling.slopes import log_loss
-
 Model = Float[np.ndarray, "f_and_1 k"]
 """Coefficients of the features, and in the last row the shifts."""
+
+
+class Data(NamedTuple):
+    """The training data of n samples."""
+
+    features: Float[np.ndarray, "n f"]
+    start: Float[np.ndarray, "n k"]
+    """Log-probabilities that the model is added to."""
+    one_hot: Float[np.ndarray, "n k"]
+    """1 for the true outcome and 0 for all others."""
+
+    def of(self, rows: np.ndarray) -> "Data":
+        return Data(*(array[rows] for array in self))
 
 
 def fit_logistic(data: Data, strength: float, begin: Model) -> Model:
@@ -27,10 +39,10 @@ def fit_logistic(data: Data, strength: float, begin: Model) -> Model:
 
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
         model = flat.reshape(begin.shape)
-        made = scores(more, model)
-        error = scipy.special.softmax(made, axis=1) - more.targets
+        log_p = log_probs(more, model)
+        error = np.exp(log_p) - more.one_hot
         slope = more.features.T @ error + strength * model[:-1]
-        loss = log_loss(made, more.targets) + strength / 2 * (model[:-1] ** 2).sum()
+        loss = -(log_p * more.one_hot).sum() + strength / 2 * (model[:-1] ** 2).sum()
         return loss, np.concatenate([slope, error.sum(axis=0, keepdims=True)]).ravel()
 
     options = {"maxiter": 1000, "maxfun": 2000, "ftol": 1e-9, "gtol": 1e-4}
@@ -41,7 +53,8 @@ def fit_logistic(data: Data, strength: float, begin: Model) -> Model:
     return solved
 
 
-def scores(data: Data, model: Model) -> Float[np.ndarray, "n k"]:
-    """Return log-probabilities, up to a constant per sample."""
-    made: np.ndarray = data.start + data.features @ model[:-1] + model[-1]
+def log_probs(data: Data, model: Model) -> Float[np.ndarray, "n k"]:
+    """Return the model's log-probabilities."""
+    scores = data.start + data.features @ model[:-1] + model[-1]
+    made: np.ndarray = scipy.special.log_softmax(scores, axis=1)
     return made

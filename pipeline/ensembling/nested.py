@@ -11,7 +11,7 @@ from jaxtyping import Float
 from pipeline.core.component import make
 from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.cross_fitting import Validation, fit
-from pipeline.ensembling.prediction_type import Space
+from pipeline.ensembling.prediction_type import PredictionType
 
 ALL_UP_TO, STEP = 10, 1.25  # from 10 members on, each size is a quarter larger than the last
 
@@ -22,7 +22,7 @@ def nested(members: Sequence[str], predictions: np.ndarray, val: Validation) -> 
     Args:
         predictions: predictions of validation; the first axis is that of the members.
     """
-    order = usefulness(val.space, predictions, val.targets)
+    order = usefulness(val.prediction_type, predictions, val.targets)
     return [
         fit(
             make("method", "mean"),
@@ -42,16 +42,18 @@ def sizes(num_members: int) -> list[int]:
     return found
 
 
-def usefulness(space: Space, predictions: np.ndarray, targets: np.ndarray) -> list[int]:
+def usefulness(
+    prediction_type: PredictionType, predictions: np.ndarray, targets: np.ndarray
+) -> list[int]:
     """Return the members' indices: next is always the one that leaves the mean the lowest loss."""
-    if space.kind == "values":
-        _, std = space.scale
+    if prediction_type.kind == "values":
+        _, std = prediction_type.scale
         parts = ((predictions - targets) / std).reshape(len(predictions), -1)
     else:
         wanted = np.broadcast_to(targets.astype(np.intp)[..., None], (*predictions.shape[:-1], 1))
         true = np.take_along_axis(predictions, wanted, axis=-1)
         parts = np.exp(true).reshape(len(predictions), -1)
-    loss = _squared if space.kind == "values" else _log_loss
+    loss = _squared if prediction_type.kind == "values" else _log_loss
     order: list[int] = []
     total = np.zeros(parts.shape[1])
     for size in range(1, len(parts) + 1):

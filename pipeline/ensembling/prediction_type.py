@@ -3,25 +3,25 @@
 A *distribution* over k ≥ 2 outcomes per sample, as log-probabilities; and *values*, t numbers per
 sample, in standard deviations of train so that all count equally. A set of labels is a distribution
 over (absent, present) for every pair of sample and label: either all pairs share one fit, or, for a
-component with `APART = True`, each label has its own.
+component with `PER_LABEL = True`, each label has its own.
 """
 
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from pipeline.core.artifacts import Kind
 from pipeline.core.component import Component
 
-Kind = Literal["classes", "labels", "values"]
 State = dict[str, np.ndarray]
 """The fitted state of a component: plain arrays, which JSON can hold."""
 
 
 @dataclass(frozen=True)
-class Space:
-    """Converts predictions of one kind of task to the form of a component, and back.
+class PredictionType:
+    """Converts the predictions for one kind of targets to the form of a component, and back.
 
     Predictions are, after any number of leading axes: log-probabilities `n k` for classes and
     `n k 2` for labels, or values `n t` in their own units.
@@ -32,25 +32,25 @@ class Space:
     """Mean and standard deviation of values over train; empty for other kinds."""
 
     def fit(
-        self, module: ModuleType, own: Component, predictions: np.ndarray, targets: np.ndarray
+        self, module: ModuleType, params: Component, predictions: np.ndarray, targets: np.ndarray
     ) -> list[State]:
         """Return one state, or one per label if labels are fitted separately."""
-        form = module.fit_values if self.kind == "values" else module.fit
-        tables = self._tables(predictions, apart=module.APART)
-        truths = self._truths(targets, apart=module.APART)
-        return [form(own, table, truth) for table, truth in zip(tables, truths, strict=True)]
+        fit = module.fit_values if self.kind == "values" else module.fit
+        inputs = self._inputs(predictions, per_label=module.PER_LABEL)
+        wanted = self._targets(targets, per_label=module.PER_LABEL)
+        return [fit(params, *pair) for pair in zip(inputs, wanted, strict=True)]
 
     def apply(self, module: ModuleType, states: list[State], predictions: np.ndarray) -> np.ndarray:
         """Apply the component to predictions, and return them in the form in which they came."""
-        form: Any = module.apply_values if self.kind == "values" else module.apply
-        tables = self._tables(predictions, apart=module.APART)
-        made = [form(state, table) for state, table in zip(states, tables, strict=True)]
+        apply: Any = module.apply_values if self.kind == "values" else module.apply
+        inputs = self._inputs(predictions, per_label=module.PER_LABEL)
+        made = [apply(*pair) for pair in zip(states, inputs, strict=True)]
         if self.kind == "values":
             mean, std = self.scale
             return np.asarray(made[0] * std + mean)
         if self.kind == "labels":
-            num_labels = predictions.shape[-2]
-            return np.stack(made, axis=-2) if module.APART else made[0].reshape(-1, num_labels, 2)
+            shape = (-1, *predictions.shape[-2:])
+            return np.stack(made, axis=-2) if module.PER_LABEL else made[0].reshape(shape)
         return np.asarray(made[0])
 
     def losses(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -67,22 +67,24 @@ class Space:
         true = np.take_along_axis(predictions, wanted, axis=-1)[..., 0]
         return -true.mean(axis=-1) if self.kind == "labels" else -true
 
-    def _tables(self, predictions: np.ndarray, *, apart: bool) -> list[np.ndarray]:
+    def _inputs(self, predictions: np.ndarray, *, per_label: bool) -> list[np.ndarray]:
+        """Return what each fit of the component sees of the predictions."""
         if self.kind == "values":
             mean, std = self.scale
             return [(predictions - mean) / std]
         if self.kind == "classes":
             return [predictions]
-        if apart:
+        if per_label:
             return list(np.moveaxis(predictions, -2, 0))
         *leading, num, num_labels, _ = predictions.shape
         return [predictions.reshape(*leading, num * num_labels, 2)]
 
-    def _truths(self, targets: np.ndarray, *, apart: bool) -> list[np.ndarray]:
+    def _targets(self, targets: np.ndarray, *, per_label: bool) -> list[np.ndarray]:
+        """Return what each fit of the component sees of the targets."""
         if self.kind == "values":
             mean, std = self.scale
             return [(targets - mean) / std]
         if self.kind == "classes":
             return [targets]
-        whole = targets.astype(np.intp)
-        return list(whole.T) if apart else [whole.reshape(-1)]
+        outcomes = targets.astype(np.intp)
+        return list(outcomes.T) if per_label else [outcomes.reshape(-1)]

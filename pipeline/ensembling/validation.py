@@ -9,9 +9,10 @@ from pipeline.config.params import Params
 from pipeline.core.artifacts import Card, Pool, Predictions, Samples
 from pipeline.core.component import load
 from pipeline.core.paths import Layout
-from pipeline.ensembling.cross_fitting import Validation, folds
+from pipeline.ensembling.cross_fitting import Validation
 from pipeline.ensembling.decisions import check_costs, choose
-from pipeline.ensembling.prediction_type import Space
+from pipeline.ensembling.groups import folds
+from pipeline.ensembling.prediction_type import PredictionType
 
 
 def pooled(
@@ -31,16 +32,16 @@ def validation(inputs: Layout, pool: Pool, params: Params) -> Validation:
         UserError: the costs do not fit the classes.
     """
     settings, card = params.ensemble, Card.load(inputs.card)
-    space = Space(load("task", params.task).Params.KIND, card.target_scale)
-    check_costs(settings.costs, space.kind, card.classes)
+    prediction_type = PredictionType(load("task", params.task).Params.KIND, card.target_scale)
+    check_costs(settings.costs, prediction_type.kind, card.classes)
     groups = Samples.load(inputs.trainval).of(pool.ids).groups
     return Validation(
-        space,
+        prediction_type,
         pool.targets,
         folds(groups, settings.num_folds, settings.seed),
         fitting("calibrator", settings.calibrators, params.task),
         lambda held_out: choose(
-            space.kind,
+            prediction_type.kind,
             held_out,
             pool.targets,
             goal=settings.threshold,

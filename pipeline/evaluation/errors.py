@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.metrics import Metric
+from pipeline.evaluation.metrics.decided import one_hot
 from pipeline.evaluation.metrics.metric import ratio
 from pipeline.evaluation.outputs import SystemOutput
 
@@ -100,7 +101,7 @@ def confusions(
     For labels, a pair is a label that is missed and another that is predicted but not true.
     """
     names = evaluator.names
-    is_true, is_given = (_one_hot(a, len(names)) for a in (evaluator.targets, decided))
+    is_true, is_given = (one_hot(a, len(names)) for a in (evaluator.targets, decided))
     missed, wrong = is_true & ~is_given, is_given & ~is_true
     counts = missed.T.astype(np.float32) @ wrong.astype(np.float32)
     order = np.argsort(-counts, axis=None, kind="stable")[: min(MOST, np.count_nonzero(counts))]
@@ -120,10 +121,6 @@ def _share(part: Bool[np.ndarray, " n"], whole: Bool[np.ndarray, " n"]) -> Metri
     return Metric(
         lambda *_: table, lambda sums, _: ratio(sums[:, 0], sums[:, 1]), higher_is_better=False
     )
-
-
-def _one_hot(outputs: np.ndarray, num_names: int) -> Bool[np.ndarray, "n k"]:
-    return outputs if outputs.ndim == 2 else outputs[:, None] == np.arange(num_names)
 
 
 def _of(

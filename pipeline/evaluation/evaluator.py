@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from pipeline.ensembling.prediction_type import Kind
+from pipeline.core.artifacts import Kind
 from pipeline.evaluation.intervals import Bootstrap, Estimate
 from pipeline.evaluation.metrics import HEADLINE, Metric
 from pipeline.evaluation.outputs import SystemOutput

@@ -6,7 +6,7 @@ within each draw (paired). Where samples come in groups, whole groups are drawn:
 D. Hinkley, Bootstrap Methods and their Application, 1997, section 3.8.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,12 +33,6 @@ class Estimate(NamedTuple):
     low: float
     high: float
     num_samples: int
-
-
-def numbered(groups: Sequence[str]) -> Int[np.ndarray, " n"]:
-    """Number the named groups; a sample without a name becomes a group of its own."""
-    own = [group or f"\n{place}" for place, group in enumerate(groups)]
-    return np.unique(own, return_inverse=True)[1]
 
 
 def draws(num_groups: int, num_draws: int, seed: int) -> UInt8[np.ndarray, "b g"]:

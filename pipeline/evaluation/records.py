@@ -3,9 +3,9 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from pipeline.core.artifacts import Kind
 from pipeline.core.files import write_json
 from pipeline.core.run_log import Spool
-from pipeline.ensembling.prediction_type import Kind
 from pipeline.evaluation.comparison import Comparison
 from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Estimate

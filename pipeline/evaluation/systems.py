@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.config.params import Params
-from pipeline.core.artifacts import Card, Pool, Samples
+from pipeline.core.artifacts import Card, Kind, Pool, Samples
 from pipeline.core.files import read_json
 from pipeline.core.paths import Layout
 from pipeline.ensembling.combiner import Combiner
-from pipeline.ensembling.prediction_type import Kind
+from pipeline.ensembling.groups import numbered
 from pipeline.ensembling.validation import pooled
 from pipeline.evaluation.evaluator import Evaluator
-from pipeline.evaluation.intervals import Bootstrap, numbered
+from pipeline.evaluation.intervals import Bootstrap
 from pipeline.evaluation.metrics import metrics
 from pipeline.evaluation.outputs import SystemOutput
 
@@ -39,7 +39,7 @@ class Tested:
     @property
     def std(self) -> tuple[float, ...]:
         """The standard deviation of each value over train; empty for classes and labels."""
-        scale = self.combiners[self.chosen].space.scale
+        scale = self.combiners[self.chosen].prediction_type.scale
         return scale[1] if scale else ()
 
     @classmethod
@@ -51,7 +51,7 @@ class Tested:
         predictions = dict(zip(members, made, strict=True))
         combiners = {name: Combiner.load(inputs.system(name)) for name in [*members, *ensembles]}
         samples = Samples.load(inputs.test).of(pool.ids)
-        kind = combiners[choice["chosen"]].space.kind
+        kind = combiners[choice["chosen"]].prediction_type.kind
         return cls(
             evaluator=make_evaluator(kind, card, pool, samples, params),
             pool=pool,

@@ -11,7 +11,7 @@ from jaxtyping import Int
 
 from pipeline.core.errors import UserError
 
-Kind = Literal["equal", "near", "group"]
+LeakKind = Literal["equal", "near", "group"]
 SHOWN = 10  # pairs that a message names; all are counted
 REMEDY = (
     "remove one of each pair, or set data.leakage to regroup or warn; what counts as near is "
@@ -23,7 +23,7 @@ REMEDY = (
 class Leak:
     """Two samples that belong together but are in two splits."""
 
-    kind: Kind
+    kind: LeakKind
     first: int
     second: int
 
@@ -72,7 +72,7 @@ def gate(
     return moved, f"{message}; regrouped, {(moved != given).sum()} images moved"
 
 
-def _torn_pairs(kind: Kind, given: np.ndarray, pairs: np.ndarray) -> list[Leak]:
+def _torn_pairs(kind: LeakKind, given: np.ndarray, pairs: np.ndarray) -> list[Leak]:
     torn = pairs[given[pairs[:, 0]] != given[pairs[:, 1]]]
     return [Leak(kind, first, second) for first, second in torn.tolist()]
 

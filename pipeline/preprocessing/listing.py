@@ -2,12 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
-
-Kind = Literal["classes", "labels", "values"]
-"""What a task learns from: one class per image, any number of labels, or numbers."""
 
 
 @dataclass(frozen=True)

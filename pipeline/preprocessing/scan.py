@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -18,8 +19,9 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Int, UInt8
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress
 from simplejpeg import encode_jpeg
-from tqdm import tqdm
 
 from pipeline.core.errors import UserError
 from pipeline.images.bad_image import BadImage
@@ -86,13 +88,11 @@ def scan(plan: ReadingPlan, work: Path, *, any_size: bool) -> Scan:
     todo = [(b, c) for b, c in zip(bounds, chunks, strict=True) if not c.is_file()]
     sizes = {path: stop - start for (start, stop), path in zip(bounds, chunks, strict=True)}
     done = len(plan.listing.ids) - sum(stop - start for (start, stop), _ in todo)
-    progress = _Progress(len(plan.listing.ids), done)
     context = get_context("fork")  # the listing is inherited, not sent
     workers = min(len(os.sched_getaffinity(0)), max(1, len(todo)))
     with ProcessPoolExecutor(workers, context, _inherit, (plan,)) as pool:
-        for path in pool.map(_read_chunk, *zip(*todo, strict=True)) if todo else ():
-            progress.add(sizes[path])
-    progress.close()
+        finished = pool.map(_read_chunk, *zip(*todo, strict=True)) if todo else ()
+        _show_progress((sizes[path] for path in finished), done, len(plan.listing.ids))
     scanned = _gather(plan.image_shape, chunks, work / "thumbs.npy")
     if not any_size:
         _one_size(plan, scanned)
@@ -223,27 +223,20 @@ def _one_size(plan: ReadingPlan, scanned: Scan) -> None:
         )
 
 
-class _Progress:
-    """A bar on a terminal; elsewhere a line every few seconds."""
+def _show_progress(finished: Iterable[int], done: int, total: int) -> None:
+    """Show how many images are read: as a bar on a terminal, elsewhere as a line now and then.
 
-    def __init__(self, total: int, done: int) -> None:
-        self._is_terminal = sys.stderr.isatty()
-        self._bar = tqdm(
-            total=total,
-            initial=done,
-            unit="images",
-            desc="preprocess",
-            disable=not self._is_terminal,
-        )
-        self._done, self._total, self._last_s = done, total, time.monotonic()
-
-    def add(self, num: int) -> None:
-        self._bar.update(num)
-        self._done += num
-        is_due = time.monotonic() - self._last_s > LINE_S
-        if not self._is_terminal and is_due:
-            print(f"preprocess  {self._done:,} of {self._total:,} images", flush=True)
-            self._last_s = time.monotonic()
-
-    def close(self) -> None:
-        self._bar.close()
+    Args:
+        finished: yields the number of images of each chunk when it is read.
+        done: the number of images that an earlier run has read.
+    """
+    is_terminal, last_s = sys.stderr.isatty(), time.monotonic()
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not is_terminal) as bar:
+        task = bar.add_task("preprocess", completed=done, total=total)
+        for num in finished:
+            done += num
+            bar.advance(task, num)
+            if not is_terminal and time.monotonic() - last_s > LINE_S:
+                print(f"preprocess  {done:,} of {total:,} images", flush=True)
+                last_s = time.monotonic()

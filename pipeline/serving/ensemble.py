@@ -7,12 +7,11 @@ import numpy as np
 from jaxtyping import UInt8
 
 from pipeline.config.prediction import Views
-from pipeline.core.artifacts import Card
+from pipeline.core.artifacts import Card, Kind
 from pipeline.core.component import Component, load
 from pipeline.core.files import read_json
 from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.decisions import Decision
-from pipeline.ensembling.prediction_type import Kind
 from pipeline.images.bad_image import BadImage
 from pipeline.images.decode import decode, fit
 from pipeline.models.device import choose_device
@@ -46,7 +45,7 @@ class Ensemble:
 
     @property
     def kind(self) -> Kind:
-        return self._combiner.space.kind
+        return self._combiner.prediction_type.kind
 
     @property
     def decision(self) -> Decision:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from pipeline.core.artifacts import Kind
 from pipeline.ensembling.decisions import Decision
-from pipeline.ensembling.prediction_type import Kind
 
 
 def tabulate(

@@ -15,7 +15,7 @@ from pipeline.core.files import write_json
 from pipeline.core.paths import Layout
 from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.decisions import Decision
-from pipeline.ensembling.prediction_type import Space
+from pipeline.ensembling.prediction_type import PredictionType
 from tests.conftest import ROOT
 
 SETTINGS = load_params(ROOT / "params.yaml")
@@ -34,7 +34,7 @@ def state(
     Predictions(IDS[rows], logits, truth[rows]).save(inputs.predictions("a", "test"))
     Card(classes, (8, 8, 1), "crop", 1, {}, (0.5,), (0.2,), "").save(inputs.card)
     alone = [{"weights": np.array([1.0])}]
-    combiner = Combiner("mean", ("a",), alone, "none", {"none": [{}]}, Space("classes"),
+    combiner = Combiner("mean", ("a",), alone, "none", {"none": [{}]}, PredictionType("classes"),
                         Decision("most_probable"))  # fmt: skip
     combiner.save(inputs.system("mean"))
     write_json(inputs.ensemble / "choice.json", {"chosen": "mean"})

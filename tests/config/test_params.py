@@ -147,7 +147,7 @@ REFUSALS = [
     (("hardware", "devices"), 3, "batch_size: got 64; allowed a multiple of 3, hardware.devices"),
     (("hardware", "devices"), True, "hardware.devices: got True; allowed a valid integer"),
     (("hardware", "threads"), 1.0, "hardware.threads: got 1.0; allowed a valid integer"),
-    (("ensemble", "methods"), [{"name": "gredy"}], "got 'gredy'; allowed bayesian, best, boosting"),
+    (("ensemble", "methods"), [{"name": "gredy"}], "got 'gredy'; allowed bayesian, best, geom"),
     (("ensemble", "methods"), [{"name": "mean"}] * 2, "ensemble.methods: got 'mean' twice"),
     (("ensemble", "calibrators"), [{"name": "none"}] * 2, "calibrators: got 'none' twice"),
     (("ensemble", "costs"), [[0, "much"]], "ensemble.costs.0.1: got 'much'; allowed"),

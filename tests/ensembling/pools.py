@@ -3,8 +3,9 @@
 import numpy as np
 from scipy.special import log_softmax
 
+from pipeline.core.artifacts import Kind
 from pipeline.core.component import load, make, names, schema
-from pipeline.ensembling.prediction_type import Kind, Space, State
+from pipeline.ensembling.prediction_type import PredictionType, State
 
 SCALE = ((10.0, -5.0), (2.0, 0.5))
 ACTIVATION: dict[Kind, str] = {"classes": "softmax", "labels": "sigmoid", "values": "identity"}
@@ -23,8 +24,8 @@ def cases(family: str) -> list[tuple[str, Kind]]:
 CASES = cases("method")
 
 
-def space(kind: Kind) -> Space:
-    return Space(kind, SCALE if kind == "values" else ())
+def prediction_type(kind: Kind) -> PredictionType:
+    return PredictionType(kind, SCALE if kind == "values" else ())
 
 
 def pool(
@@ -57,12 +58,12 @@ def fitted(
 ) -> list[State]:
     own = make("method", name, **settings)
     module = load("method", own)
-    return space(kind).fit(module, own, table, targets)
+    return prediction_type(kind).fit(module, own, table, targets)
 
 
 def applied(name: str, kind: Kind, states: list[State], table: np.ndarray) -> np.ndarray:
     module = load("method", make("method", name))
-    return space(kind).apply(module, states, table)
+    return prediction_type(kind).apply(module, states, table)
 
 
 def combined(name: str, kind: Kind, table: np.ndarray, targets: np.ndarray) -> np.ndarray:

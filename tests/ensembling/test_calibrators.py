@@ -1,12 +1,15 @@
 """Every calibrator, on predictions whose best correction is known."""
 
+from itertools import islice
+
 import numpy as np
 import pytest
 from scipy.special import log_softmax
 
+from bench.calibration import problems, ratios
+from pipeline.core.artifacts import Kind
 from pipeline.core.component import load, make, names, schema
-from pipeline.ensembling.prediction_type import Kind
-from tests.ensembling.pools import SCALE, cases, space
+from tests.ensembling.pools import SCALE, cases, prediction_type
 
 FITTED = [n for n in names("calibrator") if n != "none"]
 CASES = cases("calibrator")
@@ -29,8 +32,8 @@ def calibrated(kind: Kind, size: int = 20_000, seed: int = 0) -> tuple[np.ndarra
 def fitted(name: str, kind: Kind, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
     own = make("calibrator", name)
     module = load("calibrator", own)
-    states = space(kind).fit(module, own, predictions, targets)
-    return space(kind).apply(module, states, predictions)
+    states = prediction_type(kind).fit(module, own, predictions, targets)
+    return prediction_type(kind).apply(module, states, predictions)
 
 
 @pytest.mark.parametrize(("name", "kind"), CASES)
@@ -48,8 +51,9 @@ def test_a_calibrated_set_stays_as_it_is(name: str, kind: Kind) -> None:
 def test_it_never_fits_worse_than_it_found(name: str, kind: Kind) -> None:
     predictions, targets = calibrated(kind, 300)
     other = predictions * 1.7 if kind == "values" else overconfident(predictions, 2.5)
-    before = space(kind).losses(other, targets).mean()
-    assert space(kind).losses(fitted(name, kind, other, targets), targets).mean() <= before + 1e-9
+    losses = prediction_type(kind).losses
+    after = losses(fitted(name, kind, other, targets), targets).mean()
+    assert after <= losses(other, targets).mean() + 1e-9
 
 
 def overconfident(log_probs: np.ndarray, factor: float) -> np.ndarray:
@@ -62,7 +66,7 @@ def test_the_temperature_is_what_was_done_to_them(kind: Kind, factor: float) -> 
     predictions, targets = calibrated(kind)
     own = make("calibrator", "temperature")
     module = load("calibrator", own)
-    states = space(kind).fit(module, own, overconfident(predictions, factor), targets)
+    states = prediction_type(kind).fit(module, own, overconfident(predictions, factor), targets)
     assert states[0]["temperature"] == pytest.approx(factor, rel=0.05)
 
 
@@ -113,3 +117,28 @@ def test_it_has_the_forms_it_declares(name: str) -> None:
     module = load("calibrator", make("calibrator", name))
     has_values = "identity" in schema("calibrator", name).ACTIVATIONS
     assert hasattr(module, "fit_values") == hasattr(module, "apply_values") == has_values
+
+
+def test_validation_without_an_error_changes_little() -> None:
+    """Without a prior, every prediction would become certain."""
+    log_probs = log_softmax(np.tile([5.0, 0.0, 0.0], (360, 1)), axis=1)
+    for name in FITTED:
+        made = np.exp(fitted(name, "classes", log_probs, np.zeros(360, int)))
+        assert 0.985 < np.exp(log_probs[0, 0]) < made[0, 0] < 0.9995
+
+
+def test_few_samples_that_look_hard_leave_the_others() -> None:
+    """31 samples at even odds of their class beside certain ones: T stays above a half."""
+    own = make("calibrator", "temperature")
+    sure = np.log([[0.98, 0.02]] * 300)
+    even = np.log([[0.5, 0.5]] * 31)
+    states = load("calibrator", own).fit(own, np.concatenate([sure, even]), np.zeros(331, int))
+    assert 0.5 < states["temperature"] < 1
+
+
+def test_the_chosen_calibrator_is_near_the_best_and_never_far_from_none() -> None:
+    """Over 1,000 problems with few errors, or few samples; bench/calibration.py has more."""
+    found = np.array([ratios(one) for one in islice(problems(sizes=(100, 360)), 1024)])
+    to_best, to_none = found.T
+    assert to_best.mean() < 1.03
+    assert to_none.max() < 1.5

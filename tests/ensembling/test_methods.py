@@ -6,17 +6,17 @@ from functools import cache
 import numpy as np
 import pytest
 
+from pipeline.core.artifacts import Kind
 from pipeline.core.component import load, make, names, schema
 from pipeline.ensembling.combiner import Combiner
-from pipeline.ensembling.cross_fitting import Validation, fit, folds
+from pipeline.ensembling.cross_fitting import Validation, fit
 from pipeline.ensembling.decisions import Decision
-from pipeline.ensembling.prediction_type import Kind
+from pipeline.ensembling.groups import folds
 from tests.ensembling import pools
-from tests.ensembling.pools import CASES, applied, combined, fitted, pool, space
+from tests.ensembling.pools import CASES, applied, combined, fitted, pool, prediction_type
 
 EVERY = pytest.mark.parametrize(("name", "kind"), CASES)
 POINTS = [("majority", "classes"), ("majority", "labels"), ("rank", "classes")]
-CORRECTING = ("boosting", "stacking")
 CHOOSING = ("bayesian", "best", "greedy", "weighted")
 LONERS = ("bayesian", "best")
 ANSWER = Decision("values")
@@ -34,16 +34,16 @@ def test_predictions_keep_their_form(name: str, kind: Kind) -> None:
 
 @EVERY
 def test_a_member_and_its_copies_give_it_back(name: str, kind: Kind) -> None:
-    """A vote of points keeps only the decisions; and stackers correct it, copied or not."""
+    """A vote of points keeps only the decisions; and stacking corrects it, copied or not."""
     table, targets = pool(kind, 1)
     alone = combined(name, kind, table, targets)
     copied = combined(name, kind, np.repeat(table, 4, axis=0), targets)
     if (name, kind) in POINTS:
         np.testing.assert_array_equal(alone.argmax(axis=-1), table[0].argmax(axis=-1))
         np.testing.assert_array_equal(copied.argmax(axis=-1), table[0].argmax(axis=-1))
-    elif name in CORRECTING:
+    elif name == "stacking":
         np.testing.assert_allclose(copied, alone, atol=2e-3)
-        losses = [space(kind).losses(made, targets).mean() for made in (alone, table[0])]
+        losses = [prediction_type(kind).losses(made, targets).mean() for made in (alone, table[0])]
         assert losses[0] <= losses[1]
     else:
         np.testing.assert_allclose(alone, table[0], atol=1e-9)
@@ -74,7 +74,7 @@ def alone(kind: Kind) -> tuple[np.ndarray, Validation, float]:
     calibrator = "none" if kind == "values" else "temperature"
     calibrators = [make("calibrator", calibrator)]
     place = folds([""] * 300, 3, 0)
-    val = Validation(space(kind), targets, place, calibrators, lambda _: ANSWER)
+    val = Validation(prediction_type(kind), targets, place, calibrators, lambda _: ANSWER)
     best = make("method", "best")
     return table, val, min(fit(best, "a", table[[i]], val).loss for i in range(5))
 
@@ -99,7 +99,8 @@ def test_a_fitted_system_survives_json(name: str, kind: Kind, tmp_path) -> None:
     """The result is bitwise equal, and the system without its idle members agrees."""
     table, targets = pool(kind)
     states = fitted(name, kind, table, targets)
-    system = Combiner(name, ("a", "b", "c"), states, "none", {"none": [{}]}, space(kind), ANSWER)
+    own_type = prediction_type(kind)
+    system = Combiner(name, ("a", "b", "c"), states, "none", {"none": [{}]}, own_type, ANSWER)
     system.save(tmp_path / "system.json")
     named = dict(zip("abc", table, strict=True))
     np.testing.assert_array_equal(Combiner.load(tmp_path / "system.json")(named), system(named))
@@ -124,7 +125,7 @@ def test_a_class_that_was_not_there_keeps_a_chance(name: str, kind: Kind) -> Non
     states = fitted(name, kind, table[:, seen], targets[seen])
     made = applied(name, kind, states, table)
     assert np.isfinite(made).all()
-    assert space(kind).losses(made, targets).max() < 30
+    assert prediction_type(kind).losses(made, targets).max() < 30
 
 
 @EVERY

@@ -5,8 +5,7 @@ import pytest
 from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from pipeline.ensembling.data import Data
-from pipeline.ensembling.logistic import fit_logistic
+from pipeline.ensembling.logistic import Data, fit_logistic
 from pipeline.ensembling.methods import stacking
 from tests.ensembling.pools import distributions, pool
 

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.special import log_softmax
 
+from pipeline.core.artifacts import Kind
 from pipeline.ensembling.decisions import Decision
-from pipeline.ensembling.prediction_type import Kind
 from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Bootstrap
 from pipeline.evaluation.metrics import metrics

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from pipeline.core.component import make
-from pipeline.ensembling.cross_fitting import Validation, fit, folds
+from pipeline.ensembling.cross_fitting import Validation, fit
 from pipeline.ensembling.decisions import Decision, choose
+from pipeline.ensembling.groups import folds
 from pipeline.ensembling.leave_one_out import without
 from pipeline.ensembling.nested import nested, sizes, usefulness
-from pipeline.ensembling.prediction_type import Space
+from pipeline.ensembling.prediction_type import PredictionType
 from pipeline.evaluation import contributions as measured
 from pipeline.evaluation.outputs import SystemOutput
 from tests.evaluation.systems import KINDS, SCALE, make_evaluator, make_predictions, make_targets
@@ -17,13 +18,13 @@ MEMBERS = ["weak", "strong", "noise"]
 SKILLS = (1.0, 3.0, 0.3)
 
 
-def space_of(kind) -> Space:
-    return Space(kind, SCALE if kind == "values" else ())
+def prediction_type(kind) -> PredictionType:
+    return PredictionType(kind, SCALE if kind == "values" else ())
 
 
 def make_val(kind, targets: np.ndarray) -> Validation:
     return Validation(
-        space_of(kind),
+        prediction_type(kind),
         targets,
         folds([""] * len(targets), 5, seed=0),
         [make("calibrator", "none")],
@@ -73,13 +74,13 @@ def test_without_a_member_is_the_ensemble_of_the_others() -> None:
 def test_members_are_ordered_by_what_they_add(kind) -> None:
     targets = make_targets(kind, 400)
     predictions = members_of(kind, targets, 7)
-    order = usefulness(space_of(kind), predictions, targets)
+    order = usefulness(prediction_type(kind), predictions, targets)
     assert [MEMBERS[place] for place in order] == ["strong", "weak", "noise"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_order_is_that_of_a_naive_search(kind) -> None:
-    targets, space = make_targets(kind, 60), space_of(kind)
+    targets, losses = make_targets(kind, 60), prediction_type(kind).losses
     predictions = np.stack([make_predictions(kind, targets, 1.0, seed) for seed in range(5)])
     chosen: list[int] = []
     while len(chosen) < 5:
@@ -88,10 +89,10 @@ def test_the_order_is_that_of_a_naive_search(kind) -> None:
         def loss(i: int) -> float:
             some = predictions[[*chosen, i]]
             mean = some.mean(axis=0) if kind == "values" else np.log(np.exp(some).mean(axis=0))
-            return float(space.losses(mean, targets).mean())
+            return float(losses(mean, targets).mean())
 
         chosen.append(min(left, key=loss))
-    assert usefulness(space, predictions, targets) == chosen
+    assert usefulness(prediction_type(kind), predictions, targets) == chosen
 
 
 def test_growing_means_are_means_and_end_with_all_members() -> None:

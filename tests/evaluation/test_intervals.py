@@ -6,8 +6,9 @@ import sklearn.metrics as reference
 from scipy.special import log_expit
 from scipy.stats import binomtest, norm
 
-from pipeline.ensembling.prediction_type import Kind
-from pipeline.evaluation.intervals import Bootstrap, draws, numbered
+from pipeline.core.artifacts import Kind
+from pipeline.ensembling.groups import numbered
+from pipeline.evaluation.intervals import Bootstrap, draws
 from pipeline.evaluation.metrics import metrics, of_each
 from pipeline.evaluation.outputs import SystemOutput
 from tests.evaluation.test_metrics import KINDS, MEASURED, measure, sample

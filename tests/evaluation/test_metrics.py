@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import log_softmax
 
-from pipeline.ensembling.prediction_type import Kind
+from pipeline.core.artifacts import Kind
 from pipeline.evaluation.intervals import Bootstrap
 from pipeline.evaluation.metrics import HEADLINE, Metric, metrics, of_each
 from pipeline.evaluation.metrics.calibration import of_most_probable

@@ -9,14 +9,13 @@ import pytest
 from safetensors.numpy import load_file
 
 from pipeline.config.params import Params
-from pipeline.core.artifacts import Card, Cost, Predictions
+from pipeline.core.artifacts import Card, Cost, Kind, Predictions
 from pipeline.core.component import retuple
 from pipeline.core.files import read_yaml, write_json
 from pipeline.core.paths import Layout
 from pipeline.core.run_log import Spool
 from pipeline.core.stage import Stage
 from pipeline.ensembling.combiner import Combiner
-from pipeline.ensembling.prediction_type import Kind
 from stages import ensemble, evaluate
 from tests.conftest import ROOT, Workspace
 from tests.evaluation.systems import KINDS, NAMES, SCALE, make_targets

@@ -6,7 +6,7 @@ from torch import nn
 
 from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.decisions import Decision
-from pipeline.ensembling.prediction_type import Space
+from pipeline.ensembling.prediction_type import PredictionType
 from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Bootstrap
 from pipeline.evaluation.metrics import metrics
@@ -41,7 +41,7 @@ def systems() -> Systems:
     only = {"seeing": [1.0, 0.0], "blind": [0.0, 1.0], "both": [0.5, 0.5]}
     combiners = {
         name: Combiner("mean", names, [{"weights": np.array(w)}], "none", {"none": [{}]},
-                       Space("classes"), Decision("most_probable"))
+                       PredictionType("classes"), Decision("most_probable"))
         for name, w in only.items()
     }  # fmt: skip
     return Systems(members, combiners, predictions)

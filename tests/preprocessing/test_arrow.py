@@ -9,10 +9,11 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from pipeline.core.artifacts import Kind
 from pipeline.core.errors import UserError
 from pipeline.images.bad_image import BadImage
 from pipeline.images.decode import decode
-from pipeline.preprocessing.listing import Kind, Listing
+from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.reading import row_groups as _row_groups
 from pipeline.preprocessing.sources.arrow import Params, load
 from tests.preprocessing.make_images import encode, picture

@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 from playwright.sync_api import Browser, Page
 
-from pipeline.ensembling.prediction_type import Kind
+from pipeline.core.artifacts import Kind
 from pipeline.report.page import write_page
 from tests.report import make_findings
 

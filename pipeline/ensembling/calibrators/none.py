@@ -8,13 +8,14 @@ from jaxtyping import Float
 from pipeline.core.component import Component
 from pipeline.ensembling.prediction_type import State
 
-APART = False
+PER_LABEL = False
 
 
 class Params(Component):
     """No settings."""
 
     ACTIVATIONS: ClassVar[tuple[str, ...]] = ("softmax", "sigmoid", "identity")
+    ORDER: ClassVar[int] = 1
 
 
 def fit(

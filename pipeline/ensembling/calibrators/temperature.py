@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from pipeline.core.component import Component
 from pipeline.ensembling.prediction_type import State
 
-APART = False
+PER_LABEL = False
 MOST = 4.0  # |log T|: from 55 times flatter to 55 times sharper
 PRIOR_STD = 0.5  # of log T around 0, that is T = 1
 
@@ -23,6 +23,7 @@ class Params(Component):
     """No settings."""
 
     ACTIVATIONS: ClassVar[tuple[str, ...]] = ("softmax", "sigmoid")
+    ORDER: ClassVar[int] = 0
 
 
 def fit(

@@ -1,8 +1,8 @@
 """A scale and a shift per class or value: more freedom than a temperature, and more to fit.
 
 C. Guo et al., On Calibration of Modern Neural Networks, ICML 2017, section 4.2. For a label, with
-its two outcomes, it is the beta calibration of M. Kull et al., AISTATS 2017, equation 5. A prior keeps
-what few samples say from changing much, as for the temperature.
+its two outcomes, it is the beta calibration of M. Kull et al., AISTATS 2017, equation 5. As for the
+temperature, a prior keeps few samples from changing much.
 """
 
 from typing import ClassVar
@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from pipeline.core.component import Component
 from pipeline.ensembling.prediction_type import State
 
-APART = True
+PER_LABEL = True
 PRIOR_STD = 0.5  # of every scale around 1, and of every shift around 0
 
 
@@ -22,6 +22,7 @@ class Params(Component):
     """No settings."""
 
     ACTIVATIONS: ClassVar[tuple[str, ...]] = ("softmax", "sigmoid", "identity")
+    ORDER: ClassVar[int] = 2
 
 
 def fit(

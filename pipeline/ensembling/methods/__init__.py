@@ -3,7 +3,7 @@
 `fit` sees validation alone; the state that it returns is applied to any split.
 
 - `Params.ACTIVATIONS`: the tasks that it supports, as in pipeline.losses.
-- `APART`: whether each label is fitted separately; see prediction_type.py.
+- `PER_LABEL`: whether each label is fitted separately; see prediction_type.py.
 - `fit(params, log_probs "m n k", targets "n") -> State`, `apply(state, log_probs) -> "n k"`: for
   distributions. A state with `weights`, one per member, needs no member whose weight is 0.
 - `fit_values(params, values "m n t", targets "n t") -> State`, `apply_values(state, values) ->

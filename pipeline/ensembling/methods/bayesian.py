@@ -14,9 +14,9 @@ from pipeline.core.component import Component
 from pipeline.ensembling.prediction_type import State
 from pipeline.ensembling.weights import apply, apply_values
 
-__all__ = ["APART", "Params", "apply", "apply_values", "fit", "fit_values"]
+__all__ = ["PER_LABEL", "Params", "apply", "apply_values", "fit", "fit_values"]
 
-APART = False
+PER_LABEL = False
 LEAST_VARIANCE = 1e-12  # of errors, in variances of train: keeps a perfect member finite
 
 

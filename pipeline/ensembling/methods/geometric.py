@@ -14,7 +14,7 @@ from pipeline.core.component import Component
 from pipeline.ensembling.prediction_type import State
 from pipeline.ensembling.weights import equal
 
-APART = False
+PER_LABEL = False
 
 
 class Params(Component):

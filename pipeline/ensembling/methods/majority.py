@@ -9,7 +9,7 @@ from pipeline.core.component import Component
 from pipeline.ensembling.points import shares
 from pipeline.ensembling.prediction_type import State
 
-APART = False
+PER_LABEL = False
 
 
 class Params(Component):

@@ -15,7 +15,7 @@ from pipeline.core.component import Component
 from pipeline.ensembling.points import shares
 from pipeline.ensembling.prediction_type import State
 
-APART = False
+PER_LABEL = False
 RANKS = np.linspace(0, 1, 201)
 
 

@@ -12,12 +12,10 @@ from jaxtyping import Float, Int
 from pydantic import Field
 
 from pipeline.core.component import Component
-from pipeline.ensembling.data import Data
-from pipeline.ensembling.logistic import Model, fit_logistic, scores
+from pipeline.ensembling.logistic import Data, Model, fit_logistic, log_probs
 from pipeline.ensembling.prediction_type import State
-from pipeline.ensembling.slopes import log_loss
 
-APART = True
+PER_LABEL = True
 MOST_DIRECTIONS = 64
 
 
@@ -118,4 +116,4 @@ def _chosen(params: Params, data: Data) -> Model:
 
 
 def _loss(data: Data, model: Model) -> float:
-    return log_loss(scores(data, model), data.targets)
+    return float(-(log_probs(data, model) * data.one_hot).sum())

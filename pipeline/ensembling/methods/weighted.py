@@ -15,9 +15,9 @@ from pipeline.ensembling.prediction_type import State
 from pipeline.ensembling.simplex import nearest_to_zero
 from pipeline.ensembling.weights import apply, apply_values, equal, likelihoods
 
-__all__ = ["APART", "Params", "apply", "apply_values", "fit", "fit_values"]
+__all__ = ["PER_LABEL", "Params", "apply", "apply_values", "fit", "fit_values"]
 
-APART = False
+PER_LABEL = False
 MOST_STEPS = 100
 GAP_NATS = 1e-9
 

@@ -5,8 +5,8 @@ import re
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
+from pipeline.core.artifacts import Kind
 from pipeline.core.errors import UserError, nearest
-from pipeline.preprocessing.listing import Kind
 from pipeline.preprocessing.reading.classes import at_least_two, ordered
 from pipeline.preprocessing.reading.columns import Columns, Names, chosen
 

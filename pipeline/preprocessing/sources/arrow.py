@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import numpy as np
 from pydantic import Field
 
+from pipeline.core.artifacts import Kind
 from pipeline.core.component import Component
 from pipeline.core.errors import UserError
-from pipeline.preprocessing.listing import Kind, Listing
+from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.reading.class_labels import class_labels, named
 from pipeline.preprocessing.reading.columns import Columns, chosen, require
 from pipeline.preprocessing.reading.files import as_id, existing

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.core.artifacts import Kind
 from pipeline.core.component import Component
-from pipeline.preprocessing.listing import Kind, Listing
+from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.reading.classes import only_classes
 from pipeline.preprocessing.reading.stacks import Stacks
 

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.core.artifacts import Kind
 from pipeline.core.component import Component
 from pipeline.core.errors import UserError
-from pipeline.preprocessing.listing import Kind, Listing
+from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.reading.classes import at_least_two, only_classes, ordered
 from pipeline.preprocessing.reading.files import Files, as_id, existing
 from pipeline.preprocessing.reading.splits import SPLITS

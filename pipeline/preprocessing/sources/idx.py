@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from pipeline.core.artifacts import Kind
 from pipeline.core.component import Component
 from pipeline.core.errors import UserError
-from pipeline.preprocessing.listing import Kind, Listing
+from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.reading.classes import at_least_two, only_classes
 from pipeline.preprocessing.reading.files import existing
 from pipeline.preprocessing.reading.stacks import Stacks

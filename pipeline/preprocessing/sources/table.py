@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from pipeline.core.artifacts import Kind
 from pipeline.core.component import Component
 from pipeline.core.errors import UserError
-from pipeline.preprocessing.listing import Kind, Listing
+from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.reading import csv
 from pipeline.preprocessing.reading.columns import SHOWN, Columns, chosen, require
 from pipeline.preprocessing.reading.files import Files, as_id, existing
