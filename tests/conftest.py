@@ -1,6 +1,8 @@
 """Shapes are checked while testing; and workspaces: small copies of the repository to run in."""
 
 import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two halves of the suite share two cores
 import shutil
 import signal
 import subprocess
