@@ -25,7 +25,7 @@ from pipeline.evaluation.outputs import SystemOutput
 
 NUM_SYSTEMS, NUM_SAMPLES, NUM_CLASSES, NUM_DRAWS, NUM_BINS = 100, 10_000, 10, 1000, 15
 LABELS = list(range(NUM_CLASSES))
-METRICS = metrics("classes", NUM_CLASSES, num_bins=NUM_BINS, top_k=3, costs=None)
+METRICS = metrics("classes", NUM_CLASSES, num_bins=NUM_BINS, top_k=3, costs=None, positive=None)
 AVERAGES = ("macro", "micro", "weighted")
 
 

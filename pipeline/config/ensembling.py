@@ -10,7 +10,8 @@ from pipeline.core.component import Component, Strict, choice, make, names
 Costs = tuple[tuple[float, ...], ...]
 """The cost of each decision (column) for each true class (row)."""
 Goal = Literal["f1", "accuracy", "balanced_accuracy", "half"]
-"""The goal that a threshold optimises on validation; half: always 0.5."""
+"""The goal that thresholds optimise on validation, and by which systems are then compared; half:
+always 0.5, compared by accuracy."""
 
 if TYPE_CHECKING:
     Method: TypeAlias = Component
@@ -30,8 +31,11 @@ class Ensembling(Strict):
     num_folds: Annotated[int, Field(ge=2)] = 5
     """Number of validation folds: a system is evaluated on each after a fit on the others."""
     seed: Seed = 0
-    threshold: Goal = "f1"
-    """The goal that the thresholds for two classes and for labels optimise on validation."""
+    threshold: Goal = "half"
+    """The goal of the thresholds for two classes and for labels."""
+    positive_class: str | None = None
+    """Of two classes, the one that F1, precision and recall speak of; needed where `threshold` is
+    f1, which is not the same for both."""
     costs: Costs | None = None
     """For classes: one row per true class, with the cost of each decision; the decision is then the
     one with the lowest expected cost."""

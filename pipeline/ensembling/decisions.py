@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from pipeline.core.artifacts import Kind
-from pipeline.core.errors import UserError
+from pipeline.core.errors import UserError, nearest
 
 Costs = tuple[tuple[float, ...], ...]
 """The cost of each decision (column) for each true class (row)."""
 Goal = Literal["f1", "accuracy", "balanced_accuracy", "half"]
 """The goal that a threshold optimises on validation; half: always 0.5."""
+NEVER = float(np.nextafter(1, 2))  # a threshold that no probability reaches
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ def choose(
     targets: np.ndarray,
     *,
     goal: Goal,
+    positive: int | None,
     costs: Costs | None,
     coverage: float,
 ) -> Decision:
@@ -55,6 +57,8 @@ def choose(
     Args:
         predictions: predictions of validation, each from a fit that did not see the sample.
         goal: what thresholds optimise, for two classes and for labels.
+        positive: the index of the class, of two, that the goal speaks of; None where it treats
+            both alike.
         costs: costs of decisions, for classes; if given, they decide alone.
         coverage: coverage of the intervals around values.
     """
@@ -69,7 +73,44 @@ def choose(
         return Decision("costs", costs=costs)
     if predictions.shape[1] > 2:
         return Decision("most_probable")
-    return Decision("thresholds", (threshold(np.exp(predictions[:, 1]), targets == 1, goal),))
+    return Decision("thresholds", (_of_two(np.exp(predictions), targets, goal, positive),))
+
+
+def _of_two(
+    probs: Float[np.ndarray, "n 2"],
+    targets: Int[np.ndarray, " n"],
+    goal: Goal,
+    positive: int | None,
+) -> float:
+    """Return the probability from which the second class is predicted."""
+    if positive == 0:
+        found = threshold(probs[:, 0], targets == 0, goal)
+        return float(np.nextafter(1 - found, 2))  # the first class has its threshold or more
+    return threshold(probs[:, 1], targets == 1, goal)
+
+
+def positive_index(name: str | None, goal: Goal, kind: Kind, classes: Sequence[str]) -> int | None:
+    """Return the index of the positive class; None if the goal treats both classes alike.
+
+    Raises:
+        UserError: the goal needs a positive class and none is given, or a class is given that
+            does not exist or of which there are not two.
+    """
+    key = "ensemble.positive_class"
+    if kind != "classes" or len(classes) != 2:
+        if name is not None:
+            raise UserError(f"{key}: got {name!r}; allowed null except with two classes")
+        return None
+    if name is None:
+        if goal == "f1":
+            raise UserError(
+                f"{key}: got null with ensemble.threshold f1, which differs between the classes; "
+                f"allowed {' or '.join(classes)}"
+            )
+        return None
+    if name not in classes:
+        raise UserError(f"{key}: got {name!r}; {nearest(name, classes)}")
+    return list(classes).index(name)
 
 
 def check_costs(costs: Costs | None, kind: Kind, classes: Sequence[str]) -> None:
@@ -91,14 +132,13 @@ def check_costs(costs: Costs | None, kind: Kind, classes: Sequence[str]) -> None
 def threshold(probs: Float[np.ndarray, " n"], is_true: Bool[np.ndarray, " n"], goal: Goal) -> float:
     """Return the threshold with the best `goal`, half-way between two probabilities.
 
-    If several are best, it is the one nearest to 0.5; with a single outcome in validation it is
-    0.5.
+    If several are best, it is the one nearest to 0.5, and of two equally near the one that predicts
+    the more frequent outcome; with a single outcome in validation it is 0.5.
     """
     if goal == "half" or is_true.all() or not is_true.any():
         return 0.5
     values = np.unique(probs)
-    never = np.nextafter(1, 2)
-    candidates = np.concatenate([[0.0], (values[:-1] + values[1:]) / 2, [never]])
+    candidates = np.concatenate([[0.0], (values[:-1] + values[1:]) / 2, [NEVER]])
     order = np.argsort(probs)
     first = np.searchsorted(probs[order], candidates)  # from here on the prediction is yes
     num_true = np.concatenate([[0], np.cumsum(is_true[order])])
@@ -110,8 +150,10 @@ def threshold(probs: Float[np.ndarray, " n"], is_true: Bool[np.ndarray, " n"], g
         "accuracy": (tp + tn) / len(probs),
         "balanced_accuracy": tp / (tp + fn) + tn / (tn + fp),
     }[goal]
-    best = candidates[scores == scores.max()]
-    return float(best[np.abs(best - 0.5).argmin()])
+    best = candidates[scores >= scores.max() - 1e-12]
+    distance = np.abs(best - 0.5).round(9)
+    nearest_ones = best[distance == distance.min()]
+    return float(nearest_ones[0] if is_true.mean() >= 0.5 else nearest_ones[-1])
 
 
 def _half_widths(

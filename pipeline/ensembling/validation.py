@@ -10,7 +10,7 @@ from pipeline.core.artifacts import Card, Pool, Predictions, Samples
 from pipeline.core.component import load
 from pipeline.core.paths import Layout
 from pipeline.ensembling.cross_fitting import Validation
-from pipeline.ensembling.decisions import check_costs, choose
+from pipeline.ensembling.decisions import check_costs, choose, positive_index
 from pipeline.ensembling.groups import folds
 from pipeline.ensembling.prediction_type import PredictionType
 
@@ -29,11 +29,14 @@ def validation(inputs: Layout, pool: Pool, params: Params) -> Validation:
     """Return how systems are fitted, evaluated, calibrated and decided on the samples of `pool`.
 
     Raises:
-        UserError: the costs do not fit the classes.
+        UserError: the costs or the positive class do not fit the classes.
     """
     settings, card = params.ensemble, Card.load(inputs.card)
     prediction_type = PredictionType(load("task", params.task).Params.KIND, card.target_scale)
     check_costs(settings.costs, prediction_type.kind, card.classes)
+    positive = positive_index(
+        settings.positive_class, settings.threshold, prediction_type.kind, card.classes
+    )
     groups = Samples.load(inputs.trainval).of(pool.ids).groups
     return Validation(
         prediction_type,
@@ -45,6 +48,7 @@ def validation(inputs: Layout, pool: Pool, params: Params) -> Validation:
             held_out,
             pool.targets,
             goal=settings.threshold,
+            positive=positive,
             costs=settings.costs,
             coverage=settings.coverage,
         ),

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 
 from pipeline.core.artifacts import Kind
 from pipeline.evaluation.intervals import Bootstrap, Estimate
-from pipeline.evaluation.metrics import HEADLINE, Metric
+from pipeline.evaluation.metrics import Metric
 from pipeline.evaluation.outputs import SystemOutput
 
 Figures = Float[np.ndarray, " d"]
@@ -26,13 +26,10 @@ class Evaluator:
     groups: Int[np.ndarray, " n"]
     """Samples with the same group number are always drawn together."""
     metrics: dict[str, Metric]
+    headline: str
+    """The name of the metric that verdicts are based on."""
     bootstrap: Bootstrap
     confidence: float
-
-    @property
-    def headline(self) -> str:
-        """The name of the metric that verdicts are based on."""
-        return HEADLINE[self.kind]
 
     @property
     def headline_metric(self) -> Metric:

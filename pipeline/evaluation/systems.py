@@ -9,11 +9,12 @@ from pipeline.core.artifacts import Card, Kind, Pool, Samples
 from pipeline.core.files import read_json
 from pipeline.core.paths import Layout
 from pipeline.ensembling.combiner import Combiner
+from pipeline.ensembling.decisions import positive_index
 from pipeline.ensembling.groups import numbered
 from pipeline.ensembling.validation import pooled
 from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Bootstrap
-from pipeline.evaluation.metrics import metrics
+from pipeline.evaluation.metrics import headline, metrics
 from pipeline.evaluation.outputs import SystemOutput
 
 
@@ -81,21 +82,24 @@ def make_evaluator(
     Args:
         samples: the metadata of these samples, in the same order.
     """
-    settings = params.evaluation
+    settings, decisions, classes = params.evaluation, params.ensemble, card.classes
+    positive = positive_index(decisions.positive_class, decisions.threshold, kind, classes)
     groups = numbered(samples.groups)
     return Evaluator(
         kind,
-        card.classes,
+        classes,
         pool.ids,
         pool.targets,
         groups,
         metrics(
             kind,
-            len(card.classes),
+            len(classes),
             num_bins=settings.num_bins,
             top_k=settings.top_k,
-            costs=params.ensemble.costs,
+            costs=decisions.costs,
+            positive=positive,
         ),
+        headline(kind, len(classes), decisions.threshold, decisions.costs),
         Bootstrap(groups, settings.num_bootstrap, settings.confidence, settings.seed),
         settings.confidence,
     )

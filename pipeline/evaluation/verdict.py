@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Estimate
 
+IN_UNITS = ("rmse", "cost")
+"""Headline metrics in units of their own; all others are shares, shown in points."""
+
 
 @dataclass(frozen=True)
 class Contrast:
@@ -56,7 +59,7 @@ def shown_p(p: float) -> str:
 
 def _size(found: Estimate, evaluator: Evaluator, sign: str) -> str:
     name = evaluator.headline.replace("_", " ")
-    if evaluator.kind == "values":
+    if evaluator.headline in IN_UNITS:
         value, low, high = (f"{part:{sign}.4g}" for part in found[:3])
         return f"{value} of {name} [{low}, {high}]"
     value, low, high = (f"{100 * part:{sign}.2f}" for part in found[:3])

@@ -10,9 +10,11 @@ from pipeline.config.params import Params
 from pipeline.core.artifacts import Card, Kind
 from pipeline.core.files import read_json
 from pipeline.core.paths import Layout
+from pipeline.ensembling.decisions import positive_index
 from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.metrics import Metric, metrics
 from pipeline.evaluation.tables import Row, read
+from pipeline.evaluation.verdict import IN_UNITS
 from pipeline.report import wording
 from pipeline.report.blocks import Cell, text
 
@@ -71,13 +73,17 @@ class Findings:
     @cached_property
     def metrics(self) -> dict[str, Metric]:
         """The metrics of the evaluation, in the order of tables."""
-        settings = self.params.evaluation
+        settings, decisions = self.params.evaluation, self.params.ensemble
+        classes = self.card.classes
         return metrics(
             self.kind,
-            len(self.card.classes),
+            len(classes),
             num_bins=settings.num_bins,
             top_k=settings.top_k,
-            costs=self.params.ensemble.costs,
+            costs=decisions.costs,
+            positive=positive_index(
+                decisions.positive_class, decisions.threshold, self.kind, classes
+            ),
         )
 
     @property
@@ -164,11 +170,11 @@ class Findings:
     @property
     def factor(self) -> int:
         """The factor of displayed differences: percentage points, or the units of the values."""
-        return 1 if self.kind == "values" else 100
+        return 1 if self.headline in IN_UNITS else 100
 
     @property
     def unit(self) -> str:
-        return "" if self.kind == "values" else ", in points"
+        return "" if self.headline in IN_UNITS else ", in points"
 
 
 def _estimate(figures: dict[str, Any]) -> Estimate:

@@ -7,7 +7,7 @@ from pipeline.core.artifacts import Kind
 from pipeline.ensembling.decisions import Decision
 from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Bootstrap
-from pipeline.evaluation.metrics import metrics
+from pipeline.evaluation.metrics import headline, metrics
 from pipeline.evaluation.outputs import SystemOutput
 
 KINDS: tuple[Kind, ...] = ("classes", "labels", "values")
@@ -63,7 +63,8 @@ def make_evaluator(
         ids=np.array([f"id_{i}" for i in range(len(targets))]),
         targets=targets,
         groups=groups,
-        metrics=metrics(kind, 3, num_bins=10, top_k=3, costs=None),
+        metrics=metrics(kind, 3, num_bins=10, top_k=3, costs=None, positive=None),
+        headline=headline(kind, 3, "half", None),
         bootstrap=Bootstrap(groups, num_draws, 0.95, seed=0),
         confidence=0.95,
     )

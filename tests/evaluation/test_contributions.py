@@ -28,7 +28,9 @@ def make_val(kind, targets: np.ndarray) -> Validation:
         targets,
         folds([""] * len(targets), 5, seed=0),
         [make("calibrator", "none")],
-        lambda held_out: choose(kind, held_out, targets, goal="half", costs=None, coverage=0.9),
+        lambda held_out: choose(
+            kind, held_out, targets, goal="half", positive=None, costs=None, coverage=0.9
+        ),
     )
 
 

@@ -14,7 +14,7 @@ from pipeline.evaluation.outputs import SystemOutput
 from tests.evaluation.test_metrics import KINDS, MEASURED, measure, sample
 
 LINEAR = ("roc_auc", "average_precision", "mean_average_precision")
-BINARY = metrics("classes", 2, num_bins=10, top_k=1, costs=None)
+BINARY = metrics("classes", 2, num_bins=10, top_k=1, costs=None, positive=None)
 NUM_REPETITIONS = 1000
 BAND = 3 * np.sqrt(0.95 * 0.05 / NUM_REPETITIONS)  # three standard errors of a rate of 95 %
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax
 
 from pipeline.core.artifacts import Kind
+from pipeline.ensembling.decisions import Costs, Goal
 from pipeline.evaluation.intervals import Bootstrap
-from pipeline.evaluation.metrics import HEADLINE, Metric, metrics, of_each
+from pipeline.evaluation.metrics import Metric, headline, metrics, of_each
 from pipeline.evaluation.metrics.calibration import of_most_probable
 from pipeline.evaluation.metrics.ranks import average_precision, roc_area
 from pipeline.evaluation.outputs import SystemOutput
@@ -21,7 +22,9 @@ from pipeline.tasks import multiclass, multilabel
 
 KINDS: tuple[Kind, ...] = ("classes", "labels", "values")
 COSTS = ((0.0, 1.0, 5.0, 2.0), (1.0, 0.0, 1.0, 1.0), (3.0, 2.0, 0.0, 9.0), (1.0, 1.0, 1.0, -1.0))
-MEASURED = {kind: metrics(kind, 4, num_bins=7, top_k=3, costs=COSTS) for kind in KINDS}
+MEASURED = {
+    kind: metrics(kind, 4, num_bins=7, top_k=3, costs=COSTS, positive=None) for kind in KINDS
+}
 
 
 def sample(kind: Kind, seed: int, size: int = 60) -> tuple[SystemOutput, np.ndarray]:
@@ -109,6 +112,12 @@ def expected_of_labels(outputs: SystemOutput, targets: np.ndarray) -> dict[str, 
     return averaged(decided, targets) | {
         "hamming_loss": reference.hamming_loss(targets, decided),
         "subset_accuracy": reference.accuracy_score(targets, decided),
+        "macro_balanced_accuracy": np.mean(
+            [
+                reference.balanced_accuracy_score(*one)
+                for one in zip(targets.T, decided.T, strict=True)
+            ]
+        ),
         "roc_auc": roc_auc,
         "mean_average_precision": mean_precision,
         "log_loss": np.mean([reference.log_loss(t, p, labels=[False, True]) for t, p in each]),
@@ -152,7 +161,7 @@ def test_metrics_are_those_of_the_references(kind: Kind, seed: int) -> None:
     outputs, targets = sample(kind, seed)
     found = {name: measure(m, outputs, targets) for name, m in MEASURED[kind].items()}
     assert found == pytest.approx(EXPECTED[kind](outputs, targets), abs=1e-6, rel=1e-6)
-    assert HEADLINE[kind] == next(iter(found))
+    assert headline(kind, 3, "half", None) == next(iter(found))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -294,3 +303,34 @@ def test_what_training_watches_is_what_evaluation_reports(kind: Kind, task) -> N
     for name, values in task.scores(log_probs, targets).items():
         found = measure(MEASURED[kind][name], SystemOutput(log_probs, decided), targets)
         assert values.mean() == pytest.approx(found)
+
+
+@pytest.mark.parametrize("positive", [0, 1])
+def test_the_positive_class_has_an_f1_of_its_own(positive: int) -> None:
+    rng = np.random.default_rng(0)
+    targets, decided = (rng.integers(0, 2, 200) for _ in range(2))
+    found = metrics("classes", 2, num_bins=7, top_k=3, costs=None, positive=positive)["f1"]
+    outputs = SystemOutput(np.zeros((200, 2)), decided)
+    expected = reference.f1_score(targets, decided, pos_label=positive)
+    assert measure(found, outputs, targets) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "num_outputs", "goal", "costs", "name"),
+    [
+        ("classes", 2, "half", None, "accuracy"),
+        ("classes", 2, "f1", None, "f1"),
+        ("classes", 2, "balanced_accuracy", None, "balanced_accuracy"),
+        ("classes", 3, "f1", None, "accuracy"),
+        ("classes", 3, "half", COSTS, "cost"),
+        ("labels", 3, "f1", None, "macro_f1"),
+        ("labels", 3, "balanced_accuracy", None, "macro_balanced_accuracy"),
+        ("values", 3, "f1", None, "rmse"),
+    ],
+)
+def test_systems_are_compared_by_the_goal_of_their_decisions(
+    kind: Kind, num_outputs: int, goal: Goal, costs: Costs | None, name: str
+) -> None:
+    assert headline(kind, num_outputs, goal, costs) == name
+    positive = 1 if goal == "f1" and num_outputs == 2 else None
+    assert name in metrics(kind, num_outputs, num_bins=5, top_k=3, costs=costs, positive=positive)

@@ -59,8 +59,10 @@ def images() -> tuple[np.ndarray, np.ndarray]:
 def make_evaluator(targets: np.ndarray) -> Evaluator:
     ids = np.array([f"{i}" for i in range(NUM)])
     bootstrap = Bootstrap(np.arange(NUM), 100, 0.95, 0)
-    measured = metrics("classes", 2, num_bins=5, top_k=3, costs=None)
-    return Evaluator("classes", ("l", "r"), ids, targets, np.arange(NUM), measured, bootstrap, 0.95)
+    measured = metrics("classes", 2, num_bins=5, top_k=3, costs=None, positive=None)
+    return Evaluator(
+        "classes", ("l", "r"), ids, targets, np.arange(NUM), measured, "accuracy", bootstrap, 0.95
+    )
 
 
 def test_light_does_no_harm_and_no_contrast_does() -> None:

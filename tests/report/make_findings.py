@@ -15,12 +15,13 @@ from pipeline.core.component import retuple
 from pipeline.core.files import read_json, read_yaml, write_json
 from pipeline.core.paths import Layout
 from pipeline.evaluation.intervals import Estimate
-from pipeline.evaluation.metrics import HEADLINE, metrics
+from pipeline.evaluation.metrics import headline, metrics
 from pipeline.report.findings import Findings
 from tests.conftest import ROOT
 
 TASKS: dict[Kind, str] = {"classes": "multiclass", "labels": "multilabel", "values": "regression"}
 LOSS = {"classes": "cross_entropy", "labels": "binary_cross_entropy", "values": "mse"}
+HEADLINE = {kind: headline(kind, 3, "half", None) for kind in TASKS}
 MEMBERS = ("cnn_1", "cnn_2", "resnet_1", "resnet_2")
 ENSEMBLES = ("mean", "greedy", "stacking")
 NAMES = ("cat", "dog", "<script>alert(1)</script>", "eagle owl", "newt")
@@ -77,7 +78,7 @@ def _card(layout: Layout, kind: Kind) -> None:
 
 def _systems(layout: Layout, kind: Kind, rng: np.random.Generator) -> None:
     systems = [*MEMBERS, *ENSEMBLES]
-    names = list(metrics(kind, 5, num_bins=15, top_k=3, costs=None))
+    names = list(metrics(kind, 5, num_bins=15, top_k=3, costs=None, positive=None))
     level = {name: 0.9 + 0.01 * i for i, name in enumerate(systems)}
 
     def figures(value: float) -> dict[str, Any]:

@@ -6,18 +6,35 @@ each sample is counted, so all draws of all metrics are `counts @ statistics`.
 """
 
 from pipeline.core.artifacts import Kind
-from pipeline.ensembling.decisions import Costs
+from pipeline.ensembling.decisions import Costs, Goal
 from pipeline.evaluation.metrics import classes, labels, values
 from pipeline.evaluation.metrics.metric import Metric
 
-__all__ = ["HEADLINE", "Metric", "metrics", "of_each"]
+__all__ = ["Metric", "headline", "metrics", "of_each"]
 
-HEADLINE: dict[Kind, str] = {"classes": "accuracy", "labels": "hamming_loss", "values": "rmse"}
-"""The metric by which systems are compared first."""
+OF_TWO = {"f1": "f1", "balanced_accuracy": "balanced_accuracy"}
+OF_LABELS = {"f1": "macro_f1", "balanced_accuracy": "macro_balanced_accuracy"}
+
+
+def headline(kind: Kind, num_outputs: int, goal: Goal, costs: Costs | None) -> str:
+    """Return the name of the metric by which systems are compared: the goal of their decisions."""
+    if kind == "values":
+        return "rmse"
+    if kind == "labels":
+        return OF_LABELS.get(goal, "hamming_loss")
+    if costs is not None:
+        return "cost"
+    return OF_TWO.get(goal, "accuracy") if num_outputs == 2 else "accuracy"
 
 
 def metrics(
-    kind: Kind, num_outputs: int, *, num_bins: int, top_k: int, costs: Costs | None
+    kind: Kind,
+    num_outputs: int,
+    *,
+    num_bins: int,
+    top_k: int,
+    costs: Costs | None,
+    positive: int | None,
 ) -> dict[str, Metric]:
     """Return all metrics of a task under the names that tables use.
 
@@ -27,12 +44,14 @@ def metrics(
         top_k: the number of predictions that top-k accuracy allows for each sample; it is left
             out where there are no more classes than that.
         costs: the cost of each decision, for classes.
+        positive: the index of the class, of two, with an F1 of its own; None for no such class.
     """
     if kind == "values":
         return values.metrics()
     if kind == "labels":
         return labels.metrics(num_bins)
-    return classes.metrics(num_outputs, num_bins, top_k, costs)
+    found = classes.metrics(num_outputs, num_bins, top_k, costs)
+    return found if positive is None else found | {"f1": labels.of_output(positive)["f1"]}
 
 
 def of_each(kind: Kind, num_outputs: int) -> list[dict[str, Metric]]:

@@ -100,6 +100,17 @@ def balanced_accuracy(sums: Sums, num_samples: Counts) -> Figures:  # noqa: ARG0
     return ratio(np.nan_to_num(ratio(hits, true)).sum(axis=1), (true > 0).sum(axis=1))
 
 
+def macro_balanced_accuracy(sums: Sums, num_samples: Counts) -> Figures:
+    """Compute the mean over the labels of (sensitivity + specificity) / 2.
+
+    A label that is present in all samples, or in none, counts with the one rate that it has.
+    """
+    hits, predicted, true = np.split(sums, 3, axis=1)
+    absent = num_samples[:, None] - true
+    rates = np.stack([ratio(hits, true), ratio(absent - predicted + hits, absent)])
+    return np.asarray(np.nanmean(rates, axis=0).mean(axis=1))
+
+
 def cohen_kappa(sums: Sums, num_samples: Counts) -> Figures:
     """Compute Cohen's kappa; undefined where all predictions and targets are one class.
 

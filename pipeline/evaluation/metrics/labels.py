@@ -29,6 +29,9 @@ def metrics(num_bins: int) -> dict[str, Metric]:
         "hamming_loss": share(_wrong, higher_is_better=False),
         "subset_accuracy": share(_all_right, higher_is_better=True),
         **_decided.averages(),
+        "macro_balanced_accuracy": Metric(
+            _decided.counts, _decided.macro_balanced_accuracy, higher_is_better=True
+        ),
         **_ranks.means("mean_average_precision"),
         "log_loss": lower(_probabilities.labels_log_loss),
         "brier": lower(_probabilities.labels_brier),
