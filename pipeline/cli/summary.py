@@ -20,7 +20,7 @@ def summary(
         int | None, typer.Option(help="Number of logits; by default that of the task.")
     ] = None,
 ) -> None:
-    """Show a network's layers, sizes, multiply-adds, memory and receptive field.
+    """Show a network's layers, sizes, multiply-adds, receptive fields and memory.
 
     For pretrained weights, also show their licence, source and input statistics.
     """
@@ -30,7 +30,7 @@ def summary(
     from pipeline.core.paths import Layout
     from pipeline.models.blocks import blocks
     from pipeline.models.provenance import describe
-    from pipeline.models.summary import choose, rows, table
+    from pipeline.models.summary import choose, table
 
     loaded, card_file = load_params(PARAMS_FILE), Layout().card
     model = choose(name, loaded.recipes)
@@ -45,6 +45,6 @@ def summary(
         outputs = outputs or load("task", loaded.task).num_outputs(len(card.classes))
     module, own = resolve("model", model)
     body = module.build(own, shape, outputs)
-    rich.print(table(f"{name}, {shape}, {len(blocks(body))} blocks", rows(body, shape)))
+    rich.print(table(f"{name}, {shape}, {len(blocks(body))} blocks", body, shape))
     if origin := describe(model):
         print(origin)
