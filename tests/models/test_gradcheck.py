@@ -145,7 +145,7 @@ def test_exploding_gradients_pass() -> None:
 
 
 def test_a_kink_within_reach_of_the_shortest_step_passes() -> None:
-    """With this seed, five tensors cross one, however short their step from where they start."""
+    """With this seed, three tensors crossed one at every step while all began at one point."""
     chosen = component("model", "cnn"), component("loss", "mse"), component("task", "regression")
     assert [check for check in checks(*chosen, SMALL, seed=67) if check.problem] == []
 
