@@ -23,9 +23,9 @@ def gradcheck(
     from pipeline.models.gradcheck import TOLERANCE, checks
 
     for found in checks(own.model, own.loss, loaded.task, (size_px, size_px, channels)):
-        verdict = "fine" if found.passed else "WRONG"
-        print(f"{found.error:8.1e}  {verdict:5}  {found.num_elements:>12,}  {found.name}")
-        failed += [] if found.passed else [found.name]
+        verdict, problem = ("WRONG", f": {found.problem}") if found.problem else ("fine", "")
+        print(f"{verdict:5}  {found.num_elements:>12,}  {found.name}{problem}")
+        failed += [found.name] if found.problem else []
     if failed:
         raise UserError(
             f"{recipe}: {len(failed)} gradients differ from finite differences by more than "

@@ -20,7 +20,7 @@ def summary(
         int | None, typer.Option(help="Number of logits; by default that of the task.")
     ] = None,
 ) -> None:
-    """Show a network's layers, sizes, multiply-adds, memory and receptive field.
+    """Show a network's layers, sizes, multiply-adds, receptive fields and memory.
 
     For pretrained weights, also show their licence, source and input statistics.
     """
@@ -30,7 +30,7 @@ def summary(
     from pipeline.core.paths import Layout
     from pipeline.models.blocks import blocks
     from pipeline.models.provenance import describe
-    from pipeline.models.summary import choose, rows, table
+    from pipeline.models.summary import choose, table
 
     loaded, card_file = load_params(PARAMS_FILE), Layout().card
     model = choose(name, loaded.recipes)
@@ -43,8 +43,7 @@ def summary(
         card = Card.load(card_file)
         shape = shape or card.image_shape
         outputs = outputs or load("task", loaded.task).num_outputs(len(card.classes))
-    module = load("model", model)
-    body = module.build(model, shape, outputs)
-    rich.print(table(f"{name}, {shape}, {len(blocks(body))} blocks", rows(body, shape)))
+    body = load("model", model).build(model, shape, outputs)
+    rich.print(table(f"{name}, {shape}, {len(blocks(body))} blocks", body, shape))
     if origin := describe(model):
         print(origin)

@@ -1,5 +1,6 @@
 """A network's figures, compared with closed forms and its own gradients, and as users see them."""
 
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -8,25 +9,26 @@ import torch
 import torchvision
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 from torch import Tensor, nn
 
 from pipeline.config.load import load_params
 from pipeline.core.errors import UserError
 from pipeline.models.architectures import lenet
 from pipeline.models.network import Network
-from pipeline.models.summary import choose, cost, rows
+from pipeline.models.summary import choose, cost, held_bytes, rows, table
 from tests.conftest import ROOT, Workspace
 
 
 def totals(body: nn.Module, shape: tuple[int, int, int]) -> tuple[float, float]:
     """Return the millions of parameters and of multiply-adds."""
-    found = rows(body, shape)
-    return sum(r.num_parameters for r in found) / 1e6, sum(r.multiply_adds for r in found) / 1e6
+    whole = rows(body, shape)[0]
+    return whole.num_parameters / 1e6, whole.multiply_adds / 1e6
 
 
 def test_the_layers_of_lenet_are_those_of_the_textbook() -> None:
     body = lenet.build(lenet.Params(name="lenet"), (28, 28, 1), 10)
-    found = [row for row in rows(body, (28, 28, 1)) if row.num_parameters]
+    found = [row for row in rows(body, (28, 28, 1))[1:] if row.num_parameters]
     assert [(r.output_shape, r.num_parameters, r.multiply_adds) for r in found] == [
         ((6, 28, 28), 156, 6 * 28 * 28 * 25),
         ((16, 10, 10), 2416, 16 * 10 * 10 * 25 * 6),
@@ -76,20 +78,40 @@ def test_attention_counts_both_of_its_products() -> None:
     assert found[1] == pytest.approx(expected / 1e6, rel=1e-6)
 
 
+class Parts(nn.Module):
+    """Three linear layers in lists that do not run themselves, one of them twice, and a product."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        pair = nn.ModuleList([nn.Linear(4, 4), nn.Linear(4, 4)])
+        self.parts = nn.ModuleList([pair, nn.Linear(4, 2)])
+
+    def forward(self, images: Tensor) -> Tensor:
+        (first, second), last = self.parts
+        features = first(second(first(images.flatten(1))))
+        return last(features) * nn.functional.linear(features, last.weight)
+
+
+def test_a_block_counts_all_within_it_and_a_layer_that_runs_twice_stands_once() -> None:
+    found = {row.name: (row.num_parameters, row.multiply_adds) for row in rows(Parts(), (2, 2, 1))}
+    assert found == {
+        "": (50, 64),
+        "parts": (50, 56),
+        "parts.0": (40, 48),
+        "parts.0.0": (20, 32),
+        "parts.0.1": (20, 16),
+        "parts.1": (10, 8),
+    }
+
+
 def test_held_memory_is_what_the_backward_pass_needs() -> None:
     """Held are the image, a ReLU's output (in place: once), max indices (8 bytes) and features."""
     body = nn.Sequential(
         *(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(2)),
         *(nn.Flatten(), nn.Linear(64, 3)),
     )
-    held = {row.kind: row.held_bytes for row in rows(body, (8, 8, 1))}
-    assert held == {
-        "Conv2d": 8 * 8 * 4,
-        "ReLU": 4 * 8 * 8 * 4,
-        "MaxPool2d": 4 * 4 * 4 * 8,
-        "Flatten": 0,
-        "Linear": 64 * 4,
-    }
+    image, maps, indices, features = 8 * 8 * 4, 4 * 8 * 8 * 4, 4 * 4 * 4 * 8, 64 * 4
+    assert held_bytes(body, (8, 8, 1)) == image + maps + indices + features
 
 
 class Joined(nn.Module):
@@ -162,7 +184,7 @@ def test_the_receptive_fields_of_known_networks() -> None:
 
 def test_what_mixes_all_places_has_no_bound() -> None:
     body = nn.Sequential(nn.Conv2d(1, 2, 3), nn.AdaptiveAvgPool2d(4), nn.Conv2d(2, 2, 3))
-    assert [row.field_px for row in rows(body, (8, 8, 1))] == [(3, 3), None, None]
+    assert [row.field_px for row in rows(body, (8, 8, 1))] == [None, (3, 3), None, None]
 
 
 def test_a_recipe_goes_before_a_model_of_the_same_name() -> None:
@@ -175,11 +197,23 @@ def test_a_recipe_goes_before_a_model_of_the_same_name() -> None:
         choose("resnt50", {})
 
 
+@pytest.mark.parametrize("name", ["densenet121", "swin_t", "vit_b_16", "efficientnet_b0"])
+def test_a_row_takes_one_line_of_80_columns(name: str) -> None:
+    """The deepest networks and longest names of torchvision."""
+    body = torchvision.models.get_model(name)
+    console = Console(width=80, file=StringIO(), record=True)
+    console.print(table("a network", body, (224, 224, 3)))
+    lines = console.export_text().splitlines()
+    around = 7  # title, headings, rule, blank lines and a caption of two
+    assert len(lines) - around == len(rows(body, (224, 224, 3)))
+    assert max(map(len, lines)) <= 80
+
+
 @pytest.mark.slow
 def test_the_command_shows_layers_and_totals(workspace: Workspace) -> None:
     command = ("python", "-m", "pipeline", "summary")
     shown = workspace.run(*command, "lenet", "--shape", "28", "28", "1", "--outputs", "10")
-    assert "14 × 14" in shown
+    assert "14×14" in shown
     assert "61,706" in shown
     assert "5 blocks" in shown
     assert "416,520" in shown
