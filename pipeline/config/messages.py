@@ -1,10 +1,10 @@
 """Turn pydantic's errors into one line: the given value, the allowed ones and the nearest name."""
 
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import ValidationError
 
-from pipeline.core.component import Strict
+from pipeline.core.component import UNKNOWN, Choice, Strict, names, schema
 from pipeline.core.errors import nearest
 
 WORDED = "worded"
@@ -36,12 +36,15 @@ def explain(error: ValidationError, tree: Any, root: type[Strict]) -> str:
     if kind == "extra_forbidden" and where in RENAMED:
         return f"{where}: unknown key; {RENAMED[where]}"
     if kind == "extra_forbidden":
-        allowed = list(getattr(_node_at(root, loc[:-1]), "model_fields", {}))
+        allowed = list(getattr(_node_at(root, loc[:-1], tree), "model_fields", {}))
         return f"{where}: unknown key; {nearest(loc[-1], allowed)}"
-    if kind in ("union_tag_invalid", "union_tag_not_found"):
+    if kind in (UNKNOWN, "union_tag_invalid", "union_tag_not_found"):
         tag = given.get("name") if isinstance(given, dict) else given
-        branches = _flatten(_node_at(root, loc))
-        allowed = [_tag(b) for b in branches if hasattr(b, "model_fields")]
+        if kind == UNKNOWN:
+            allowed = names(first["ctx"]["family"])
+        else:
+            branches = _flatten(_node_at(root, loc, tree))
+            allowed = [_tag(b) for b in branches if hasattr(b, "model_fields")]
         return f"{where}.name: got {tag!r}; {nearest(tag, allowed)}"
     if kind == "missing":
         return f"{where}.{loc[-1]}: missing; write a value for it".removeprefix(".")
@@ -63,24 +66,36 @@ def _present(tree: Any, loc: tuple[int | str, ...]) -> list[int | str]:
     return kept
 
 
-def _node_at(root: type[Strict], loc: tuple[int | str, ...]) -> Any:
-    """Return the type of the parameters at `loc`."""
+def _node_at(root: type[Strict], loc: tuple[int | str, ...], tree: Any) -> Any:
+    """Return the type of the parameters at `loc` of the tree that was given."""
     node: Any = root
-    for part in loc:
+    for place, part in enumerate(loc, start=1):
         node = _descend(node, part)
+        chosen = next((leaf for leaf in _flatten(node) if isinstance(leaf, Choice)), None)
+        given = _at(tree, _present(tree, loc[:place]))
+        if chosen and isinstance(given, dict) and given.get("name") in names(chosen.family):
+            node = schema(chosen.family, given["name"])
     return node
+
+
+def _at(tree: Any, keys: list[int | str]) -> Any:
+    for key in keys:
+        tree = tree[key]
+    return tree
 
 
 def _descend(node: Any, part: int | str) -> Any:
     """Descend one step: into a field, a branch of a union, or the values of a mapping or list."""
     if part in getattr(node, "model_fields", {}):
-        return node.model_fields[part].annotation
+        return node.model_fields[part].rebuild_annotation()
+    if get_origin(node) is Annotated:
+        node = get_args(node)[0]
     if get_origin(node) in (dict, tuple):
         return get_args(node)[1 if get_origin(node) is dict else 0]
     for branch in _flatten(node):
         if hasattr(branch, "model_fields"):
             if part in branch.model_fields:
-                return branch.model_fields[part].annotation
+                return branch.model_fields[part].rebuild_annotation()
             if part in (branch.__name__, _tag(branch)):
                 return branch
     return node

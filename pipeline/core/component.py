@@ -6,18 +6,20 @@ A component's file holds `class Params(Component)`, whose fields are its keys in
 the functions that its family calls. To add a component, add a file: it is found here, checked in
 params.yaml and covered by its family's tests, without being listed anywhere.
 
-Every stage reads all of params.yaml, and imports the file of every component for that. So these
-files import torch and other libraries that take long inside their functions: a stage that needs
-none of them starts at once, and a wrong parameter is refused at once.
+Every stage reads all of params.yaml, and imports the files of the components that it names. So
+these files import torch and other libraries that take long inside their functions: a stage that
+needs none of them starts at once, and a wrong parameter is refused at once.
 """
 
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
 FAMILIES = {
     "source": "pipeline.preprocessing.sources",
@@ -74,10 +76,31 @@ def make(family: str, name: str, **settings: Any) -> Component:
     return schema(family, name)(name=name, **settings)
 
 
+UNKNOWN = "unknown_component"  # the kind of pydantic's error where no file has the name
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Makes pydantic check a value by the schema of the component that it names."""
+
+    family: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._checked)
+
+    def _checked(self, given: Any) -> Component:
+        if isinstance(given, Component):
+            return given
+        if not isinstance(given, dict):
+            raise PydanticKnownError("dict_type")
+        if given.get("name") not in names(self.family):
+            raise PydanticCustomError(UNKNOWN, "a component", {"family": self.family})
+        return schema(self.family, given["name"]).model_validate(retuple(given))
+
+
 def choice(family: str) -> Any:
     """Return the type of a key in params.yaml that names one component of `family`."""
-    schemas = tuple(schema(family, name) for name in names(family))
-    return Annotated[Union[schemas], Field(discriminator="name")]  # noqa: UP007
+    return Annotated[Component, Choice(family)]
 
 
 def retuple(tree: Any) -> Any:
