@@ -18,7 +18,7 @@ from pipeline.core.component import make
 from pipeline.core.run_log import Spool
 from pipeline.execution.job import Job
 from pipeline.models.network import Network
-from pipeline.training.callbacks.figures import Figures
+from pipeline.training.callbacks.metrics_recorder import Figures
 from pipeline.training.datamodule import Inputs
 from pipeline.training.fit import fit
 

@@ -21,7 +21,7 @@ from pipeline.config.recipes import Recipe
 from pipeline.core.component import make
 from pipeline.core.paths import Layout
 from pipeline.images.packed import Packed
-from pipeline.prediction.member import predict_logits
+from pipeline.prediction.predictor import predict_logits
 from pipeline.training.datamodule import Inputs
 
 FP32 = Hardware(accelerator="cpu", precision="fp32", memory_format="contiguous")

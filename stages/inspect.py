@@ -19,7 +19,7 @@ from pipeline.images.packed import Packed
 from pipeline.inspection import gallery, robustness
 from pipeline.models import cpu
 from pipeline.models.device import choose_device
-from pipeline.prediction.member import Member
+from pipeline.prediction.predictor import Predictor
 
 
 def main(stage: Stage[Params]) -> None:
@@ -33,7 +33,9 @@ def _show_errors(stage: Stage[Params]) -> None:
     card, choice = Card.load(stage.inputs.card), read_json(stage.inputs.ensemble / "choice.json")
     combiner = Combiner.load(stage.inputs.system(choice["chosen"]))
     looked_with = combiner.heaviest or choice["best_member"]
-    network = Member.of(stage.inputs, looked_with, stage.params, choose_device("cpu")).networks[0]
+    network = Predictor.of(stage.inputs, looked_with, stage.params, choose_device("cpu")).networks[
+        0
+    ]
     test, trainval = Packed.open(stage.inputs.test), Packed.open(stage.inputs.trainval)
     tables = {
         name: read(stage.inputs.tables / f"{name}.csv")
@@ -67,7 +69,7 @@ def _test_hard(stage: Stage[Params], settings: Robustness) -> None:
     task: Any = stage.params.task
     device = choose_device(stage.params.hardware.accelerator)
     systems = robustness.Systems(
-        {name: Member.of(stage.inputs, name, stage.params, device) for name in tested.members},
+        {name: Predictor.of(stage.inputs, name, stage.params, device) for name in tested.members},
         {name: tested.combiners[name] for name in [*tested.members, tested.chosen]},
         lambda logits: load("task", task).predictions(logits, *card.target_scale),
     )

@@ -9,7 +9,7 @@ from pipeline.images.packed import Packed
 from pipeline.models import cpu
 from pipeline.models.device import choose_device
 from pipeline.models.summary import cost
-from pipeline.prediction.member import Member
+from pipeline.prediction.predictor import Predictor
 from pipeline.prediction.views import num_views
 
 
@@ -17,7 +17,7 @@ def main(stage: Stage[Params]) -> None:
     hardware = stage.params.hardware
     cpu.use(hardware.threads)
     device = choose_device(hardware.accelerator)
-    member = Member.of(stage.inputs, stage.key, stage.params, device)
+    member = Predictor.of(stage.inputs, stage.key, stage.params, device)
     stage.spool.tag(member.networks[0].arithmetic.tags())
     test = Packed.open(stage.inputs.test)
     predictions = {

@@ -38,7 +38,7 @@ class Loaded(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Comparison:
+class StateComparison:
     """Every state compared with the first."""
 
     evaluator: Evaluator
@@ -87,7 +87,7 @@ def load_state(name: str, folder: Path) -> Loaded:
     return Loaded(name, chosen, tree, card, combiner, pool, made, Samples.load(inputs.test))
 
 
-def compare(states: list[Loaded], settings: Params) -> Comparison:
+def compare(states: list[Loaded], settings: Params) -> StateComparison:
     """Measure all states on the samples that they share.
 
     Raises:
@@ -109,12 +109,12 @@ def compare(states: list[Loaded], settings: Params) -> Comparison:
 
 def _compared(
     states: list[Loaded], outputs: dict[str, SystemOutput], evaluator: Evaluator
-) -> Comparison:
+) -> StateComparison:
     measured = measure(evaluator, outputs)
     first, *others = states
     contrasts = [contrast(evaluator, outputs, measured, o.name, first.name) for o in others]
     called = {state.name: f"{state.name} ({state.chosen})" for state in states}
-    return Comparison(
+    return StateComparison(
         evaluator,
         {state.name: len(state.pool.ids) - len(evaluator.ids) for state in states},
         {

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from pipeline.comparison.comparison import Comparison
+from pipeline.comparison.comparison import StateComparison
 from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.verdict import shown_p
 
 
-def page(comparison: Comparison) -> str:
+def page(comparison: StateComparison) -> str:
     """Return the page: verdicts, then metrics, then changed parameters."""
     names = list(comparison.systems)
     parts = [f"# {' · '.join(names)}", "\n\n".join(_verdicts(comparison)), _figures(comparison)]
@@ -17,7 +17,7 @@ def page(comparison: Comparison) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _verdicts(comparison: Comparison) -> list[str]:
+def _verdicts(comparison: StateComparison) -> list[str]:
     many = len(comparison.verdicts) > 1
     found = [
         verdict + (f"; {shown_p(p)} for all {len(comparison.verdicts)} comparisons" if many else "")
@@ -29,7 +29,7 @@ def _verdicts(comparison: Comparison) -> list[str]:
     return found
 
 
-def _figures(comparison: Comparison) -> str:
+def _figures(comparison: StateComparison) -> str:
     names = list(comparison.systems)
     metrics = dict.fromkeys(metric for own in comparison.systems.values() for metric in own)
     rows = [

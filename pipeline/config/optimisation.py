@@ -97,7 +97,7 @@ class Constant(Strict):
     warmup_epochs: Epochs = 1.0
 
 
-class Step(Strict):
+class StepDecay(Strict):
     """Multiply the rate by `gamma` at each milestone."""
 
     name: Literal["step"] = "step"
@@ -107,7 +107,7 @@ class Step(Strict):
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
 
     @model_validator(mode="after")
-    def _rising(self) -> "Step":
+    def _rising(self) -> "StepDecay":
         if any(later <= earlier for earlier, later in pairwise(self.milestones_epochs)):
             raise PydanticCustomError(
                 "milestones", "milestones_epochs that rise, [a, b] with a < b"
@@ -150,7 +150,7 @@ class Plateau(Strict):
     """The lowest rate, as a share of training.lr."""
 
 
-Schedule: TypeAlias = Constant | Step | Cosine | OneCycle | Plateau
+Schedule: TypeAlias = Constant | StepDecay | Cosine | OneCycle | Plateau
 
 
 class EMA(Strict):

@@ -10,7 +10,7 @@ Model = Float[np.ndarray, "f_and_1 k"]
 """Coefficients of the features, and in the last row the shifts."""
 
 
-class Data(NamedTuple):
+class Problem(NamedTuple):
     """The training data of n samples."""
 
     features: Float[np.ndarray, "n f"]
@@ -19,11 +19,11 @@ class Data(NamedTuple):
     one_hot: Float[np.ndarray, "n k"]
     """1 for the true outcome and 0 for all others."""
 
-    def of(self, rows: np.ndarray) -> "Data":
-        return Data(*(array[rows] for array in self))
+    def of(self, rows: np.ndarray) -> "Problem":
+        return Problem(*(array[rows] for array in self))
 
 
-def fit_logistic(data: Data, strength: float, begin: Model) -> Model:
+def fit_logistic(data: Problem, strength: float, begin: Model) -> Model:
     """Minimise the sum of log-losses plus `strength / 2` times the coefficients' squared norm.
 
     Each class is seen once more, by members that know nothing, so that an absent class keeps a
@@ -34,8 +34,8 @@ def fit_logistic(data: Data, strength: float, begin: Model) -> Model:
     """
     num_classes = data.start.shape[1]
     nothing = np.zeros((num_classes, data.features.shape[1]))
-    unknowing = Data(nothing, np.zeros((num_classes, num_classes)), np.eye(num_classes))
-    more = Data(*map(np.concatenate, zip(data, unknowing, strict=True)))
+    unknowing = Problem(nothing, np.zeros((num_classes, num_classes)), np.eye(num_classes))
+    more = Problem(*map(np.concatenate, zip(data, unknowing, strict=True)))
 
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
         model = flat.reshape(begin.shape)
@@ -53,7 +53,7 @@ def fit_logistic(data: Data, strength: float, begin: Model) -> Model:
     return solved
 
 
-def log_probs(data: Data, model: Model) -> Float[np.ndarray, "n k"]:
+def log_probs(data: Problem, model: Model) -> Float[np.ndarray, "n k"]:
     """Return the model's log-probabilities."""
     scores = data.start + data.features @ model[:-1] + model[-1]
     made: np.ndarray = scipy.special.log_softmax(scores, axis=1)

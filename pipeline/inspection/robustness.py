@@ -19,14 +19,14 @@ from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.outputs import SystemOutput
 from pipeline.inspection.corruptions import corrupt
 from pipeline.inspection.explain import Goal, Method, attack
-from pipeline.prediction.member import Member
+from pipeline.prediction.predictor import Predictor
 
 
 @dataclass(frozen=True)
 class Systems:
     """The systems that are measured under every condition."""
 
-    members: dict[str, Member]
+    members: dict[str, Predictor]
     combiners: dict[str, Combiner]
     predictions: Callable[[np.ndarray], np.ndarray]
     """The task's function from logits to predictions."""

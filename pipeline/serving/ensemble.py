@@ -15,7 +15,7 @@ from pipeline.ensembling.decisions import Decision
 from pipeline.images.bad_image import BadImage
 from pipeline.images.decode import decode, fit
 from pipeline.models.device import choose_device
-from pipeline.prediction.member import Member
+from pipeline.prediction.predictor import Predictor
 
 Raw = np.ndarray | bytes | str | Path
 
@@ -23,7 +23,7 @@ Raw = np.ndarray | bytes | str | Path
 class Ensemble:
     """Members, the combiner, and the card of the data they learned from."""
 
-    def __init__(self, members: dict[str, Member], combiner: Combiner, card: Card, task: str):
+    def __init__(self, members: dict[str, Predictor], combiner: Combiner, card: Card, task: str):
         self._members, self._combiner, self._card = members, combiner, card
         self._task = load("task", Component(name=task))
 
@@ -33,7 +33,7 @@ class Ensemble:
         device = choose_device("auto")
         how = read_json(folder / "prediction.json")
         members = {
-            name: Member.load(folder / "members" / name, device, Views(**test_time))
+            name: Predictor.load(folder / "members" / name, device, Views(**test_time))
             for name, test_time in how["test_time"].items()
         }
         return cls(members, combiner, Card.load(folder / "card.json"), how["task"])

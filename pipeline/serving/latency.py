@@ -20,7 +20,7 @@ from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.systems import outputs_of
 from pipeline.models import cpu
 from pipeline.models.device import choose_device
-from pipeline.prediction.member import Member
+from pipeline.prediction.predictor import Predictor
 
 BATCH_SIZES = (1, 64)
 Predict = Callable[[UInt8[np.ndarray, "n h w c"]], object]
@@ -85,7 +85,7 @@ def _systems(inputs: Layout, params: Params) -> dict[str, Predict]:
     choice, hardware = read_json(path), params.hardware
     cpu.use(hardware.threads)
     device, task = choose_device(hardware.accelerator), load("task", params.task)
-    members = {name: Member.of(inputs, name, params, device) for name in choice["members"]}
+    members = {name: Predictor.of(inputs, name, params, device) for name in choice["members"]}
     scale = Card.load(inputs.card).target_scale
 
     def predict_with(name: str) -> Predict:

@@ -20,7 +20,7 @@ from pipeline.core.component import Component
 from pipeline.models.device import choose_device
 from pipeline.models.network import Network
 from pipeline.models.precision import choose
-from pipeline.prediction.member import predict_logits
+from pipeline.prediction.predictor import predict_logits
 from pipeline.training.averaging import update_batch_norm
 from pipeline.training.datamodule import DataModule, Inputs
 from pipeline.training.scores import scores_of
@@ -30,7 +30,7 @@ ValLoss = Callable[[Network], float]
 
 
 @dataclass(frozen=True)
-class Soup:
+class MixedNetwork:
     """A soup, its ingredients, and their losses on validation: lower is better."""
 
     network: Network
@@ -40,27 +40,27 @@ class Soup:
     """The loss of every member alone."""
 
 
-def uniform(members: Mapping[str, Network], mix: Mix, val_loss: ValLoss) -> Soup:
+def uniform(members: Mapping[str, Network], mix: Mix, val_loss: ValLoss) -> MixedNetwork:
     """Average all members."""
     network = mix(list(members.values()))
     losses = {name: val_loss(member) for name, member in members.items()}
-    return Soup(network, val_loss(network), tuple(members), losses)
+    return MixedNetwork(network, val_loss(network), tuple(members), losses)
 
 
-def greedy(members: Mapping[str, Network], mix: Mix, val_loss: ValLoss) -> Soup:
+def greedy(members: Mapping[str, Network], mix: Mix, val_loss: ValLoss) -> MixedNetwork:
     """Average the best member and each further one that does not raise the validation loss.
 
     On validation the soup is never worse than the best member, which may remain the only one.
     """
     losses = {name: val_loss(member) for name, member in members.items()}
     best, *others = sorted(members, key=lambda name: losses[name])
-    soup = Soup(members[best], losses[best], (best,), losses)
+    soup = MixedNetwork(members[best], losses[best], (best,), losses)
     for name in others:
         used = (*soup.used, name)
         network = mix([members[each] for each in used])
         loss = val_loss(network)
         if loss <= soup.loss:
-            soup = Soup(network, loss, used, losses)
+            soup = MixedNetwork(network, loss, used, losses)
     return soup
 
 
@@ -76,7 +76,7 @@ def make_soup(
     task: Component,
     seed: int,
     hardware: Hardware,
-) -> Soup:
+) -> MixedNetwork:
     """Make one network from those of several members, on the fold that none of them learned from.
 
     Args:

@@ -41,7 +41,7 @@ from pipeline.training.callbacks.checkpoints import Checkpoints
 from pipeline.training.callbacks.divergence import Divergence
 from pipeline.training.callbacks.early_stopping import EarlyStopping
 from pipeline.training.callbacks.epoch_lines import EpochLines
-from pipeline.training.callbacks.figures import Figures
+from pipeline.training.callbacks.metrics_recorder import MetricsRecorder
 from pipeline.training.callbacks.weight_averaging import WeightAveraging
 from pipeline.training.checkpoint import DurableCheckpoints
 from pipeline.training.logger import SpoolLogger
@@ -164,7 +164,7 @@ def _callbacks(job: Job, monitor: str, logger: SpoolLogger, *, shows_bar: bool) 
     made: list[Callback] = [Divergence(folder)]
     if settings.average:
         made.append(WeightAveraging(settings.average))
-    made.append(Figures(logger))
+    made.append(MetricsRecorder(logger))
     made += map(_named, settings.callbacks)
     if not shows_bar:
         made.append(EpochLines(job.title))

@@ -12,7 +12,7 @@ from pipeline.evaluation.intervals import Bootstrap
 from pipeline.evaluation.metrics import metrics
 from pipeline.inspection.robustness import Systems, attacked, corrupted, goal, write
 from pipeline.models.network import Network
-from pipeline.prediction.member import Member
+from pipeline.prediction.predictor import Predictor
 from pipeline.tasks.multiclass import predictions
 
 SHAPE, NUM = (8, 8, 1), 60
@@ -34,7 +34,7 @@ class Half(nn.Module):
 def systems() -> Systems:
     device = torch.device("cpu")
     members = {
-        name: Member([Network(Half(blind), SHAPE, 2).eval()], device)
+        name: Predictor([Network(Half(blind), SHAPE, 2).eval()], device)
         for name, blind in (("seeing", False), ("blind", True))
     }
     names = tuple(members)

@@ -13,7 +13,7 @@ from pipeline.core.errors import UserError
 from pipeline.models.blocks import blocks
 from pipeline.models.network import Network
 from pipeline.models.precision import Arithmetic
-from pipeline.prediction.member import predict_logits
+from pipeline.prediction.predictor import predict_logits
 
 SHAPES = [(8, 8, 1), (28, 28, 1), (33, 20, 3), (224, 224, 3)]
 MODELS = names("model")

@@ -14,7 +14,7 @@ from pipeline.core.component import make
 from pipeline.core.run_log import Spool
 from pipeline.models.network import Network
 from pipeline.models.precision import Arithmetic, choose, decide
-from pipeline.prediction.member import Member
+from pipeline.prediction.predictor import Predictor
 from tests.core.test_run_log import opened
 
 AUTO = Hardware()
@@ -113,7 +113,7 @@ def test_a_network_computes_as_it_is_told(precision, bound, memory_format) -> No
 def test_prediction_computes_as_training_did_and_the_run_says_how(tmp_path: Path) -> None:
     trained = network()
     trained.arrange(choose(AUTO, CPU, trained.body))
-    member = Member([network(), network()], CPU)
+    member = Predictor([network(), network()], CPU)
     spool: Spool = opened(tmp_path)
     spool.tag({"convoy.kind": "x"})
     spool.tag(member.arrange(AUTO).tags())

@@ -7,7 +7,7 @@ from torch import nn
 
 from pipeline.config.prediction import Views
 from pipeline.models.network import Network
-from pipeline.prediction.member import predict_logits
+from pipeline.prediction.predictor import predict_logits
 from pipeline.prediction.views import num_views, views
 
 CPU = torch.device("cpu")

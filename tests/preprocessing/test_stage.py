@@ -23,7 +23,7 @@ from pipeline.core.stage import Stage
 from pipeline.images.decode import decode
 from pipeline.images.packed import Images, Packed
 from pipeline.models.network import Network
-from pipeline.prediction.member import predict_logits
+from pipeline.prediction.predictor import predict_logits
 from stages.preprocess import main
 from tests.conftest import ROOT, Workspace
 from tests.preprocessing.make_images import encode, picture

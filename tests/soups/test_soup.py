@@ -19,8 +19,8 @@ from pipeline.core.component import make
 from pipeline.core.files import read_json
 from pipeline.core.paths import Layout
 from pipeline.models.network import Network
-from pipeline.prediction.member import predict_logits
-from pipeline.soups.soup import METHODS, Soup, greedy, make_soup, mean_of, uniform
+from pipeline.prediction.predictor import predict_logits
+from pipeline.soups.soup import METHODS, MixedNetwork, greedy, make_soup, mean_of, uniform
 from pipeline.tasks import multiclass
 from pipeline.training.datamodule import DataModule
 from tests.conftest import Workspace, small
@@ -43,7 +43,7 @@ def network(change: float = 0.0) -> Network:
     return made.eval()
 
 
-def soup_of(members: dict[str, Network], method: str) -> Soup:
+def soup_of(members: dict[str, Network], method: str) -> MixedNetwork:
     return make_soup(
         members,
         method,

@@ -16,7 +16,7 @@ from pipeline.core.paths import Layout
 from pipeline.core.run_log import Spool
 from pipeline.execution.job import Job
 from pipeline.models.network import Network
-from pipeline.prediction.member import predict_logits
+from pipeline.prediction.predictor import predict_logits
 from pipeline.tasks.multiclass import predictions as log_probs
 from pipeline.tasks.multiclass import scores
 from pipeline.training.datamodule import Inputs

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from pydantic import Field
 
 from pipeline.core.component import Component
-from pipeline.ensembling.logistic import Data, Model, fit_logistic, log_probs
+from pipeline.ensembling.logistic import Model, Problem, fit_logistic, log_probs
 from pipeline.ensembling.prediction_type import State
 
 PER_LABEL = True
@@ -40,7 +40,7 @@ def fit(
     flat, mean = _flat(log_probs), log_probs.mean(axis=0)
     directions = _directions(flat, log_probs.shape[2])
     one_hot = np.eye(log_probs.shape[2])[targets]
-    model = _chosen(params, Data(flat @ directions, mean, one_hot))
+    model = _chosen(params, Problem(flat @ directions, mean, one_hot))
     return {"coef": directions @ model[:-1], "shift": model[-1]}
 
 
@@ -93,7 +93,7 @@ def _directions(flat: Float[np.ndarray, "n f"], num_classes: int) -> Float[np.nd
     return np.asarray(axes / np.sqrt(max(values.sum() / num_classes, np.finfo(float).tiny)))
 
 
-def _chosen(params: Params, data: Data) -> Model:
+def _chosen(params: Params, data: Problem) -> Model:
     """Return the model whose strength has the lowest log-loss on samples left out.
 
     If no strength helps, its coefficients are zero.
@@ -115,5 +115,5 @@ def _chosen(params: Params, data: Data) -> Model:
     return whole if lowest < _loss(data, nothing) else nothing
 
 
-def _loss(data: Data, model: Model) -> float:
+def _loss(data: Problem, model: Model) -> float:
     return float(-(log_probs(data, model) * data.one_hot).sum())

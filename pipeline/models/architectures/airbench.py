@@ -32,7 +32,7 @@ def build(params: Params, shape: tuple[int, int, int], num_outputs: int) -> nn.M
     """Build a network from n c h w floats of `shape` (height, width, channels) to logits."""
     from torch import nn
 
-    from pipeline.models.layers.scale import Scale
+    from pipeline.models.layers.scale import ConstantScale
     from pipeline.models.layers.shift_norm import shift_norm
     from pipeline.models.layers.whitening import Whitening
     from pipeline.models.smallest_input import output_shape
@@ -47,7 +47,7 @@ def build(params: Params, shape: tuple[int, int, int], num_outputs: int) -> nn.M
         layers += [_identity_convolution(width, width), shift_norm(width), nn.GELU()]
         channels = width
     head = [nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(channels, num_outputs, bias=False)]
-    body = nn.Sequential(*layers, *head, Scale(params.logit_scale))
+    body = nn.Sequential(*layers, *head, ConstantScale(params.logit_scale))
     output_shape(body, shape, "airbench")
     return body
 

@@ -4,7 +4,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 
-class Scale(nn.Module):
+class ConstantScale(nn.Module):
     """Multiplies by `factor`."""
 
     def __init__(self, factor: float) -> None:

@@ -8,7 +8,7 @@ from pipeline.training.logger import SpoolLogger
 from pipeline.training.module import ConvoyModule
 
 
-class Figures(Callback):
+class MetricsRecorder(Callback):
     """Makes a resumed fit log again what its checkpoint holds; nothing is missing or duplicated."""
 
     def __init__(self, logger: SpoolLogger) -> None:

@@ -21,7 +21,7 @@ ONCE = Views()
 BATCH_SIZE = 256
 
 
-class Member:
+class Predictor:
     """The networks of one member, one per fold: a single one if validation is held out."""
 
     def __init__(
@@ -30,7 +30,7 @@ class Member:
         self.networks, self.test_time, self._device = networks, test_time, device
 
     @classmethod
-    def load(cls, folder: Path, device: torch.device, test_time: Views) -> "Member":
+    def load(cls, folder: Path, device: torch.device, test_time: Views) -> "Predictor":
         """Load the networks; raise UserError if one is missing."""
         folds = sorted(folder.glob("fold_*"), key=lambda path: int(path.name.split("_")[1]))
         if not folds:
@@ -38,7 +38,7 @@ class Member:
         return cls([Network.load(fold) for fold in folds], device, test_time)
 
     @classmethod
-    def of(cls, inputs: Layout, name: str, params: Params, device: torch.device) -> "Member":
+    def of(cls, inputs: Layout, name: str, params: Params, device: torch.device) -> "Predictor":
         """Load a member with the views and hardware that the parameters set."""
         member = cls.load(folder_of(inputs, name, params), device, params.prediction.of(name))
         member.arrange(params.hardware)
