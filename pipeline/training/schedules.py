@@ -36,7 +36,7 @@ def factor(
     match chosen:
         case settings.Constant():
             return 1.0
-        case settings.Step(milestones_epochs=milestones, gamma=gamma):
+        case settings.StepDecay(milestones_epochs=milestones, gamma=gamma):
             return gamma ** sum(step >= round(m * steps_per_epoch) for m in milestones)
         case settings.Cosine(floor=floor):
             return cosine(1.0, floor, (step - num_warmup) / max(1, num_steps - num_warmup))
