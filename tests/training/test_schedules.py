@@ -13,8 +13,8 @@ from torch.optim import lr_scheduler
 from pipeline.config import optimisation as settings
 from pipeline.training.schedules import factor
 
-MILESTONES = settings.Step(milestones_epochs=(2.0, 3.5))
-ALL = [MILESTONES if s is settings.Step else s() for s in get_args(settings.Schedule)]
+MILESTONES = settings.StepDecay(milestones_epochs=(2.0, 3.5))
+ALL = [MILESTONES if s is settings.StepDecay else s() for s in get_args(settings.Schedule)]
 STEPS, EPOCHS = 7, 5
 
 
@@ -82,7 +82,7 @@ def test_cosine_begins_when_the_warm_up_ends() -> None:
 
 
 def test_step_is_that_of_torch() -> None:
-    chosen = settings.Step(warmup_epochs=0.0, milestones_epochs=(2.0, 3.0), gamma=0.3)
+    chosen = settings.StepDecay(warmup_epochs=0.0, milestones_epochs=(2.0, 3.0), gamma=0.3)
     reference = lr_scheduler.MultiStepLR(optimizer(), [2 * STEPS, 3 * STEPS], gamma=0.3)
     assert whole(chosen) == pytest.approx(of_torch(reference, STEPS * EPOCHS))
 
@@ -122,4 +122,4 @@ def test_plateau_counts_epochs_without_a_better_figure() -> None:
 
 def test_milestones_rise() -> None:
     with pytest.raises(ValueError, match="milestones_epochs that rise"):
-        settings.Step(milestones_epochs=(3.0, 2.0))
+        settings.StepDecay(milestones_epochs=(3.0, 2.0))
