@@ -7,7 +7,13 @@ from pipeline.config.params import Params
 from pipeline.core.component import load
 from pipeline.core.files import write_json
 from pipeline.core.stage import Stage, run
-from pipeline.preprocessing.audit import audit, summary, summary_line, write_findings
+from pipeline.preprocessing.audit import (
+    audit,
+    classes_line,
+    summary,
+    summary_line,
+    write_findings,
+)
 from pipeline.preprocessing.bad_images import refuse
 from pipeline.preprocessing.pack import pack
 from pipeline.preprocessing.page import write_page
@@ -49,7 +55,7 @@ def main(stage: Stage[Params]) -> None:
     write_json(stage.outputs.audit / "metrics.json", figures)
     write_page(stage.outputs.audit / "index.html", listing, seen, findings, card.counts)
     stage.spool.record(figures)
-    for line in (summary_line(figures), places.message):
+    for line in (classes_line(card), summary_line(figures), places.message):
         if line:
             print(f"preprocess  {line}", flush=True)
 

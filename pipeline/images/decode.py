@@ -33,6 +33,11 @@ SIGNATURES = (b"\xff\xd8", b"\x89PNG", b"RIFF", b"BM", b"II", b"MM", b"GIF8")  #
 OTHERS = ((4, b"ftyp", "AVIF, HEIC or a video"), (4, b"jP  ", "JPEG 2000"), (0, b"%PDF", "PDF"),
           (0, b"8BPS", "Photoshop"), (128, b"DICM", "DICOM"), (0, b"<svg", "SVG"))  # fmt: skip
 
+DAMAGED_METADATA = ("Truncated File Read", "Corrupt EXIF data", "Possibly corrupt EXIF data")
+"""Pillow's warnings about EXIF blocks, which say nothing about the pixels. A TIFF file consists of
+such blocks, but then its pixels cannot be read either."""
+TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"iCCP")
+"""PNG chunks beside the pixels; Pillow refuses a file in which one of them unpacks to megabytes."""
 JPEGS = ("JPEG", "MPO")  # MPO: a phone's multi-picture file
 GREY, COLOUR = {"1", "L"}, {"RGB", "P", "CMYK", "YCbCr"}
 WIDE = {"I;16", "I;16B", "I;16L", "I;16N"}
@@ -94,14 +99,22 @@ def fit(
 def _open(encoded: bytes) -> tuple[Image.Image, int]:
     """Return a checked file, decoded unless it is a JPEG, and the orientation to undo, 1 to 8."""
     if encoded.startswith(b"\x89PNG"):
-        _check_png(encoded)
+        encoded = _without_text(encoded)
     with _warnings_are_errors():
         image = Image.open(_Reader(encoded), formats=FORMATS)
         _check(image)
         if image.format not in JPEGS:
             image.load()
+        return image, _orientation(image)
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 to 8; 1 where the metadata are damaged."""
+    try:
         turn = image.getexif().get(ExifTags.Base.Orientation, 1)
-        return image, turn if turn in range(1, 9) else 1
+    except Exception:  # Pillow raises nearly anything over damaged metadata
+        return 1
+    return turn if turn in range(1, 9) else 1
 
 
 class _Reader(BytesIO):
@@ -124,6 +137,8 @@ def _warnings_are_errors() -> Iterator[None]:
     with _LOCK, warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         warnings.simplefilter("error", Image.DecompressionBombWarning)
+        for message in DAMAGED_METADATA:
+            warnings.filterwarnings("ignore", message)
         yield
 
 
@@ -140,9 +155,13 @@ def _check(image: Image.Image) -> None:
         raise BadImage("unsupported", f"{image.format} of mode {image.mode}; save 8 or 16 bits")
 
 
-def _check_png(encoded: bytes) -> None:
-    """Compare the checksum of every chunk: Pillow skips those of the pixels."""
-    at, name = 8, b""
+def _without_text(encoded: bytes) -> bytes:
+    """Compare the checksum of every PNG chunk, since Pillow skips those of the pixels.
+
+    Return the file without the chunks that are text or other metadata, except the EXIF block if
+    that is small.
+    """
+    at, name, kept = 8, b"", [encoded[:8]]
     while name != b"IEND":
         if at + 12 > len(encoded):
             raise BadImage("truncated", "the PNG has no end")
@@ -151,8 +170,12 @@ def _check_png(encoded: bytes) -> None:
         if end + 4 > len(encoded):
             raise BadImage("truncated", f"the PNG ends within a chunk of {size:,} bytes")
         if zlib.crc32(memoryview(encoded)[at + 4 : end]) != int.from_bytes(encoded[end : end + 4]):
-            raise BadImage("unreadable", f"wrong checksum of the PNG chunk at byte {at:,}")
+            if name not in TEXT_CHUNKS:
+                raise BadImage("unreadable", f"wrong checksum of the PNG chunk at byte {at:,}")
+        elif name not in TEXT_CHUNKS or name == b"eXIf":
+            kept.append(encoded[at : end + 4])
         at = end + 4
+    return b"".join(kept)
 
 
 def _jpeg(encoded: bytes, mode: str, needed: tuple[int, int]) -> UInt8[np.ndarray, "h w c"]:
@@ -173,10 +196,15 @@ def _pixels(image: Image.Image) -> UInt8[np.ndarray, "h w c"]:
         return _narrow(image)
     is_grey = image.mode in GREY or image.mode == "LA"
     if image.mode in TRANSPARENT or "transparency" in image.info:
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image.convert("RGBA"))
+        image = Image.fromarray(on_white(np.asarray(image.convert("RGBA"))))
     pixels = np.asarray(image.convert("L" if is_grey else "RGB"))
     return pixels[..., None] if is_grey else pixels
+
+
+def on_white(image: UInt8[np.ndarray, "h w 4"]) -> UInt8[np.ndarray, "h w 3"]:
+    """Lay red, green, blue and opacity on white."""
+    white = Image.new("RGBA", image.shape[1::-1], "white")
+    return np.asarray(Image.alpha_composite(white, Image.fromarray(image)).convert("RGB"))
 
 
 def _narrow(image: Image.Image) -> UInt8[np.ndarray, "h w 1"]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
+from pipeline.core.artifacts import Card
 from pipeline.preprocessing.leakage import Leak
 from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.pairs import Pairs
@@ -17,6 +18,7 @@ from pipeline.preprocessing.scanned import Scan
 
 CONSTANT_CONTRAST = 2.0  # grey levels of 255; an image below this shows nothing
 ENLARGED = 2.0  # a side stretched by more than this is mostly invented
+MOST_NAMED = 20  # classes in a line
 ELONGATED = 2.0  # factor by which an aspect ratio may differ from the usual one
 
 
@@ -62,6 +64,16 @@ def summary_line(figures: dict[str, int]) -> str:
         .replace(" num images", " images")
         .replace(" num quarantined", " quarantined")
     )
+
+
+def classes_line(card: Card) -> str:
+    """Name the classes or labels: `2 classes: cat 178, dog 182`; empty for values."""
+    if card.target_scale:
+        return ""
+    totals = {name: sum(part[name] for part in card.counts.values()) for name in card.classes}
+    named = [f"{name} {count:,}" for name, count in list(totals.items())[:MOST_NAMED]]
+    more = ", …" if len(totals) > MOST_NAMED else ""
+    return f"{len(totals)} classes: {', '.join(named)}{more}"
 
 
 def write_findings(path: Path, findings: list[Finding]) -> None:

@@ -13,7 +13,7 @@ from pipeline.core.files import read_json
 from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.decisions import Decision
 from pipeline.images.bad_image import BadImage
-from pipeline.images.decode import decode, fit
+from pipeline.images.decode import decode, fit, on_white
 from pipeline.models.device import choose_device
 from pipeline.prediction.predictor import Predictor
 
@@ -73,7 +73,7 @@ class Ensemble:
         shape = self._card.image_shape
         try:
             given = image if isinstance(image, np.ndarray) else decode(_bytes(image), shape[:2])
-            return fit(_as_pixels(given), shape, self._card.fit)
+            return fit(as_pixels(given), shape, self._card.fit)
         except (BadImage, ValueError) as error:
             raise ValueError(f"image {place}: {error}") from None
 
@@ -90,11 +90,12 @@ def _bytes(image: bytes | str | Path) -> bytes:
         raise ValueError(f"no such file: {str(image)[:80]!r}") from None
 
 
-def _as_pixels(image: np.ndarray) -> UInt8[np.ndarray, "h w c"]:
-    """Accept integers 0..255 of any type, as JSON requests contain; transparency is ignored."""
+def as_pixels(image: np.ndarray) -> UInt8[np.ndarray, "h w c"]:
+    """Accept integers 0..255 of any type, as JSON requests contain; lay transparency on white."""
     pixels = image[..., None] if image.ndim == 2 else image
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4):
         raise ValueError(f"shape {image.shape}; allowed height, width[, 1, 3 or 4]")
     if pixels.min() < 0 or pixels.max() > 255 or not np.array_equal(pixels, np.round(pixels)):
         raise ValueError(f"{image.dtype} pixels; allowed whole numbers 0..255")
-    return np.ascontiguousarray(pixels[..., :3] if pixels.shape[2] == 4 else pixels, np.uint8)
+    whole = np.ascontiguousarray(pixels, np.uint8)
+    return on_white(whole) if whole.shape[2] == 4 else whole

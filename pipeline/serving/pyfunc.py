@@ -8,15 +8,18 @@ import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from pipeline.serving.ensemble import Ensemble, Raw
+from pipeline.serving.ensemble import Ensemble
+from pipeline.serving.inputs import images_in
 from pipeline.serving.table import tabulate
 
 
 class PackagedEnsemble(PythonModel):
     """Predicts from raw images.
 
-    Input: a uint8 array n h w or n h w c; or a list, or a DataFrame's `image` column, of arrays,
-    encoded files as bytes (or base64 text), or paths. Output: see pipeline.serving.table.
+    Input: one image, or several in a list or in a DataFrame's `image` column; an image is an array
+    h w or h w c of uint8, an encoded file as bytes or base64 text, or a path. An array n h w c
+    holds several images, and so does n h w unless its last axis has 1, 3 or 4 entries. Output: see
+    pipeline.serving.table.
     """
 
     def load_context(self, context: PythonModelContext) -> None:
@@ -29,18 +32,8 @@ class PackagedEnsemble(PythonModel):
         params: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> pd.DataFrame:
         ensemble = self._ensemble
-        predictions = ensemble.predictions(_images(model_input))
+        predictions = ensemble.predictions(images_in(model_input))
         return tabulate(predictions, ensemble.kind, ensemble.names, ensemble.decision)
-
-
-def _images(model_input: Any) -> list[Raw]:
-    if isinstance(model_input, pd.DataFrame):
-        return list(model_input["image"])
-    if isinstance(model_input, dict):
-        return list(model_input["image"])
-    if isinstance(model_input, np.ndarray):
-        return list(model_input)
-    return [np.asarray(item) if isinstance(item, list) else item for item in model_input]
 
 
 set_model(PackagedEnsemble())

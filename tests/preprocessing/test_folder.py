@@ -34,7 +34,7 @@ def test_a_folder_is_a_class(tmp_path: Path) -> None:
     assert found.given is None
 
 
-@pytest.mark.parametrize("val", ["val", "valid", "Validation"])
+@pytest.mark.parametrize("val", ["val", "valid", "Validation", "dev"])
 def test_folders_of_splits_are_given_splits(tmp_path: Path, val: str) -> None:
     write(tmp_path, "train/a/1", "train/b/1", "test/a/1", f"{val}/b/x/1", "train/note.txt")
     found = listed(tmp_path)
@@ -44,6 +44,26 @@ def test_folders_of_splits_are_given_splits(tmp_path: Path, val: str) -> None:
     assert splits == expected | {f"{val}/b/x/1": "val"}
     assert found.classes == ["a", "b"]
     assert found.ignored == ["train/note.txt"]
+
+
+def test_other_spellings_of_splits_are_no_classes(tmp_path: Path) -> None:
+    write(tmp_path, "Training/cat/1", "Training/dog/1", "Testing/cat/1", "Testing/dog/2")
+    found = listed(tmp_path)
+    assert found.classes == ["cat", "dog"]
+    assert found.given is not None
+    assert sorted(found.given.tolist()) == ["test", "test", "train", "train"]
+
+
+def test_folders_that_hold_the_same_folders_are_asked_about(tmp_path: Path) -> None:
+    write(tmp_path, *(f"{top}/{inner}/1" for top in ("seen", "unseen") for inner in ("cat", "dog")))
+    message = "seen, unseen each hold the folders cat, dog, so either level may name the classes"
+    with pytest.raises(UserError, match=message):
+        listed(tmp_path)
+    outer = load(Params(name="folder", class_level=1), tmp_path, "classes")
+    inner = load(Params(name="folder", class_level=2), tmp_path, "classes")
+    assert (outer.classes, inner.classes) == (["seen", "unseen"], ["cat", "dog"])
+    assert outer.given is None
+    assert inner.given is None
 
 
 def test_a_split_beside_a_class_is_a_class(tmp_path: Path) -> None:

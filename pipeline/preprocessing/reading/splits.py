@@ -1,3 +1,8 @@
 """The names that train, val and test may have, in lower case."""
 
-SPLITS = {name: name for name in ("train", "val", "test")} | {"valid": "val", "validation": "val"}
+SPELLINGS = {
+    "train": ("train", "training", "trn"),
+    "val": ("val", "valid", "validation", "validate", "dev", "development"),
+    "test": ("test", "testing", "tst", "holdout"),
+}
+SPLITS = {spelling: split for split, spellings in SPELLINGS.items() for spelling in spellings}

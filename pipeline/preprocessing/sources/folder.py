@@ -7,7 +7,7 @@ not samples; the listing names them.
 
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,12 @@ LITTER = {"thumbs.db", "desktop.ini", "__macosx"}  # left by Windows and by zip 
 
 
 class Params(Component):
-    """No settings: the folders' names say it all."""
+    """Which folders name the classes."""
+
+    class_level: Literal[1, 2] | None = None
+    """1: the folders below data.path; 2: those one level deeper. null: 2 if all folders at level 1
+    are named like splits, otherwise 1. Needed where every folder at level 1 holds the same
+    folders."""
 
 
 class Found(NamedTuple):
@@ -39,13 +44,16 @@ def load(params: Params, folder: Path, kind: Kind) -> Listing:
 
     Raises:
         UserError: the folder is missing or unreadable, or holds a link to a folder, fewer than two
-            class folders, or a class without files.
+            class folders, or a class without files; or it is not clear which folders are classes.
     """
     only_classes(params.name, kind)
     root = existing(folder)
     found = _walk(root)
-    tops = [name for name in found.folders if name.count("/") == 1]
-    depth = 1 if tops and all(top[:-1].lower() in SPLITS for top in tops) else 0
+    tops = sorted(name for name in found.folders if name.count("/") == 1)
+    are_splits = bool(tops) and all(top[:-1].lower() in SPLITS for top in tops)
+    if params.class_level is None and not are_splits:
+        _refuse_repeated(folder, found, tops)
+    depth = (params.class_level or 1 + are_splits) - 1
     _check_layout(folder, found, tops, depth)
     names = sorted(name for name in found.files if name.count("/") > depth)
     beside = [name for name in found.files if name.count("/") <= depth]
@@ -57,9 +65,29 @@ def load(params: Params, folder: Path, kind: Kind) -> Listing:
         targets=np.array([index[label] for label in labels], np.int64),
         classes=[as_id(name) for name in classes],
         read=Files(root, names),
-        given=np.array([SPLITS[name.split("/")[0].lower()] for name in names]) if depth else None,
+        given=_given(names) if are_splits and depth else None,
         ignored=sorted(as_id(name) for name in found.ignored + beside),
     )
+
+
+def _given(names: list[str]) -> np.ndarray:
+    return np.array([SPLITS[name.split("/")[0].lower()] for name in names])
+
+
+def _refuse_repeated(folder: Path, found: Found, tops: list[str]) -> None:
+    """Refuse folders that all hold the same folders: the inner ones may be the classes."""
+    inner = [
+        {name.split("/")[1] for name in found.folders if name.startswith(top) and name != top}
+        for top in tops
+    ]
+    if len(tops) > 1 and len(inner[0]) > 1 and all(names == inner[0] for names in inner):
+        shown = ", ".join(as_id(top[:-1]) for top in tops[:3])
+        repeated = ", ".join(as_id(name) for name in sorted(inner[0])[:3])
+        raise UserError(
+            f"{folder}: {shown} each hold the folders {repeated}, so either level may name the "
+            "classes; rename splits to train, val and test, or set data.source.class_level to 1 "
+            "or 2"
+        )
 
 
 def _walk(root: str) -> Found:
