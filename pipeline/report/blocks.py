@@ -7,6 +7,7 @@ from typing import ClassVar, NamedTuple
 from pipeline.evaluation.intervals import Estimate
 from pipeline.report import wording
 from pipeline.report.bars import Bar, Scale
+from pipeline.report.matrix import Matrix
 from pipeline.report.plot import Plot
 
 
@@ -48,32 +49,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Figures:
-    """Plots side by side."""
+    """Plots and matrices side by side."""
 
     TEMPLATE: ClassVar[str] = "figures.html"
-    plots: Sequence[Plot]
-
-
-class Heat(NamedTuple):
-    """One cell of a matrix. `share`: the strength of its colour, 0..1."""
-
-    text: str
-    share: float
-    title: str
-    look: str = "warm"
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """A matrix whose rows and columns have the same names."""
-
-    TEMPLATE: ClassVar[str] = "matrix.html"
-    title: str
-    meaning: str
-    corner: str
-    """What rows and columns stand for."""
-    names: Sequence[str]
-    fields: Sequence[Sequence[Heat | None]]
+    drawings: Sequence[Plot | Matrix]
 
 
 class Picture(NamedTuple):
@@ -103,7 +82,7 @@ class Facts:
     facts: Sequence[tuple[str, str]]
 
 
-Block = Table | Figures | Matrix | Gallery | Facts
+Block = Table | Figures | Gallery | Facts
 
 
 class Section(NamedTuple):

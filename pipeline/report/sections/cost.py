@@ -48,6 +48,7 @@ def _pareto(findings: Findings) -> Plot:
         for name, found in estimates.items()
     ]
     return Plot(
+        "cost",
         f"{findings.metric_name.capitalize()} against cost",
         "Blue: members; orange: ensembles. The line is the Pareto frontier: no known system is "
         "both cheaper and better than those on it.",
@@ -66,6 +67,7 @@ def _sizes(findings: Findings, rows: list[Row]) -> Plot:
         for num, own, row in zip(nums, found, rows, strict=True)
     ]
     return Plot(
+        "sizes",
         "How many members are enough?",
         "The mean of the first one, two, … all members, in the order in which they help most on "
         "validation; the band is the interval.",

@@ -2,8 +2,9 @@
 
 from pipeline.evaluation.tables import Row
 from pipeline.report import wording
-from pipeline.report.blocks import Heat, Matrix, Section
+from pipeline.report.blocks import Figures, Section
 from pipeline.report.findings import Findings
+from pipeline.report.matrix import Heat, Matrix
 
 
 def section(findings: Findings) -> Section | None:
@@ -21,21 +22,21 @@ def section(findings: Findings) -> Section | None:
         ):
             fields[pair] = _heat(findings, row, sign * float(row["difference"]), most, level)
     names = findings.shown_systems
+    matrix = Matrix(
+        "differences",
+        f"Row minus column: {findings.metric_name}{findings.unit}",
+        "Blue: the system of the row is better. Orange: it is worse. No colour: no difference is "
+        "shown." + findings.only_best,
+        "row minus column",
+        names,
+        [[fields.get((first, second)) for second in names] for first in names],
+    )
     return Section(
         "differences",
         "Pairwise comparisons",
         f"{num_shown} of {len(rows)} pairs differ significantly in {findings.metric_name}: "
         f"p < {level:.2g} after Holm's correction for all pairs.",
-        [
-            Matrix(
-                f"Row minus column: {findings.metric_name}{findings.unit}",
-                "Blue: the system of the row is better. Orange: it is worse. No colour: no "
-                "difference is shown." + findings.only_best,
-                "row minus column",
-                names,
-                [[fields.get((first, second)) for second in names] for first in names],
-            )
-        ],
+        [Figures([matrix])],
     )
 
 

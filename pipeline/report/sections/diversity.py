@@ -3,8 +3,9 @@
 from pipeline.evaluation.tables import Row
 from pipeline.report import wording
 from pipeline.report.bars import scale
-from pipeline.report.blocks import Block, Column, Heat, Matrix, Section, Table, estimated, p_value
+from pipeline.report.blocks import Block, Column, Figures, Section, Table, estimated, p_value
 from pipeline.report.findings import MOST_SYSTEMS, Findings
+from pipeline.report.matrix import Heat, Matrix
 from pipeline.report.sources import estimate
 
 MEANING = {
@@ -23,7 +24,8 @@ def section(findings: Findings) -> Section | None:
         return None
     # Some pairs lack a figure, such as the correlation with a member that makes no error.
     defined = {measure: [row for row in pairs if row.get(measure)] for measure in MEANING}
-    blocks: list[Block] = [_matrix(findings, rows, m) for m, rows in defined.items() if rows]
+    matrices = [_matrix(findings, rows, m) for m, rows in defined.items() if rows]
+    blocks: list[Block] = [Figures(matrices)] if matrices else []
     if helped:
         blocks.append(_contributions(findings, helped))
     return Section(
@@ -47,6 +49,7 @@ def _matrix(findings: Findings, pairs: list[Row], measure: str) -> Matrix:
         fields[row["first"], row["second"]] = fields[row["second"], row["first"]] = heat
     is_distance = measure == "disagreement" and findings.kind == "values"
     return Matrix(
+        measure,
         wording.words(measure).capitalize(),
         DISTANCE if is_distance else MEANING[measure],
         "member",

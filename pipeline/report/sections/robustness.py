@@ -3,8 +3,9 @@
 from pipeline.evaluation.tables import Row, read
 from pipeline.report.axis import spanning
 from pipeline.report.blocks import Figures, Section
+from pipeline.report.colours import look
 from pipeline.report.findings import Findings
-from pipeline.report.plot import Line, Plot, look
+from pipeline.report.plot import Line, Plot
 from pipeline.report.wording import words
 
 MOST_LINES = 8
@@ -39,6 +40,7 @@ def _plot(findings: Findings, condition: str, rows: list[Row]) -> Plot:
             points[row["system"]].append((float(row["strength"]), float(row[findings.headline])))
     every = [point for line in points.values() for point in line]
     return Plot(
+        f"robustness_{condition}",
         words(condition).capitalize(),
         "From left to right: the original images, then increasing strength.",
         spanning("strength", [x for x, _ in every]),

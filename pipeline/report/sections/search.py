@@ -77,7 +77,7 @@ def _plot(recipe: str, key: str, objective: str, rows: list[Row], looks: Sequenc
     ]
     up = _amounts(words(objective), [heights[i] for i in kept])
     meaning = "Orange: the chosen trial. The trials differ in all other settings as well."
-    return Plot(f"{recipe}: {key}", meaning, across, up, marks)
+    return Plot(f"search_{recipe}_{key}", f"{recipe}: {key}", meaning, across, up, marks)
 
 
 def _axis(key: str, values: Sequence[str]) -> tuple[Axis, list[float]]:

@@ -1,17 +1,17 @@
 """Learning curves of the members."""
 
-from pipeline.evaluation.tables import read
 from pipeline.report.axis import counting, spanning
 from pipeline.report.blocks import Figures, Section
+from pipeline.report.colours import look
 from pipeline.report.findings import Findings
-from pipeline.report.plot import Line, Plot, look
+from pipeline.report.plot import Line, Plot
 from pipeline.report.wording import words
 
 MOST_LINES = 16
 
 
 def section(findings: Findings) -> Section | None:
-    rows = read(findings.inputs.plots / "learning_curves.csv")
+    rows = findings.table("learning_curves")
     if not rows:
         return None
     _, _, monitor = rows[0]
@@ -22,6 +22,7 @@ def section(findings: Findings) -> Section | None:
     left_out = f" The first {MOST_LINES} of {len(curves)}." if len(curves) > MOST_LINES else ""
     points = [point for name in names for point in curves[name]]
     plot = Plot(
+        "learning_curves",
         "Learning curves",
         "The validation loss after each epoch. A curve that still falls at its end was trained too "
         "briefly, one that rises too long." + left_out,
