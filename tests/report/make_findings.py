@@ -47,7 +47,7 @@ def write(root: Path, kind: Kind = "classes") -> Layout:
     _slices(layout)
     _errors(layout, kind)
     _pictures(layout, kind, rng)
-    _searches(layout)
+    _searches(layout, params(kind))
     if kind != "values":
         _probabilities(layout, kind)
     return layout
@@ -228,7 +228,9 @@ def _pictures(layout: Layout, kind: Kind, rng: np.random.Generator) -> None:
     )  # fmt: skip
 
 
-def _searches(layout: Layout) -> None:
+def _searches(layout: Layout, tree: Params) -> None:
+    for name, recipe in tree.recipes.items():
+        write_json(layout.search(name) / "chosen.json", recipe.model_dump())
     rows = [(0, 0.3, 0.001, "relu"), (1, 0.2, 0.1, "gelu"), (2, "", 0.02, "relu")]
     heading = ("trial", "val_log_loss", "training.lr", "model.activation")
     table(layout.search("cnn") / "trials.csv", heading, rows)

@@ -147,10 +147,56 @@ def test_tables_are_sorted_by_mouse_and_by_keyboard(page: Page) -> None:
 @pytest.mark.slow
 def test_amounts_are_sorted_as_numbers_and_missing_ones_come_last(page: Page) -> None:
     table = page.get_by_role("table", name="Trials of cnn")
-    button = table.get_by_role("button", name="val log loss")
+    button = table.get_by_role("button", name="validation log loss")
     for expected in (["0.2000", "0.3000", "–"], ["0.3000", "0.2000", "–"]):
         button.click()
         assert table.locator("tbody tr > :nth-child(2)").all_inner_texts() == expected
+
+
+def cells(page: Page, table: str, place: int) -> list[str]:
+    rows = page.get_by_role("table", name=table).locator(f"tbody tr > :nth-child({place})")
+    return [" ".join(text.split()) for text in rows.all_text_contents()]
+
+
+@pytest.mark.slow
+def test_each_setting_of_each_member_stands_there_with_a_search_or_without(page: Page) -> None:
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert cells(page, "Members", 1) == ["cnn_1", "cnn_2", "resnet_1", "resnet_2"]
+    recipes = make_findings.params("classes").recipes
+    table = "All settings of each recipe"
+    found = dict(zip(cells(page, table, 1), cells(page, table, 3), strict=True))
+    own = recipes["resnet"]
+    assert found["training.lr"] == f"{own.training.lr:g}"  # the report has no trial of resnet
+    assert found["training.batch_size"] == str(own.training.batch_size)
+    assert found["training.patience"] == str(own.training.patience)
+    assert found["model.name"] == "resnet"
+    searched = dict(zip(cells(page, table, 1), cells(page, table, 2), strict=True))
+    assert searched["training.lr"] == f"{recipes['cnn'].training.lr:g} searched"
+    assert "searched" not in searched["training.batch_size"]
+    dumped = own.model_dump()
+    assert {key.split(".")[1] for key in found if key.startswith("training.")} == set(
+        dumped["training"]
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_numbers_have_the_same_decimals_within_a_column(
+    browser: Browser, pages: dict[str, Path], kind: str
+) -> None:
+    page = browser.new_page()
+    page.goto(pages[kind].as_uri())
+    columns = page.evaluate(
+        """[...document.querySelectorAll("table.sortable")].flatMap((table) =>
+        [...table.querySelectorAll("th.number")].map((heading) =>
+        [...table.tBodies[0].rows].map((row) => row.cells[heading.cellIndex].textContent)))"""
+    )
+    assert len(columns) > 25
+    decimal = re.compile(r"\.(\d+)(?![\d.]* [kMGT])")  # amounts such as 12.3 k have three digits
+    for column in columns:
+        decimals = {len(digits) for text in column for digits in decimal.findall(text)}
+        assert len(decimals) <= 1, column
+    page.close()
 
 
 @pytest.mark.slow
@@ -266,7 +312,7 @@ def test_sections_without_content_are_left_out(pages: dict[str, Path], tmp_path:
     assert everything - set(ids(pages["values"])) == {"probabilities", "per_class"}
     layout = make_findings.write(tmp_path, "classes")
     shutil.rmtree(layout.inspection)
-    shutil.rmtree(layout.search("cnn"))
+    (layout.search("cnn") / "trials.csv").unlink()
     write_page(layout, layout, make_findings.params("classes"))
     assert everything - set(ids(layout.report)) == {"robustness", "search"}
 

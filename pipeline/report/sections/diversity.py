@@ -14,6 +14,7 @@ MEANING = {
     "error_correlation": "1: two members err on the same samples. 0: their errors are unrelated. "
     "The stronger the colour, the less an ensemble of the two can gain.",
 }
+DIGITS = 3
 DISTANCE = "How far apart two members' predictions are, in standard deviations over train."
 
 
@@ -44,13 +45,15 @@ def _matrix(findings: Findings, pairs: list[Row], measure: str) -> Matrix:
     for row in pairs:
         found = estimate(row, measure, f"{measure}_")
         heat = Heat(
-            wording.figure(found.value, 3), abs(found.value) / most, wording.interval(found)
+            wording.figure(found.value, DIGITS),
+            abs(found.value) / most,
+            wording.interval(found[1:3], DIGITS),
         )
         fields[row["first"], row["second"]] = fields[row["second"], row["first"]] = heat
     is_distance = measure == "disagreement" and findings.kind == "values"
     return Matrix(
         measure,
-        wording.words(measure).capitalize(),
+        wording.sentence(wording.words(measure)),
         DISTANCE if is_distance else MEANING[measure],
         "member",
         names,
@@ -70,7 +73,7 @@ def _contributions(findings: Findings, rows: list[Row]) -> Table:
         [
             Column("member", is_number=False),
             Column(f"difference in {findings.metric_name}"),
-            Column("p, corrected"),
+            Column("corrected p"),
         ],
         [
             [

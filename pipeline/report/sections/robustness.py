@@ -6,7 +6,7 @@ from pipeline.report.blocks import Figures, Section
 from pipeline.report.colours import look
 from pipeline.report.findings import Findings
 from pipeline.report.plot import Line, Plot
-from pipeline.report.wording import words
+from pipeline.report.wording import sentence, words
 
 MOST_LINES = 8
 AS_IT_IS = "none"
@@ -41,7 +41,7 @@ def _plot(findings: Findings, condition: str, rows: list[Row]) -> Plot:
     every = [point for line in points.values() for point in line]
     return Plot(
         f"robustness_{condition}",
-        words(condition).capitalize(),
+        sentence(words(condition)),
         "From left to right: the original images, then increasing strength.",
         spanning("strength", [x for x, _ in every]),
         spanning(findings.metric_name, [y for _, y in every]),

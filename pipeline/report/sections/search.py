@@ -19,7 +19,7 @@ from pipeline.report.blocks import (
 )
 from pipeline.report.findings import Findings
 from pipeline.report.plot import Mark, Plot
-from pipeline.report.wording import words
+from pipeline.report.wording import setting_decimals, words
 
 SPREAD = 20  # an axis is logarithmic if highest / lowest reaches this
 
@@ -49,7 +49,11 @@ def _study(recipe: str, rows: list[Row]) -> list[Block]:
     shown = Table(
         f"Trials of {recipe}",
         f"The trial with the lowest {words(objective)} is the best.",
-        [Column("trial"), Column(words(objective)), *(Column(key) for key in keys)],
+        [
+            Column("trial", is_number=False),
+            Column(words(objective)),
+            *(Column(key, decimals=setting_decimals) for key in keys),
+        ],
         [
             [
                 _cell(row["trial"])._replace(detail="chosen" if row is best else ""),
