@@ -10,12 +10,12 @@ from pipeline.core.artifacts import Cost, OutOfFold
 from pipeline.core.files import read_json, write_json
 from pipeline.core.stage import Stage, run
 from pipeline.ensembling.combiner import Combiner
-from pipeline.evaluation import contributions, plots, records, tables
+from pipeline.evaluation import contributions, curves, records, tables
 from pipeline.evaluation.calibration import calibrated
 from pipeline.evaluation.comparison import Comparison, compare
 from pipeline.evaluation.diversity import diversity
 from pipeline.evaluation.each import absences, each
-from pipeline.evaluation.errors import confusions, misses, mistakes
+from pipeline.evaluation.errors import confusion_matrix, confusions, misses, mistakes
 from pipeline.evaluation.frontier import frontier
 from pipeline.evaluation.histories import histories
 from pipeline.evaluation.label_errors import suspects
@@ -37,11 +37,11 @@ def main(stage: Stage[Params]) -> None:
         **_of_systems(stage, tested, comparison),
         **_of_members(stage, tested),
         **_of_chosen(tested, held_out),
+        **_curves(stage, tested),
     }
     for name, rows in found.items():
         if rows:
             tables.write(stage.outputs.tables / f"{name}.csv", rows)
-    _plot(stage, tested, comparison, found)
     targets = {"validation": held_out.targets, "test": evaluator.targets}
     notes = [
         *absences(evaluator.kind, evaluator.names, targets),
@@ -126,16 +126,26 @@ def _of_chosen(tested: Tested, held_out: OutOfFold) -> Tables:
     }
 
 
-def _plot(stage: Stage[Params], tested: Tested, comparison: Comparison, found: Tables) -> None:
-    folder, evaluator = stage.outputs.plots, tested.evaluator
-    chosen, bins = tested.systems[tested.chosen], stage.params.evaluation.num_bins
-    plots.of_system(folder, evaluator, chosen, f"{tested.chosen} on test", bins)
-    plots.of_systems(
-        folder, comparison, evaluator.headline, tested.ensembles,
-        found["cost"], found["sizes"], found["diversity"],
-    )  # fmt: skip
+def _curves(stage: Stage[Params], tested: Tested) -> Tables:
+    """Tabulate the members' learning curves, and the points of the chosen ensemble's curves."""
     watched = monitor(stage.params.task)
-    plots.of_training(folder, histories(stage.inputs, tested.members, watched), watched)
+    epochs = histories(stage.inputs, tested.members, watched)
+    column = watched.replace("/", "_")
+    rows = [{"member": own.member, "epoch": own.epoch, column: own.figure} for own in epochs]
+    found: Tables = {"learning_curves": rows}
+    evaluator, chosen = tested.evaluator, tested.systems[tested.chosen]
+    given = chosen, evaluator.targets, evaluator.names
+    if evaluator.kind == "values":
+        return found
+    if evaluator.kind == "classes":
+        found["confusion"] = confusion_matrix(*given)
+    bins, confidence = stage.params.evaluation.num_bins, evaluator.confidence
+    return {
+        **found,
+        "roc": curves.roc(*given),
+        "precision_recall": curves.precision_recall(*given),
+        "reliability": curves.reliability(*given, num_bins=bins, confidence=confidence),
+    }
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Write the report, one page with all comparisons and findings."""
+"""Write the report: one page with all comparisons and findings, and its plots."""
 
 from pipeline.config.load import parse_params
 from pipeline.config.params import Params
@@ -7,7 +7,7 @@ from pipeline.report.page import write_page
 
 
 def main(stage: Stage[Params]) -> None:
-    write_page(stage.outputs.report, stage.inputs, stage.params)
+    write_page(stage.inputs, stage.outputs, stage.params)
 
 
 if __name__ == "__main__":

@@ -66,10 +66,8 @@ class Workspace:
                 shutil.copy2(source, target)
         (folder / ".dvc").mkdir()
         (folder / ".venv").symlink_to(sys.prefix)  # what `make` would install
-        for part in ("config", ".gitignore", "plots"):
-            source = ROOT / ".dvc" / part
-            copy = shutil.copytree if source.is_dir() else shutil.copy
-            copy(source, folder / ".dvc" / part)
+        for part in ("config", ".gitignore"):
+            shutil.copy(ROOT / ".dvc" / part, folder / ".dvc" / part)
         own = (["config", "user.name", "t"], ["config", "user.email", "t@example.org"])
         for command in (["init", "-q"], *own, ["add", "."], ["commit", "-qm", "start"]):
             subprocess.run(["git", *command], cwd=folder, check=True)

@@ -4,6 +4,7 @@ import ast
 import os
 import subprocess
 import sys
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -282,3 +283,14 @@ def test_the_lock_names_no_address_and_pins_everything() -> None:
     lines = (ROOT / "requirements.lock").read_text().splitlines()
     assert len(lines) > 100
     assert all("==" in line and "://" not in line and not line.startswith("-") for line in lines)
+
+
+def test_each_class_has_a_name_of_its_own() -> None:
+    """But for the `Params` of components, by which their families find them."""
+    found = Counter(
+        node.name
+        for path in CODE
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef) and node.name != "Params"
+    )
+    assert [name for name, count in found.items() if count > 1] == []

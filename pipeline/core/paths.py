@@ -118,6 +118,7 @@ class Layout:
 
     @property
     def plots(self) -> Path:
+        """The plots of the report, each as a file."""
         return self.root / "reports/plots"
 
     @property

@@ -1,1 +1,1 @@
-"""Metrics with intervals, comparisons and plots, computed from predictions alone."""
+"""Metrics with intervals, comparisons and curves, computed from predictions alone."""

@@ -1,5 +1,6 @@
 """Individual mistakes: the most confident, the largest errors and the most confused classes."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -50,6 +51,15 @@ class Confusion:
     num_true: int
     share: Estimate
     """The fraction of the samples of the true class."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of the confusion matrix."""
+
+    true: str
+    predicted: str
+    count: int
 
 
 def mistakes(
@@ -114,6 +124,14 @@ def confusions(
         Confusion(names[i], names[j], int(counts[i, j]), int(num_true[i]), shares[f"{i} {j}"])
         for i, j in pairs
     ]
+
+
+def confusion_matrix(
+    outputs: SystemOutput, targets: Int[np.ndarray, " n"], names: Sequence[str]
+) -> list[Cell]:
+    """Return the cells of the confusion matrix that are not zero, row by row."""
+    counts = Counter(zip(targets.tolist(), outputs.decided.tolist(), strict=True))
+    return [Cell(names[i], names[j], num) for (i, j), num in sorted(counts.items())]
 
 
 def _share(part: Bool[np.ndarray, " n"], whole: Bool[np.ndarray, " n"]) -> Metric:

@@ -1,26 +1,28 @@
 """The blocks that make up a section of the page. Each has a template that draws it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from pipeline.evaluation.intervals import Estimate
 from pipeline.report import wording
 from pipeline.report.bars import Bar, Scale
+from pipeline.report.matrix import Matrix
 from pipeline.report.plot import Plot
 
 
 class Column(NamedTuple):
-    """A column heading."""
+    """A column heading, and the number of decimals that the numbers below it share."""
 
     name: str
     is_number: bool = True
+    decimals: Callable[[Iterable[float]], int] = wording.decimals
 
 
 class Cell(NamedTuple):
     """A table cell with its sort key."""
 
-    text: str
+    text: str = ""
     sort: str | float = ""
     detail: str = ""
     bar: Bar | None = None
@@ -28,6 +30,18 @@ class Cell(NamedTuple):
     """A class of style.css."""
     fill: float | None = None
     """The length of a bar from the left, in percent of the width."""
+    numbers: tuple[float, ...] = ()
+    """A value, or a value with its interval, which the table writes like all of their column."""
+    is_signed: bool = False
+
+    def written(self, digits: int) -> "Cell":
+        """Return the cell with its numbers as text."""
+        if not self.numbers:
+            return self
+        form = wording.signed if self.is_signed else wording.figure
+        value, *ends = self.numbers
+        detail = wording.interval(ends, digits) if ends else self.detail
+        return self._replace(text=form(value, digits), detail=detail)
 
 
 NONE = Cell(wording.NONE, "")
@@ -45,35 +59,24 @@ class Table:
     is_folded: bool = False
     """Collapsed until the reader opens it."""
 
+    @property
+    def written(self) -> list[list[Cell]]:
+        """Return the rows with all numbers as text."""
+        digits = [
+            column.decimals(number for row in self.rows for number in row[place].numbers)
+            for place, column in enumerate(self.columns)
+        ]
+        return [
+            [cell.written(own) for cell, own in zip(row, digits, strict=True)] for row in self.rows
+        ]
+
 
 @dataclass(frozen=True)
 class Figures:
-    """Plots side by side."""
+    """Plots and matrices side by side."""
 
     TEMPLATE: ClassVar[str] = "figures.html"
-    plots: Sequence[Plot]
-
-
-class Heat(NamedTuple):
-    """One cell of a matrix. `share`: the strength of its colour, 0..1."""
-
-    text: str
-    share: float
-    title: str
-    look: str = "warm"
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """A matrix whose rows and columns have the same names."""
-
-    TEMPLATE: ClassVar[str] = "matrix.html"
-    title: str
-    meaning: str
-    corner: str
-    """What rows and columns stand for."""
-    names: Sequence[str]
-    fields: Sequence[Sequence[Heat | None]]
+    drawings: Sequence[Plot | Matrix]
 
 
 class Picture(NamedTuple):
@@ -103,7 +106,7 @@ class Facts:
     facts: Sequence[tuple[str, str]]
 
 
-Block = Table | Figures | Matrix | Gallery | Facts
+Block = Table | Figures | Gallery | Facts
 
 
 class Section(NamedTuple):
@@ -120,7 +123,7 @@ def text(given: str, look: str = "") -> Cell:
 
 
 def number(value: float) -> Cell:
-    return Cell(wording.figure(value), value)
+    return Cell(sort=value, numbers=(value,))
 
 
 def count(value: int | float) -> Cell:
@@ -134,6 +137,5 @@ def p_value(p: float, *, is_shown: bool = False) -> Cell:
 
 def estimated(found: Estimate, scale: Scale | None = None, *, is_signed: bool = False) -> Cell:
     """Return the cell of a value with its interval, and a bar if there is a scale for it."""
-    shown = wording.signed(found.value) if is_signed else wording.figure(found.value)
     bar = scale.bar(found) if scale else None
-    return Cell(shown, found.value, wording.interval(found), bar)
+    return Cell(sort=found.value, bar=bar, numbers=found[:3], is_signed=is_signed)

@@ -19,6 +19,7 @@ from pipeline.report import wording
 from pipeline.report.blocks import Cell, text
 
 BETWEEN_PARTS = r", (?![^\[]*\])"  # a comma outside brackets
+HYPHEN = r"(?<=[ \[])-(?=\d)"  # one that stands for a minus
 MOST_SYSTEMS = 24
 """The most systems in a matrix; if there are more, the best by the headline metric are shown."""
 
@@ -103,7 +104,8 @@ class Findings:
     @property
     def verdict(self) -> tuple[str, str]:
         """The finding and its certainty, as two parts of the sentence."""
-        found, *sure = re.split(BETWEEN_PARTS, self.comparison["verdict"], maxsplit=1)
+        verdict = re.sub(HYPHEN, wording.MINUS, self.comparison["verdict"])
+        found, *sure = re.split(BETWEEN_PARTS, verdict, maxsplit=1)
         return found, "".join(sure)
 
     @property

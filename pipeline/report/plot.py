@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from pipeline.report.axis import Axis
 
@@ -10,14 +10,14 @@ WIDTH, HEIGHT = 380, 270
 LEFT, RIGHT, TOP, BOTTOM = 52, 370, 12, 222
 LINE_PX = 12  # from one label to the next
 CHARACTER_PX = 6.2
-NUM_LOOKS = 8
-"""The number of line colours in style.css; further lines repeat them, dotted."""
+KEY_PX = 22  # of a line in the legend
+LEGEND_PX = 16  # from one row of the legend to the next
 
 XY = tuple[float, float]
 
 
 class Mark(NamedTuple):
-    """One point. `look` is a class of style.css; the title is shown on hover."""
+    """One point. `look` is a class of drawing.css; the title is shown on hover."""
 
     x: float
     y: float
@@ -54,10 +54,22 @@ class Label(NamedTuple):
     anchor: str
 
 
+class Key(NamedTuple):
+    """A line of the legend and its place."""
+
+    line: Line
+    x: int
+    y: int
+
+
 @dataclass(frozen=True)
 class Plot:
     """A plot. `meaning` is a sentence that tells the reader how to read it."""
 
+    TEMPLATE: ClassVar[str] = "plot.svg"
+    ROLE: ClassVar[str] = "img"
+    name: str
+    """The name of its file."""
     title: str
     meaning: str
     x: Axis
@@ -95,13 +107,34 @@ class Plot:
         return placed
 
     @property
-    def legend(self) -> list[Line]:
-        return [line for line in self.lines if line.name]
+    def legend(self) -> list[Key]:
+        """Return the named lines in rows below the plot."""
+        placed: list[Key] = []
+        x, y = 1, HEIGHT + 12
+        for line in (line for line in self.lines if line.name):
+            length = KEY_PX + 16 + round(len(line.name) * CHARACTER_PX)
+            if placed and x + length > WIDTH:
+                x, y = 1, y + LEGEND_PX
+            placed.append(Key(line, x, y))
+            x += length
+        return placed
 
+    @property
+    def width(self) -> int:
+        return WIDTH
 
-def look(place: int) -> str:
-    """Return the style class of the line with this index."""
-    return f"line-{place % NUM_LOOKS}" + (" again" if place >= NUM_LOOKS else "")
+    @property
+    def height(self) -> int:
+        return max([HEIGHT, *(key.y + 8 for key in self.legend)])
+
+    @property
+    def shown_width(self) -> str:
+        """The width on the page."""
+        return "100%"
+
+    @property
+    def is_broad(self) -> bool:
+        return False
 
 
 def _meet(first: Label, second: Label) -> bool:

@@ -22,7 +22,7 @@ from pipeline.tracking.store import Store
 GIT = ("git", "--no-optional-locks")
 CODE = ("pipeline", "stages", "dvc.yaml")
 # What is copied to MLflow, and up to how many bytes; everything else is linked.
-SHOWN_BYTES = {".png": 2e6, ".json": 2e6, ".csv": 2e6, ".html": 20e6}
+SHOWN_BYTES = {".png": 2e6, ".svg": 2e6, ".json": 2e6, ".csv": 2e6, ".html": 20e6}
 PUSHED = "convoy.pushed"  # marks a run whose metrics are complete, which saves a call for each
 ENSEMBLES = "convoy.ensembles"  # DVC's hash of the ensembles, by which a commit is found
 

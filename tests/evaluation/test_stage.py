@@ -25,6 +25,8 @@ LOSSES = {"classes": "cross_entropy", "labels": "binary_cross_entropy", "values"
 MONITORS = {"classes": "log_loss", "labels": "log_loss", "values": "standardised_mse"}
 MEMBERS = {"good": 2.0, "fair": 1.5, "poor": 0.3}
 SIZES = {"val": 150, "test": 200}
+POINTS = {"learning_curves", "roc", "precision_recall"}
+CURVES = {"classes": {*POINTS, "confusion"}, "labels": POINTS, "values": {"learning_curves"}}
 
 
 def make_logits(kind: Kind, targets: np.ndarray, skill: float, seed: int) -> np.ndarray:
@@ -118,7 +120,8 @@ def test_every_table_that_has_a_meaning_is_there(evaluated) -> None:
     if kind == "values":
         expected |= {"largest_errors"}
     else:
-        expected |= {"confident_mistakes", "confused_pairs", "label_errors"}
+        expected |= {"confident_mistakes", "confused_pairs", "label_errors", "reliability"}
+    expected |= CURVES[kind]
     assert {path.stem for path in layout.tables.glob("*.csv")} == expected
     num_systems = len(table(layout, "systems"))
     assert len(table(layout, "pairs")) == num_systems * (num_systems - 1) / 2
@@ -132,10 +135,10 @@ def test_every_table_that_has_a_meaning_is_there(evaluated) -> None:
 
 
 def test_every_figure_has_an_interval_and_a_number_of_samples(evaluated) -> None:
-    _, layout = evaluated
+    kind, layout = evaluated
     for path in layout.tables.glob("*.csv"):
-        if path.stem in ("confident_mistakes", "largest_errors", "label_errors"):
-            continue  # samples, not figures
+        if path.stem in ("confident_mistakes", "largest_errors", "label_errors", *CURVES[kind]):
+            continue  # samples and points of curves, not figures
         for row in table(layout, path.stem):
             assert int(row["num_samples"]) > 0
             for column in row:
@@ -166,17 +169,22 @@ def test_every_calibrator_is_measured_and_one_is_used(evaluated) -> None:
         assert [r["calibrator"] for r in own if r["is_used"] == "True"] == [chosen[system]]
 
 
-def test_plots_are_drawn_twice(evaluated) -> None:
-    """As tables for DVC, and as pictures."""
+def test_learning_curves_are_those_of_the_members(evaluated) -> None:
     kind, layout = evaluated
-    both = {"learning_curves"}
-    both |= {"roc", "precision_recall", "reliability"} if kind != "values" else set()
-    both |= {"confusion"} if kind == "classes" else set()
-    pictures = both | {"systems", "cost", "sizes", "diversity"}
-    assert {path.stem for path in layout.plots.glob("*.csv")} == both
-    assert {path.stem for path in layout.plots.glob("*.png")} == pictures
-    heading = (layout.plots / "learning_curves.csv").read_text().splitlines()[0]
-    assert heading == f"member,epoch,val_{MONITORS[kind]}"
+    column = f"val_{MONITORS[kind]}"
+    found = [tuple(row.values()) for row in table(layout, "learning_curves")]
+    assert found == [(m, epoch, v) for m in MEMBERS for epoch, v in (("1", "0.9"), ("2", "0.7"))]
+    assert list(table(layout, "learning_curves")[0]) == ["member", "epoch", column]
+
+
+@pytest.mark.parametrize("evaluated", ["classes"], indirect=True)
+def test_the_confusion_matrix_counts_every_sample_once(evaluated) -> None:
+    _, layout = evaluated
+    cells = table(layout, "confusion")
+    assert sum(int(cell["count"]) for cell in cells) == SIZES["test"]
+    off = {(c["true"], c["predicted"], c["count"]) for c in cells if c["true"] != c["predicted"]}
+    pairs = table(layout, "confused_pairs")
+    assert off == {(pair["true"], pair["predicted"], pair["count"]) for pair in pairs}
 
 
 def test_runs_hold_every_system(evaluated) -> None:

@@ -47,7 +47,7 @@ def write(root: Path, kind: Kind = "classes") -> Layout:
     _slices(layout)
     _errors(layout, kind)
     _pictures(layout, kind, rng)
-    _searches(layout)
+    _searches(layout, params(kind))
     if kind != "values":
         _probabilities(layout, kind)
     return layout
@@ -158,7 +158,7 @@ def _members(layout: Layout, kind: Kind, rng: np.random.Generator) -> None:
     )
     monitor = {"classes": "log_loss", "labels": "log_loss", "values": "standardised_mse"}[kind]
     table(
-        layout.plots / "learning_curves.csv",
+        layout.tables / "learning_curves.csv",
         ("member", "epoch", f"val_{monitor}"),
         ((m, e, (1 + i / 4) / e) for i, m in enumerate(MEMBERS) for e in range(1, 20)),
     )
@@ -228,7 +228,9 @@ def _pictures(layout: Layout, kind: Kind, rng: np.random.Generator) -> None:
     )  # fmt: skip
 
 
-def _searches(layout: Layout) -> None:
+def _searches(layout: Layout, tree: Params) -> None:
+    for name, recipe in tree.recipes.items():
+        write_json(layout.search(name) / "chosen.json", recipe.model_dump())
     rows = [(0, 0.3, 0.001, "relu"), (1, 0.2, 0.1, "gelu"), (2, "", 0.02, "relu")]
     heading = ("trial", "val_log_loss", "training.lr", "model.activation")
     table(layout.search("cnn") / "trials.csv", heading, rows)
@@ -254,7 +256,7 @@ def _probabilities(layout: Layout, kind: Kind) -> None:
         ),
     )
     table(
-        layout.plots / "reliability.csv",
+        layout.tables / "reliability.csv",
         ("curve", "predicted", "observed", "low", "high", "num_samples"),
         (("(all)", p / 10, p / 10 + 0.02, p / 10 - 0.03, p / 10 + 0.06, 100) for p in range(2, 10)),
     )
@@ -264,7 +266,7 @@ def _probabilities(layout: Layout, kind: Kind) -> None:
         ("precision_recall", "recall", "precision"),
     ):
         table(
-            layout.plots / f"{name}.csv",
+            layout.tables / f"{name}.csv",
             ("curve", x, y),
             ((c, s, s ** (0.2 + i / 10)) for i, c in enumerate(NAMES) for s in shares),
         )
@@ -279,9 +281,9 @@ def _probabilities(layout: Layout, kind: Kind) -> None:
     )
     if kind == "classes":
         table(
-            layout.plots / "confusion.csv",
-            ("actual", "predicted"),
-            ((NAMES[i], NAMES[i if k else (i + 1) % 5]) for i in range(5) for k in range(9)),
+            layout.tables / "confusion.csv",
+            ("true", "predicted", "count"),
+            ((NAMES[i], NAMES[(i + k) % 5], 1 if k else 8) for i in range(5) for k in range(2)),
         )
 
 

@@ -62,7 +62,7 @@ def test_names_stand_at_their_places() -> None:
 
 
 def test_a_plot_has_its_corners_at_the_ends_of_its_axes() -> None:
-    plot = Plot("t", "m", Axis("x", 0.0, 2.0), Axis("y", -1.0, 1.0))
+    plot = Plot("n", "t", "m", Axis("x", 0.0, 2.0), Axis("y", -1.0, 1.0))
     assert plot.at(0.0, -1.0) == (LEFT, BOTTOM)
     assert plot.at(2.0, 1.0) == (RIGHT, TOP)
     assert plot.path([(0.0, -1.0), (2.0, 1.0)]) == f"M{LEFT} {BOTTOM}L{RIGHT} {TOP}"
@@ -74,7 +74,7 @@ def test_names_of_marks_stand_inside_and_not_upon_each_other(
     places: list[tuple[float, float]],
 ) -> None:
     marks = [Mark(x, y, "", "member", f"member_{i}") for i, (x, y) in enumerate(places)]
-    labels = Plot("t", "m", Axis("x", 0.0, 1.0), Axis("y", 0.0, 1.0), marks).labels
+    labels = Plot("n", "t", "m", Axis("x", 0.0, 1.0), Axis("y", 0.0, 1.0), marks).labels
     assert sorted(label.text for label in labels) == sorted(mark.label for mark in marks)
     for label in labels:
         right = label.x if label.anchor == "end" else label.x + 6 * len(label.text)

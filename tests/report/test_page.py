@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from pipeline.core.artifacts import Kind
+from pipeline.core.paths import Layout
 from pipeline.report.page import write_page
 from tests.report import make_findings
 
@@ -36,6 +37,11 @@ CONTRAST = """() => {
     const behind = [], style = getComputedStyle(element);
     for (let up = element; up; up = up.parentElement)
       behind.unshift(getComputedStyle(up).backgroundColor);
+    const cell = element.previousElementSibling;  // of a matrix: its colour lies under the text
+    if (cell?.tagName === "rect") {
+      const {fill, fillOpacity} = getComputedStyle(cell);
+      behind.push(`color-mix(in srgb, ${fill} ${100 * fillOpacity}%, transparent)`);
+    }
     const ink = element.namespaceURI.endsWith("svg") ? style.fill : style.color;
     const [a, b] = [over(["white", ...behind]), over(["white", ...behind, ink])];
     const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
@@ -45,13 +51,25 @@ CONTRAST = """() => {
 }"""
 
 
+# The texts of drawings that reach beyond their edges.
+CUT = """[...document.querySelectorAll("svg.drawing text")].filter((text) => {
+  const [own, all] = [text.getBoundingClientRect(), text.closest("svg").getBoundingClientRect()];
+  return own.left < all.left - 1 || own.right > all.right + 1
+    || own.top < all.top - 1 || own.bottom > all.bottom + 1;
+}).map((text) => text.textContent)"""
+
+
+SHAPES = """(drawing) => [...drawing.querySelectorAll("*")].map((shape) =>
+  [shape.tagName, shape.textContent, ...[...shape.attributes].map((a) => a.name + a.value)])"""
+
+
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The report of each kind of task."""
     made = {}
     for kind in KINDS:
         layout = make_findings.write(tmp_path_factory.mktemp(kind), kind)
-        write_page(layout.report, layout, make_findings.params(kind))
+        write_page(layout, layout, make_findings.params(kind))
         made[kind] = layout.report
     return made
 
@@ -129,10 +147,56 @@ def test_tables_are_sorted_by_mouse_and_by_keyboard(page: Page) -> None:
 @pytest.mark.slow
 def test_amounts_are_sorted_as_numbers_and_missing_ones_come_last(page: Page) -> None:
     table = page.get_by_role("table", name="Trials of cnn")
-    button = table.get_by_role("button", name="val log loss")
+    button = table.get_by_role("button", name="validation log loss")
     for expected in (["0.2000", "0.3000", "–"], ["0.3000", "0.2000", "–"]):
         button.click()
         assert table.locator("tbody tr > :nth-child(2)").all_inner_texts() == expected
+
+
+def cells(page: Page, table: str, place: int) -> list[str]:
+    rows = page.get_by_role("table", name=table).locator(f"tbody tr > :nth-child({place})")
+    return [" ".join(text.split()) for text in rows.all_text_contents()]
+
+
+@pytest.mark.slow
+def test_each_setting_of_each_member_stands_there_with_a_search_or_without(page: Page) -> None:
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert cells(page, "Members", 1) == ["cnn_1", "cnn_2", "resnet_1", "resnet_2"]
+    recipes = make_findings.params("classes").recipes
+    table = "All settings of each recipe"
+    found = dict(zip(cells(page, table, 1), cells(page, table, 3), strict=True))
+    own = recipes["resnet"]
+    assert found["training.lr"] == f"{own.training.lr:g}"  # the report has no trial of resnet
+    assert found["training.batch_size"] == str(own.training.batch_size)
+    assert found["training.patience"] == str(own.training.patience)
+    assert found["model.name"] == "resnet"
+    searched = dict(zip(cells(page, table, 1), cells(page, table, 2), strict=True))
+    assert searched["training.lr"] == f"{recipes['cnn'].training.lr:g} searched"
+    assert "searched" not in searched["training.batch_size"]
+    dumped = own.model_dump()
+    assert {key.split(".")[1] for key in found if key.startswith("training.")} == set(
+        dumped["training"]
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_numbers_have_the_same_decimals_within_a_column(
+    browser: Browser, pages: dict[str, Path], kind: str
+) -> None:
+    page = browser.new_page()
+    page.goto(pages[kind].as_uri())
+    columns = page.evaluate(
+        """[...document.querySelectorAll("table.sortable")].flatMap((table) =>
+        [...table.querySelectorAll("th.number")].map((heading) =>
+        [...table.tBodies[0].rows].map((row) => row.cells[heading.cellIndex].textContent)))"""
+    )
+    assert len(columns) > 25
+    decimal = re.compile(r"\.(\d+)(?![\d.]* [kMGT])")  # amounts such as 12.3 k have three digits
+    for column in columns:
+        decimals = {len(digits) for text in column for digits in decimal.findall(text)}
+        assert len(decimals) <= 1, column
+    page.close()
 
 
 @pytest.mark.slow
@@ -178,7 +242,35 @@ def test_nothing_is_cut_on_paper(page: Page) -> None:
         ".map(t => t.getBoundingClientRect().right))"
     )
     assert widest <= 690
+    assert page.evaluate(
+        "[...document.querySelectorAll('main svg')].every(s => s.clientWidth <= 690)"
+    )
     assert page.evaluate("[...document.querySelectorAll('table')].every(t => t.offsetHeight > 20)")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_drawing_is_also_a_file_that_stands_alone(
+    browser: Browser, pages: dict[str, Path], kind: str
+) -> None:
+    """With the same shapes and words, and no text cut off at an edge."""
+    page = browser.new_page()
+    page.goto(pages[kind].as_uri())
+    assert page.evaluate(CUT) == []
+    drawn = page.evaluate(
+        f"Object.fromEntries([...document.querySelectorAll('figure:has(> h3)')].map(f =>"
+        f" [f.querySelector('h3').textContent, ({SHAPES})(f.querySelector('svg'))]))"
+    )
+    files = {path.stem: path for path in (pages[kind].parent / "plots").iterdir()}
+    assert len(files) == len(drawn)
+    assert set(files) >= {"cost", "sizes", "learning_curves", "differences", "robustness_haze"}
+    for path in files.values():
+        page.goto(path.as_uri())
+        assert page.evaluate(CUT) == []
+        title = page.evaluate("document.querySelector('text.title').textContent")
+        assert page.evaluate(f"({SHAPES})(document.querySelector('g'))") == drawn[title]
+        assert "var(" not in path.read_text()
+    page.close()
 
 
 class Tags(HTMLParser):
@@ -201,9 +293,13 @@ def test_names_cannot_become_markup(pages: dict[str, Path]) -> None:
 
 def test_the_same_findings_are_the_same_bytes(pages: dict[str, Path], tmp_path: Path) -> None:
     layout = make_findings.write(tmp_path, "classes")
-    write_page(layout.report, layout, make_findings.params("classes"))
-    assert layout.report.read_bytes() == pages["classes"].read_bytes()
-    assert str(tmp_path) not in layout.report.read_text()
+    write_page(layout, layout, make_findings.params("classes"))
+    before = Layout(pages["classes"].parents[1])
+    drawings = [path.relative_to(tmp_path) for path in layout.plots.iterdir()]
+    assert {"confusion.svg", "roc.svg"} <= {path.name for path in drawings}
+    for path in (layout.report.relative_to(tmp_path), *drawings):
+        assert (tmp_path / path).read_bytes() == (before.root / path).read_bytes()
+        assert str(tmp_path) not in (tmp_path / path).read_text()
 
 
 def ids(page: Path) -> list[str]:
@@ -216,8 +312,8 @@ def test_sections_without_content_are_left_out(pages: dict[str, Path], tmp_path:
     assert everything - set(ids(pages["values"])) == {"probabilities", "per_class"}
     layout = make_findings.write(tmp_path, "classes")
     shutil.rmtree(layout.inspection)
-    shutil.rmtree(layout.search("cnn"))
-    write_page(layout.report, layout, make_findings.params("classes"))
+    (layout.search("cnn") / "trials.csv").unlink()
+    write_page(layout, layout, make_findings.params("classes"))
     assert everything - set(ids(layout.report)) == {"robustness", "search"}
 
 

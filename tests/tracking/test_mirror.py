@@ -84,6 +84,10 @@ def test_one_run_for_each_entry_nested_under_one_parent(reproduced: Workspace) -
     assert by_name["train/cnn_1"].data.params["members.cnn_1.recipe"] == "cnn"
     assert set(by_name["train/cnn_1"].data.metrics) >= {"val/accuracy", "train/loss"}
     assert set(by_name["evaluate/mean"].data.metrics) >= {"test/accuracy", "test/accuracy_low"}
+    shown = client(reproduced).list_artifacts(by_name["report"].info.run_id)
+    assert {"index.html", "confusion.svg", "learning_curves.svg", "roc.svg"} <= {
+        file.path for file in shown
+    }
 
 
 @pytest.mark.slow

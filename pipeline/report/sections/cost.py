@@ -9,6 +9,7 @@ from pipeline.report.blocks import Figures, Section
 from pipeline.report.findings import Findings
 from pipeline.report.plot import Band, Line, Mark, Plot
 from pipeline.report.sources import estimate
+from pipeline.report.wording import sentence
 
 
 def section(findings: Findings) -> Section | None:
@@ -48,7 +49,8 @@ def _pareto(findings: Findings) -> Plot:
         for name, found in estimates.items()
     ]
     return Plot(
-        f"{findings.metric_name.capitalize()} against cost",
+        "cost",
+        f"{sentence(findings.metric_name)} against cost",
         "Blue: members; orange: ensembles. The line is the Pareto frontier: no known system is "
         "both cheaper and better than those on it.",
         spanning("multiply-adds for one image", [x for x, _ in places.values()], is_log=True),
@@ -66,9 +68,10 @@ def _sizes(findings: Findings, rows: list[Row]) -> Plot:
         for num, own, row in zip(nums, found, rows, strict=True)
     ]
     return Plot(
+        "sizes",
         "How many members are enough?",
         "The mean of the first one, two, … all members, in the order in which they help most on "
-        "validation; the band is the interval.",
+        f"validation; the band is the {findings.params.evaluation.confidence:.0%} interval.",
         counting("members", nums),
         _axis(findings, found),
         marks,

@@ -19,6 +19,18 @@ from pipeline.report.findings import Findings
 from pipeline.report.sources import picture, tree
 from pipeline.report.wording import percent, words
 
+COUNTED = {
+    "equal": "pairs of equal images",
+    "leak": "pairs across given splits",
+    "near_constant": "almost blank images",
+    "near_duplicate": "pairs of near duplicates",
+    "num_images": "images",
+    "num_quarantined": "files that are no usable image",
+    "odd_size": "images of odd size",
+    "two_labels": "pairs with different labels",
+}
+"""What the audit counts."""
+
 
 def section(findings: Findings) -> Section:
     blocks: list[Block] = [Facts(_facts(findings))]
@@ -27,8 +39,8 @@ def section(findings: Findings) -> Section:
     return Section(
         "data",
         "Data",
-        "Every image was decoded, measured and compared with all others before the split; the "
-        "images behind these numbers are in reports/data/index.html.",
+        "Every image was decoded, measured and compared with all others before the split. The "
+        "images behind these numbers are shown in reports/data/index.html.",
         [*blocks, *_policy(findings)],
     )
 
@@ -37,11 +49,13 @@ def _facts(findings: Findings) -> list[tuple[str, str]]:
     card, found = findings.card, tree(findings.inputs.audit / "metrics.json") or {}
     height, width, channels = card.image_shape
     how = "one part held out" if card.num_folds == 1 else f"{card.num_folds} folds"
-    own = [("images as stored", f"{height} × {width} pixels, {channels} channels")]
+    depth = f"{channels} channel" + "s" * (channels > 1)
+    own = [("images as stored", f"{height} × {width} pixels, {depth}")]
     trained = (tree(findings.inputs.augmentation / "policy.json") or {}).get("output_shape")
     if trained and tuple(trained) != card.image_shape:
         own.append(("images as trained on", f"{trained[0]} × {trained[1]} pixels"))
-    return [*own, ("validation", how), *((words(name), f"{num:,}") for name, num in found.items())]
+    counts = ((COUNTED.get(name, words(name)), f"{num:,}") for name, num in found.items())
+    return [*own, ("validation", how), *counts]
 
 
 def _counts(findings: Findings) -> Table:
@@ -53,7 +67,7 @@ def _counts(findings: Findings) -> Table:
     return Table(
         "Images by split",
         "",
-        [Column("class", is_number=False), *map(Column, splits)],
+        [Column("class", is_number=False), *(Column(words(split)) for split in splits)],
         [
             [text(name), *(_share(counts[split].get(name, 0), most) for split in splits)]
             for name in names
@@ -100,7 +114,7 @@ def _transforms(transforms: list[dict[str, Any]]) -> Table:
                 text(each["name"]),
                 Cell(percent(each["probability"]), each["probability"]),
                 number(each["mean_pixel_change"]),
-                text(", ".join(f"{k} {v}" for k, v in each["settings"].items())),
+                text(", ".join(f"{k}: {v}" for k, v in each["settings"].items())),
             ]
             for each in transforms
         ],

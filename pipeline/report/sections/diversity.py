@@ -3,8 +3,9 @@
 from pipeline.evaluation.tables import Row
 from pipeline.report import wording
 from pipeline.report.bars import scale
-from pipeline.report.blocks import Block, Column, Heat, Matrix, Section, Table, estimated, p_value
+from pipeline.report.blocks import Block, Column, Figures, Section, Table, estimated, p_value
 from pipeline.report.findings import MOST_SYSTEMS, Findings
+from pipeline.report.matrix import Heat, Matrix
 from pipeline.report.sources import estimate
 
 MEANING = {
@@ -13,6 +14,7 @@ MEANING = {
     "error_correlation": "1: two members err on the same samples. 0: their errors are unrelated. "
     "The stronger the colour, the less an ensemble of the two can gain.",
 }
+DIGITS = 3
 DISTANCE = "How far apart two members' predictions are, in standard deviations over train."
 
 
@@ -23,7 +25,8 @@ def section(findings: Findings) -> Section | None:
         return None
     # Some pairs lack a figure, such as the correlation with a member that makes no error.
     defined = {measure: [row for row in pairs if row.get(measure)] for measure in MEANING}
-    blocks: list[Block] = [_matrix(findings, rows, m) for m, rows in defined.items() if rows]
+    matrices = [_matrix(findings, rows, m) for m, rows in defined.items() if rows]
+    blocks: list[Block] = [Figures(matrices)] if matrices else []
     if helped:
         blocks.append(_contributions(findings, helped))
     return Section(
@@ -42,12 +45,15 @@ def _matrix(findings: Findings, pairs: list[Row], measure: str) -> Matrix:
     for row in pairs:
         found = estimate(row, measure, f"{measure}_")
         heat = Heat(
-            wording.figure(found.value, 3), abs(found.value) / most, wording.interval(found)
+            wording.figure(found.value, DIGITS),
+            abs(found.value) / most,
+            wording.interval(found[1:3], DIGITS),
         )
         fields[row["first"], row["second"]] = fields[row["second"], row["first"]] = heat
     is_distance = measure == "disagreement" and findings.kind == "values"
     return Matrix(
-        wording.words(measure).capitalize(),
+        measure,
+        wording.sentence(wording.words(measure)),
         DISTANCE if is_distance else MEANING[measure],
         "member",
         names,
@@ -67,7 +73,7 @@ def _contributions(findings: Findings, rows: list[Row]) -> Table:
         [
             Column("member", is_number=False),
             Column(f"difference in {findings.metric_name}"),
-            Column("p, corrected"),
+            Column("corrected p"),
         ],
         [
             [

@@ -5,7 +5,7 @@ from typing import Any
 from pipeline.report.blocks import Block, Column, Gallery, Picture, Section, Table, number, text
 from pipeline.report.findings import Findings
 from pipeline.report.sources import picture, tree
-from pipeline.report.wording import words
+from pipeline.report.wording import sentence, words
 
 MOST = 30
 MEANING = {
@@ -14,6 +14,7 @@ MEANING = {
     "label_errors": "Samples whose label is probably wrong; none is from test.",
     "largest_errors": "The chosen ensemble's largest errors on test.",
 }
+LARGEST = "The chosen ensemble on test; errors are in standard deviations over train."
 SUSPECTS = (
     "Labels that the members contradict, on samples that these members did not learn from; none is "
     "from test. Look at each before you change it. All of them are in label_errors.csv. Method: "
@@ -26,7 +27,7 @@ def section(findings: Findings) -> Section | None:
     blocks += _list(
         findings, "confident_mistakes", "Most confident mistakes", "The chosen ensemble on test."
     )
-    blocks += _list(findings, "largest_errors", "Largest errors", "The chosen ensemble on test.")
+    blocks += _list(findings, "largest_errors", "Largest errors", LARGEST)
     blocks += _list(findings, "label_errors", "Suspected label errors", SUSPECTS)
     if not blocks:
         return None
@@ -44,7 +45,7 @@ def _galleries(findings: Findings) -> list[Gallery]:
     )
     return [
         Gallery(
-            words(name).capitalize(),
+            sentence(words(name)),
             MEANING.get(name, "") + map_note,
             [
                 Picture(

@@ -3,15 +3,14 @@
 from collections import Counter
 
 from pipeline.evaluation.intervals import Estimate
-from pipeline.evaluation.tables import Row, read
+from pipeline.evaluation.tables import Row
 from pipeline.report.bars import Scale, scale
 from pipeline.report.blocks import (
     NONE,
     Block,
     Cell,
     Column,
-    Heat,
-    Matrix,
+    Figures,
     Section,
     Table,
     count,
@@ -19,6 +18,7 @@ from pipeline.report.blocks import (
     text,
 )
 from pipeline.report.findings import Findings
+from pipeline.report.matrix import Heat, Matrix
 from pipeline.report.sources import estimate
 from pipeline.report.wording import percent, words
 
@@ -34,10 +34,10 @@ MOST_PAIRS = 30
 
 def section(findings: Findings) -> Section | None:
     each, pairs = findings.table("per_class"), findings.table("confused_pairs")
-    confusions = read(findings.inputs.plots / "confusion.csv")
+    confusions = findings.table("confusion")
     blocks: list[Block] = []
     if confusions and len(findings.card.classes) <= MOST_CLASSES:
-        blocks.append(_confusion(findings, confusions))
+        blocks.append(Figures([_confusion(findings, confusions)]))
     if pairs:
         blocks.append(_pairs(pairs))
     if each:
@@ -50,8 +50,8 @@ def section(findings: Findings) -> Section | None:
 
 def _confusion(findings: Findings, rows: list[Row]) -> Matrix:
     classes = findings.card.classes
-    counts = Counter((row["actual"], row["predicted"]) for row in rows)
-    num_true = Counter(row["actual"] for row in rows)
+    counts = Counter({(row["true"], row["predicted"]): int(row["count"]) for row in rows})
+    num_true = {true: sum(counts[true, predicted] for predicted in classes) for true in classes}
 
     def heat(true: str, predicted: str) -> Heat:
         num = counts[true, predicted]
@@ -61,6 +61,7 @@ def _confusion(findings: Findings, rows: list[Row]) -> Matrix:
         return Heat(f"{num:,}" if num else "·", share, title, look)
 
     return Matrix(
+        "confusion",
         "Confusion matrix",
         "Rows are true classes, columns predicted ones; the colour is the proportion of the row. "
         "Mistakes lie off the diagonal, in orange.",

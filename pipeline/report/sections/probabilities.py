@@ -1,10 +1,11 @@
 """The quality of the probabilities: calibration and the trade-offs of thresholds."""
 
-from pipeline.evaluation.tables import Row, read
+from pipeline.evaluation.tables import Row
 from pipeline.report.axis import Axis
 from pipeline.report.blocks import Block, Column, Figures, Section, Table, estimated, text
+from pipeline.report.colours import look
 from pipeline.report.findings import Findings
-from pipeline.report.plot import Line, Mark, Plot, look
+from pipeline.report.plot import Line, Mark, Plot
 from pipeline.report.sources import estimate
 from pipeline.report.wording import words
 
@@ -31,15 +32,16 @@ def section(findings: Findings) -> Section | None:
 
 
 def _reliability(findings: Findings) -> Plot | None:
-    rows = _curve(findings, "reliability")
+    rows = findings.table("reliability")
     rows = [row for row in rows if row["curve"] == rows[0]["curve"]]  # all classes together
     if not rows:
         return None
     found = [estimate(row, "observed") for row in rows]
     places = [float(row["predicted"]) for row in rows]
     return Plot(
+        "reliability",
         "Reliability diagram",
-        "On the dashed line, 80 % of the predictions made with a probability of 80 % are right. "
+        "On the dashed line, 80% of the predictions made with a probability of 80% are right. "
         "Below it the ensemble is overconfident, above it underconfident.",
         Axis("predicted probability", *SHARE),
         Axis("observed frequency", *SHARE),
@@ -60,7 +62,8 @@ def _reliability(findings: Findings) -> Plot | None:
 
 def _roc(findings: Findings) -> Plot | None:
     return _curves(
-        _curve(findings, "roc"),
+        findings,
+        "roc",
         "false_positive_rate",
         "true_positive_rate",
         "ROC curve",
@@ -72,7 +75,8 @@ def _roc(findings: Findings) -> Plot | None:
 
 def _precision_recall(findings: Findings) -> Plot | None:
     return _curves(
-        _curve(findings, "precision_recall"),
+        findings,
+        "precision_recall",
         "recall",
         "precision",
         "Precision-recall curve",
@@ -84,10 +88,10 @@ def _precision_recall(findings: Findings) -> Plot | None:
 
 
 def _curves(
-    rows: list[Row], x: str, y: str, title: str, meaning: str, others: list[Line]
+    findings: Findings, table: str, x: str, y: str, title: str, meaning: str, others: list[Line]
 ) -> Plot | None:
     by_name: dict[str, list[tuple[float, float]]] = {}
-    for row in rows:
+    for row in findings.table(table):
         by_name.setdefault(row["curve"], []).append((float(row[x]), float(row[y])))
     names = list(by_name)
     if not names:
@@ -99,7 +103,7 @@ def _curves(
         Line(by_name[name], look(place), name) for place, name in enumerate(names[:MOST_CURVES])
     ]
     across, up = (Axis(words(name), *SHARE) for name in (x, y))
-    return Plot(title, meaning + left_out, across, up, lines=[*others, *lines])
+    return Plot(table, title, meaning + left_out, across, up, lines=[*others, *lines])
 
 
 def _calibration(findings: Findings, rows: list[Row]) -> Table:
@@ -123,7 +127,3 @@ def _calibration(findings: Findings, rows: list[Row]) -> Table:
         ],
         is_folded=True,
     )
-
-
-def _curve(findings: Findings, name: str) -> list[Row]:
-    return read(findings.inputs.plots / f"{name}.csv")

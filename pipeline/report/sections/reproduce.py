@@ -1,6 +1,6 @@
 """What is needed to reproduce the same numbers."""
 
-from pipeline.report.blocks import Column, Facts, Section, Table, count, text
+from pipeline.report.blocks import Facts, Section
 from pipeline.report.findings import Findings
 
 
@@ -11,7 +11,7 @@ def section(findings: Findings) -> Section:
         "reproduce",
         "Reproducing these numbers",
         "The same code, params.yaml and data give the same bits on the same kind of machine: check "
-        "out the commit that this page belongs to and run `dvc repro`.",
+        "out the commit that this page belongs to and run “dvc repro”.",
         [
             Facts(
                 [
@@ -32,25 +32,6 @@ def section(findings: Findings) -> Section:
                         for name, soup in params.soups.items()
                     ),
                 ]
-            ),
-            Table(
-                "Members",
-                "",
-                [
-                    Column("member", is_number=False),
-                    Column("recipe", is_number=False),
-                    Column("model", is_number=False),
-                    Column("seed"),
-                ],
-                [
-                    [
-                        findings.name_cell(name)._replace(detail=""),
-                        text(member.recipe),
-                        text(params.recipes[member.recipe].model.name),
-                        count(member.seed),
-                    ]
-                    for name, member in params.members.items()
-                ],
             ),
         ],
     )

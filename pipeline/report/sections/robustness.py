@@ -3,9 +3,10 @@
 from pipeline.evaluation.tables import Row, read
 from pipeline.report.axis import spanning
 from pipeline.report.blocks import Figures, Section
+from pipeline.report.colours import look
 from pipeline.report.findings import Findings
-from pipeline.report.plot import Line, Plot, look
-from pipeline.report.wording import words
+from pipeline.report.plot import Line, Plot
+from pipeline.report.wording import sentence, words
 
 MOST_LINES = 8
 AS_IT_IS = "none"
@@ -39,7 +40,8 @@ def _plot(findings: Findings, condition: str, rows: list[Row]) -> Plot:
             points[row["system"]].append((float(row["strength"]), float(row[findings.headline])))
     every = [point for line in points.values() for point in line]
     return Plot(
-        words(condition).capitalize(),
+        f"robustness_{condition}",
+        sentence(words(condition)),
         "From left to right: the original images, then increasing strength.",
         spanning("strength", [x for x, _ in every]),
         spanning(findings.metric_name, [y for _, y in every]),

@@ -19,7 +19,7 @@ from pipeline.report.blocks import (
 )
 from pipeline.report.findings import Findings
 from pipeline.report.plot import Mark, Plot
-from pipeline.report.wording import words
+from pipeline.report.wording import setting_decimals, words
 
 SPREAD = 20  # an axis is logarithmic if highest / lowest reaches this
 
@@ -49,7 +49,11 @@ def _study(recipe: str, rows: list[Row]) -> list[Block]:
     shown = Table(
         f"Trials of {recipe}",
         f"The trial with the lowest {words(objective)} is the best.",
-        [Column("trial"), Column(words(objective)), *(Column(key) for key in keys)],
+        [
+            Column("trial", is_number=False),
+            Column(words(objective)),
+            *(Column(key, decimals=setting_decimals) for key in keys),
+        ],
         [
             [
                 _cell(row["trial"])._replace(detail="chosen" if row is best else ""),
@@ -77,7 +81,7 @@ def _plot(recipe: str, key: str, objective: str, rows: list[Row], looks: Sequenc
     ]
     up = _amounts(words(objective), [heights[i] for i in kept])
     meaning = "Orange: the chosen trial. The trials differ in all other settings as well."
-    return Plot(f"{recipe}: {key}", meaning, across, up, marks)
+    return Plot(f"search_{recipe}_{key}", f"{recipe}: {key}", meaning, across, up, marks)
 
 
 def _axis(key: str, values: Sequence[str]) -> tuple[Axis, list[float]]:

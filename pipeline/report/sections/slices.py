@@ -17,26 +17,23 @@ def section(findings: Findings) -> Section | None:
     weak = [row for row in rows if _is_weak(row, level)]
     name = findings.metric_name
     common = scale(name, [estimate(row, "figure", "figure_") for row in rows])
-    found = (
-        f"{len(weak)} of {len(rows)} parts of test are weaker than the rest"
-        if weak
-        else f"None of the {len(rows)} parts of test is shown to be weaker than the rest"
-    )
+    verb = "are" if len(weak) > 1 else "is"
+    found = f"{len(weak) or 'None'} of the {len(rows)} parts of test {verb} shown to be weaker"
     left_out = f" The first {MOST} of {len(rows)}." if len(rows) > MOST else ""
     return Section(
         "slices",
         "Performance by slice",
-        f"{found}, at p < {level:.2g} corrected for all parts that were searched (Holm).",
+        f"{found} than the rest: p < {level:.2g} after Holm's correction for all parts.",
         [
             Table(
-                f"{findings.chosen} on parts of test",
+                f"The chosen ensemble, {findings.chosen}, on parts of test",
                 "Weak ones come first; each difference is from all other samples." + left_out,
                 [
                     Column("part", is_number=False),
                     Column("samples"),
                     Column(name),
                     Column("difference"),
-                    Column("p, corrected"),
+                    Column("corrected p"),
                 ],
                 [
                     [

@@ -55,7 +55,7 @@ def _first_columns(name: str) -> list[Column]:
         Column("kind", is_number=False),
         Column(name),
         Column("difference from best member"),
-        Column("p, corrected"),
+        Column("corrected p"),
     ]
 
 

@@ -1,1 +1,0 @@
-"""Plots of an evaluation; the same numbers give the same bytes."""
