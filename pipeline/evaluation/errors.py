@@ -54,7 +54,7 @@ class Confusion:
 
 
 @dataclass(frozen=True)
-class Confusion:
+class PredictedCount:
     """One cell of the confusion matrix."""
 
     true: str
@@ -128,10 +128,10 @@ def confusions(
 
 def confusion_matrix(
     outputs: SystemOutput, targets: Int[np.ndarray, " n"], names: Sequence[str]
-) -> list[Confusion]:
+) -> list[PredictedCount]:
     """Return the cells of the confusion matrix that are not zero, row by row."""
     counts = Counter(zip(targets.tolist(), outputs.decided.tolist(), strict=True))
-    return [Confusion(names[i], names[j], num) for (i, j), num in sorted(counts.items())]
+    return [PredictedCount(names[i], names[j], num) for (i, j), num in sorted(counts.items())]
 
 
 def _share(part: Bool[np.ndarray, " n"], whole: Bool[np.ndarray, " n"]) -> Metric:
