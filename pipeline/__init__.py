@@ -5,6 +5,6 @@ from importlib.util import find_spec
 
 if find_spec("pydantic") is None:  # the system's Python, most often
     sys.exit(
-        f"{sys.executable} lacks what Convoy needs; activate the environment that `make repro` has "
-        "made, `. .venv/bin/activate`, or use `make repro`"
+        f"{sys.executable} lacks the packages that Convoy needs; activate the environment that "
+        "`make repro` created, `. .venv/bin/activate`, or use `make repro`"
     )

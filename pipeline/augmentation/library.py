@@ -22,9 +22,9 @@ GROUP_ARGUMENTS: dict[str, TypeAdapter[Any]] = {  # the library itself does not 
     "transforms": TypeAdapter(Annotated[Sequence[Any], Field(min_length=1)]),
 }
 
-_CONVERTS = "none that changes the type of pixels; the network normalises uint8"
-_VARIES = "none that makes images of many sizes; use RandomResizedCrop or Affine"
-_NEEDS = "none that needs more than the image: boxes, masks, other images, volumes, code"
+_CONVERTS = "transforms that return uint8, which the network normalises itself; remove it"
+_VARIES = "transforms that make images of one size; use RandomResizedCrop or Affine"
+_NEEDS = "transforms that need the image alone, not boxes, masks, volumes or code; remove it"
 REFUSED = {
     **dict.fromkeys(("FromFloat", "Normalize", "ToFloat", "ToTensor3D", "ToTensorV2"), _CONVERTS),
     **dict.fromkeys(("RandomCropFromBorders", "RandomScale"), _VARIES),
@@ -112,7 +112,7 @@ def _construct(kind: Any, arguments: dict[str, Any], at: Loc, on_warning: Any) -
     except Exception as error:
         if isinstance(error.__cause__, ValidationError):
             raise _from_library(error.__cause__, at) from None
-        raise _error(at, kind.__name__, f"what it takes: {error}") from None
+        raise _error(at, kind.__name__, f"arguments that it accepts: {error}") from None
 
 
 def _from_library(error: ValidationError, at: Loc) -> ValidationError:

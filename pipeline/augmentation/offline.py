@@ -33,7 +33,7 @@ def num_copies(targets: Targets, copies: int, minority_only: bool) -> Int[np.nda
         return np.full(len(targets), copies)
     if targets.ndim > 1:
         raise UserError(
-            "augmentation.offline.minority_only: got true; allowed where each image has one "
+            "augmentation.offline.minority_only: got true; allowed only where each image has one "
             "class; set it to false"
         )
     _, classes, counts = np.unique(targets, return_inverse=True, return_counts=True)
@@ -57,8 +57,9 @@ def materialise(
     shape = train.images.shape[1:]
     if num.any() and augmenter.output_shape != shape:
         raise UserError(
-            f"augmentation.offline: the policy makes {size(augmenter.output_shape)} of "
-            f"{size(shape)}; allowed where it keeps the size; leave out offline, or the crop"
+            f"augmentation.offline: the policy turns images of {size(shape)} into "
+            f"{size(augmenter.output_shape)}; allowed only where it keeps the size; remove "
+            "offline, or the crop"
         )
     rows = np.repeat(np.arange(len(num)), num)
     copies = np.arange(len(rows)) - np.repeat(np.cumsum(num) - num, num) + 1
@@ -99,5 +100,7 @@ def _ids(taken: np.ndarray, origins: np.ndarray, copies: np.ndarray) -> np.ndarr
     ids = np.array([f"{origin}#{copy}" for origin, copy in zip(origins, copies, strict=True)], str)
     clash = np.intersect1d(ids, taken)
     if len(clash):
-        raise UserError(f"sample {clash[0]}: its id is what a copy would be called; rename it")
+        raise UserError(
+            f"sample {clash[0]}: an augmented copy would have the same id; rename the sample"
+        )
     return ids

@@ -31,8 +31,8 @@ def probe(compose: Any, name: str, image_shape: tuple[int, ...]) -> tuple[int, .
     others = {str(one.dtype) for one in made} - {"uint8"}
     if others:
         raise UserError(
-            f"augmentation.policy {name}: makes {others.pop()} pixels; allowed uint8, which the "
-            "network normalises; remove what converts them"
+            f"augmentation.policy {name}: returns {others.pop()} pixels; allowed uint8, which "
+            "the network normalises itself; remove the transform that converts them"
         )
     return _same_channels(one_shape({one.shape for one in made}, name), image_shape, name)
 
@@ -42,7 +42,7 @@ def one_shape(shapes: set[tuple[int, ...]], name: str) -> tuple[int, ...]:
     if len(shapes) > 1:
         sizes = " and ".join(size(shape) for shape in sorted(shapes))
         raise UserError(
-            f"augmentation.policy {name}: makes images of {sizes}; allowed one size; give its "
+            f"augmentation.policy {name}: returns images of {sizes}; allowed one size; give its "
             "crops and paddings probability 1"
         )
     return shapes.pop()
@@ -63,7 +63,7 @@ def _same_channels(
 ) -> tuple[int, ...]:
     if shape[2] != image_shape[2]:
         raise UserError(
-            f"augmentation.policy {name}: makes {shape[2]} channels of {image_shape[2]}; allowed "
-            "as many as the images have; set data.image.channels"
+            f"augmentation.policy {name}: turns {image_shape[2]} channels into {shape[2]}; "
+            "allowed as many as the images have; set data.image.channels"
         )
     return shape

@@ -91,8 +91,8 @@ def _refuse_unless_able(name: str, changes: dict[str, Change]) -> None:
         raise UserError(f"adopt: got {name!r}, which has not changed; {nearest(name, changes)}")
     if changes[name].others:
         raise UserError(
-            f"adopt: {name}: {', '.join(changes[name].others)} changed, and not code alone; run "
-            f"`dvc repro {name}`"
+            f"adopt: {name}: {', '.join(changes[name].others)} changed, not only code; run `dvc "
+            f"repro {name}`"
         )
 
 
@@ -116,11 +116,11 @@ def _verify(name: str) -> None:
         command = [sys.executable, "-m", f"stages.{entry.stage}", *filter(None, [entry.key])]
         env = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
         if subprocess.run(command, cwd=folder, env=env, check=False).returncode:
-            raise UserError(f"adopt: {name}: could not be computed again; see above")
+            raise UserError(f"adopt: {name}: could not be recomputed; see above")
         for out in entry.outs:
             if not out.startswith(NO_RESULTS) and _hash(folder / out) != _hash(Path(out)):
                 raise UserError(f"adopt: {name}: {out} has changed; run `dvc repro {name}`")
-    print(f"{name}: computed again, with the same results")
+    print(f"{name}: recomputed, with the same results")
 
 
 def _hash(path: Path) -> dict[str, str]:

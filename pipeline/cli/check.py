@@ -25,4 +25,4 @@ def check(
         if recipe.model.model_dump().get("pretrained"):
             module = load("model", recipe.model)
             module.check(recipe.model)  # the weights exist or can be downloaded
-    print(f"{file}: {len(loaded.members)} members, {len(loaded.recipes)} recipes: fine")
+    print(f"{file}: {len(loaded.members)} members, {len(loaded.recipes)} recipes: valid")

@@ -23,4 +23,4 @@ def compare(
 
     text, path = run(states, loaded)
     rich.print(Markdown(text))
-    print(f"kept in {path}")
+    print(f"saved to {path}")

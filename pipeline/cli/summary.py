@@ -37,8 +37,8 @@ def summary(
     if shape is None or outputs is None:
         if not card_file.is_file():
             raise UserError(
-                f"{card_file}: not found; run `dvc repro preprocess`, "
-                "or write --shape 32 32 3 --outputs 10"
+                f"{card_file}: not found; run `dvc repro preprocess`, or pass --shape 32 32 3 "
+                "--outputs 10"
             )
         card = Card.load(card_file)
         shape = shape or card.image_shape

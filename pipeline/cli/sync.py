@@ -11,5 +11,5 @@ def sync() -> None:
     try:
         num_runs = Mirror().sync()
     except TrackingError as error:
-        raise UserError(f"tracking: {uri()}: {error}; start the server and repeat") from None
+        raise UserError(f"tracking: {uri()}: {error}; start the server and try again") from None
     print(f"{uri()}: {num_runs} runs")

@@ -22,4 +22,4 @@ def versions() -> str:
 def _commit() -> str:
     command = ("git", "describe", "--always", "--dirty", "--abbrev=12")
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "of no git repository"
+    return done.stdout.strip() or "not in a git repository"

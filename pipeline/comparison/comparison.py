@@ -148,13 +148,16 @@ def _refuse_other_questions(states: list[Loaded]) -> None:
     for other in others:
         kinds = [state.combiner.prediction_type.kind for state in (first, other)]
         if kinds[0] != kinds[1]:
-            raise UserError(f"compare: {first.name} predicts {kinds[0]}, {other.name} {kinds[1]}")
+            raise UserError(
+                f"compare: {first.name} predicts {kinds[0]}, but {other.name} predicts "
+                f"{kinds[1]}; only states with the same task can be compared"
+            )
         differing = sorted(set(first.card.classes) ^ set(other.card.classes))
         if first.card.classes != other.card.classes:
-            which = f", such as {differing[0]}" if differing else " in another order"
+            which = f"that differ, such as {differing[0]}" if differing else "in another order"
             raise UserError(
-                f"compare: {first.name} and {other.name} have different {kinds[0]}{which}; "
-                "only states with the same task and names can be compared"
+                f"compare: {first.name} and {other.name} have {kinds[0]} {which}; only states "
+                "with the same task and names can be compared"
             )
 
 
@@ -164,8 +167,9 @@ def _refuse_other_truths(states: list[Loaded], rows: list[np.ndarray], shared: n
         differs = (state.pool.targets[own] != truth).reshape(len(shared), -1).any(axis=1)
         if differs.any():
             raise UserError(
-                f"compare: {differs.sum()} samples have a different target in {state.name} than in "
-                f"{states[0].name}, first {shared[differs][0]}; correct the labels in one of them"
+                f"compare: {differs.sum()} samples have a different target in {state.name} than "
+                f"in {states[0].name}, the first is {shared[differs][0]}; correct the labels in "
+                "one of them"
             )
 
 

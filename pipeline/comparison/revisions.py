@@ -49,7 +49,9 @@ def resolve(name: str, experiment: str) -> State:
         return State(name, _of_run(name, experiment))
     branches = _git("branch", "--format=%(refname:short)").split()
     hint = nearest(name, [WORKSPACE, *experiments, *branches])
-    raise UserError(f"compare: got {name!r}, no revision, experiment or MLflow run; {hint}")
+    raise UserError(
+        f"compare: got {name!r}, which is not a revision, experiment or MLflow run; {hint}"
+    )
 
 
 def fetch(state: State, folder: Path) -> Path:
@@ -80,8 +82,8 @@ def fetch(state: State, folder: Path) -> Path:
 def _lost(state: State, path: str, error: Exception | None = None) -> str:
     why = f" ({str(error).splitlines()[0]})" if error and str(error) else ""
     return (
-        f"compare: {state.name}: {path} cannot be had{why}; its dvc.lock has to be committed and "
-        "its results in the cache: `dvc pull`, or `git switch` there and `dvc repro`"
+        f"compare: {state.name}: {path} cannot be fetched{why}; commit its dvc.lock and bring "
+        "its results into the cache with `dvc pull`, or with `git switch` and `dvc repro`"
     )
 
 

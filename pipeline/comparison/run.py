@@ -21,7 +21,7 @@ def run(names: list[str], settings: Params) -> tuple[str, Path]:
     """
     if len(set(names)) < max(len(names), 2):
         raise UserError(
-            f"compare: got {' '.join(names)}; allowed two or more different ones, such as "
+            f"compare: got {' '.join(names)}; allowed two or more different states, such as "
             "`HEAD~1 workspace`"
         )
     states = [resolve(name, settings.tracking.experiment) for name in names]

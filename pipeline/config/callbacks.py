@@ -41,37 +41,38 @@ PACKAGE = "pytorch_lightning"
 FAMILY = "callback"
 WORDED = "worded"  # the kind of a pydantic error whose message is everything that follows the key
 
-_TRANSFER = "Convoy freezes and thaws blocks itself; use training.transfer"
-_CHECKPOINTS = "Convoy keeps checkpoints itself and goes on from them; remove it"
+_TRANSFER = "Convoy freezes and unfreezes blocks itself; use training.transfer"
+_CHECKPOINTS = "Convoy saves checkpoints itself and resumes from them; remove it"
 _AVERAGE = "Convoy averages the weights itself; use training.average"
-_PROGRESS = "Convoy shows the progress itself; remove it"
+_PROGRESS = "Convoy shows progress itself; remove it"
 REFUSED = {
     "backbone_finetuning": _TRANSFER,
     "base_finetuning": _TRANSFER,
-    "base_prediction_writer": "training predicts nothing, the stage predict does; remove it",
-    "batch_size_finder": "no device may choose what changes the result; set training.batch_size, "
-    "and training.micro_batches where a batch does not fit the memory",
+    "base_prediction_writer": "training makes no predictions, the stage predict does; remove it",
+    "batch_size_finder": "a batch size chosen to fit the device would change the result; set "
+    "training.batch_size, and training.micro_batches where a batch does not "
+    "fit in memory",
     "callback": "the base class does nothing; remove it",
     "checkpoint": _CHECKPOINTS,
     "early_stopping": "Convoy stops early itself; use training.patience",
     "ema_weight_averaging": _AVERAGE,
-    "gradient_accumulation_scheduler": "it refuses manual optimisation, which Convoy uses; use "
-    "training.micro_batches",
+    "gradient_accumulation_scheduler": "it does not support manual optimisation, which Convoy "
+    "uses; use training.micro_batches",
     "lambda_callback": "its arguments are functions, which a parameter file cannot hold; write a "
     "file in pipeline/callbacks",
     "learning_rate_finder": "its rate never rises under manual optimisation, which Convoy uses; "
     "run `python -m pipeline lr`",
     "model_checkpoint": _CHECKPOINTS,
-    "model_pruning": "its checkpoints do not hold which weights are pruned, so a fit that is "
-    "resumed ends with others; remove it",
+    "model_pruning": "its checkpoints do not record which weights are pruned, so a resumed fit "
+    "ends with different ones; remove it",
     "on_exception_checkpoint": _CHECKPOINTS,
     "progress_bar": _PROGRESS,
     "rich_progress_bar": _PROGRESS,
-    "spike_detection": "Lightning fails to restore its state, so no fit that has it can be "
+    "spike_detection": "Lightning fails to restore its state, so a fit that uses it cannot be "
     "resumed; use training.on_divergence",
     "stochastic_weight_averaging": "its rate and its last epoch have no effect under manual "
     "optimisation, which Convoy uses; use training.average",
-    "timer": "a fit would end by the clock, and with other weights each time; use training.epochs",
+    "timer": "a fit would end by the clock, with different weights each time; use training.epochs",
     "tqdm_progress_bar": _PROGRESS,
     "weight_averaging": _AVERAGE,
 }

@@ -44,7 +44,7 @@ def _soups_fit(params: Params, origin: str) -> None:
     for name, soup in params.soups.items():
         key = f"{origin}: soups.{name}"
         if name in params.members:
-            raise UserError(f"{key}: a soup may not be called like a member; rename it")
+            raise UserError(f"{key}: a soup may not have the name of a member; rename it")
         for member in soup.members:
             if member not in params.members:
                 hint = nearest(member, params.members)
@@ -55,14 +55,15 @@ def _soups_fit(params: Params, origin: str) -> None:
         for member, other in zip(soup.members[1:], others, strict=True):
             if other.starts_from != first.starts_from:
                 raise UserError(
-                    f"{key}.members: {soup.members[0]} sets out from the weights of seed "
-                    f"{first.starts_from}, {member} from those of {other.starts_from}; allowed "
-                    f"equal; set members.{member}.init_seed: {first.starts_from}"
+                    f"{key}.members: {soup.members[0]} is initialised with seed "
+                    f"{first.starts_from}, {member} with seed {other.starts_from}; allowed one "
+                    f"seed for all; set members.{member}.init_seed: {first.starts_from}"
                 )
             if not _build_the_same(params, first.recipe, other.recipe):
                 raise UserError(
-                    f"{key}.members: {soup.members[0]} and {member} are of other architectures; "
-                    "allowed one recipe, or recipes of equal `model` that no search changes"
+                    f"{key}.members: {soup.members[0]} and {member} have different "
+                    "architectures; allowed members of one recipe, or of recipes with the same "
+                    "`model` that no search changes"
                 )
 
 
@@ -90,15 +91,19 @@ def _fsdp_fits(params: Params, origin: str) -> None:
         return
     given = f"{origin}: hardware.strategy: got {strategy}"
     if params.hardware.world == 1:
-        raise UserError(f"{given} with 1 device; allowed with more; set it to auto")
+        raise UserError(f"{given} with 1 device; allowed only with more; set it to auto")
     for name, recipe in params.recipes.items():
         training, where = recipe.training, f"recipes.{name}.training"
         if training.optimiser.name == "muon":
-            raise UserError(f"{given} with {where}.optimiser muon; allowed any other; see adamw")
+            raise UserError(
+                f"{given} with {where}.optimiser muon; allowed any other, such as adamw"
+            )
         if training.penalty.l1 or training.penalty.l2:
-            raise UserError(f"{given} with {where}.penalty; allowed none; take weight_decay")
+            raise UserError(f"{given} with {where}.penalty; allowed none; use weight_decay")
         if training.transfer.frozen_epochs != 0:
-            raise UserError(f"{given} with {where}.transfer.frozen_epochs; allowed 0")
+            raise UserError(
+                f"{given} with {where}.transfer.frozen_epochs; allowed only with frozen_epochs 0"
+            )
 
 
 def _compiling_fits(params: Params, origin: str) -> None:
@@ -106,14 +111,14 @@ def _compiling_fits(params: Params, origin: str) -> None:
     given = f"{origin}: hardware.compile: got true"
     if params.hardware.compile and params.hardware.world > 1:
         raise UserError(
-            f"{given} with {params.hardware.world} devices; allowed with one: what devices tell "
-            "each other in a step is not compiled; set it to false"
+            f"{given} with {params.hardware.world} devices; allowed only with one, since "
+            "communication between devices is not compiled; set it to false"
         )
     for name, recipe in params.recipes.items():
         if params.hardware.compile and recipe.training.transfer.gradual:
             raise UserError(
-                f"{given}, while recipes.{name} unfreezes gradually and each block more would be "
-                "compiled for anew; allowed false"
+                f"{given}, but recipes.{name} unfreezes gradually, and the network would be "
+                "compiled again for each unfrozen block; allowed false"
             )
 
 
@@ -122,8 +127,8 @@ def _copies_fit(params: Params, origin: str) -> None:
     offline = params.augmentation.offline
     if offline and offline.minority_only and task.KIND != "classes":
         raise UserError(
-            f"{origin}: augmentation.offline.minority_only: got true, for which each image needs "
-            f"one class; allowed false with task {task.name}"
+            f"{origin}: augmentation.offline.minority_only: got true, which needs one class per "
+            f"image; allowed false with task {task.name}"
         )
 
 
@@ -136,7 +141,7 @@ def _batches_divide(params: Params, origin: str) -> None:
         if cuts is None or (sizes is None and (params.hardware.world > 1 or cuts != (1,))):
             raise UserError(
                 f"{given}.search.space: got a range of batch_size or micro_batches; allowed "
-                "choices, since each batch is cut into equal parts"
+                "choices, since each batch is divided into equal parts"
             )
         for size, cut in product(sizes or (), cuts):
             parts = params.hardware.world * cut
@@ -161,10 +166,12 @@ def _spaces_fit(params: Params, origin: str) -> None:
         for key, axis in (recipe.search.space if recipe.search else {}).items():
             given = f"{origin}: recipes.{name}.search.space"
             if key == "training.epochs" or key.startswith("search."):
-                raise UserError(f"{given}: got {key}; a trial has search.epochs; remove it")
+                raise UserError(
+                    f"{given}: got {key}, but every trial runs for search.epochs; remove it"
+                )
             if key.endswith(".name"):
                 raise UserError(
-                    f"{given}: got {key}; what it names has other keys; write a recipe for each"
+                    f"{given}: got {key}, but each name takes other keys; write a recipe for each"
                 )
             ends = axis.choices if isinstance(axis, Choices) else (axis.low, axis.high)
             for value in ends:
@@ -184,8 +191,8 @@ def _predicted_members_exist(params: Params, origin: str) -> None:
 def _members_are_several(params: Params, origin: str) -> None:
     if len(params.members) < 2:
         raise UserError(
-            f"{origin}: members: got {', '.join(params.members)} alone; allowed two or more; add "
-            "one, if only another seed of the same recipe"
+            f"{origin}: members: got only {', '.join(params.members)}; allowed two or more; add "
+            "one, for example another seed of the same recipe"
         )
 
 
@@ -205,13 +212,13 @@ def _methods_fit(params: Params, origin: str) -> None:
             if not suits(component, task):
                 allowed = [other.name for other in fitting(family, None, task)]
                 raise UserError(
-                    f"{origin}: ensemble.{key}: got {component.name!r}, which has no form for task "
-                    f"{task.name}; {nearest(component.name, allowed)}"
+                    f"{origin}: ensemble.{key}: got {component.name!r}, which does not support "
+                    f"task {task.name}; {nearest(component.name, allowed)}"
                 )
     for method in fitting("method", ensemble.methods, task):
         if method.name in params.pool:
             key = "members" if method.name in params.members else "soups"
             raise UserError(
-                f"{origin}: {key}.{method.name}: may not be called like an ensemble method; rename "
-                "it"
+                f"{origin}: {key}.{method.name}: may not have the name of an ensemble method; "
+                "rename it"
             )

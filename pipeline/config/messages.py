@@ -10,11 +10,11 @@ from pipeline.core.errors import nearest
 WORDED = "worded"
 """The kind of a pydantic error whose message is everything that follows the key."""
 RENAMED = {
-    "launch": "use execution, with the same key command",
+    "launch": "use execution.command",
     "hardware.loader_workers": "use execution.loader_workers",
     "hardware.profiler": "use execution.profiler",
     "hardware.timeout_s": "use execution.timeout_s",
-    "hardware.sharding": "use hardware.strategy: fsdp in place of full, auto in place of none",
+    "hardware.sharding": "use hardware.strategy, with fsdp for full and auto for none",
 }
 ALLOWED = {  # where pydantic's message names Python types
     "dict_type": "a mapping, `key: value`",

@@ -29,7 +29,7 @@ class SGD(Strict):
     @model_validator(mode="after")
     def _has_momentum(self) -> "SGD":
         if self.nesterov and not self.momentum:
-            raise PydanticCustomError("nesterov", "nesterov with a momentum above 0 only")
+            raise PydanticCustomError("nesterov", "nesterov only with a momentum above 0")
         return self
 
 
@@ -110,7 +110,7 @@ class StepDecay(Strict):
     def _rising(self) -> "StepDecay":
         if any(later <= earlier for earlier, later in pairwise(self.milestones_epochs)):
             raise PydanticCustomError(
-                "milestones", "milestones_epochs that rise, [a, b] with a < b"
+                "milestones", "milestones_epochs in increasing order, [a, b] with a < b"
             )
         return self
 
@@ -201,5 +201,5 @@ class Transfer(Strict):
     @model_validator(mode="after")
     def _has_a_pace(self) -> "Transfer":
         if self.gradual and not self.frozen_epochs:
-            raise PydanticCustomError("gradual", "gradual with frozen_epochs of 1 or more only")
+            raise PydanticCustomError("gradual", "gradual only with frozen_epochs of 1 or more")
         return self

@@ -45,20 +45,20 @@ def _average_fits(training: Training) -> None:
     """Check that patience cannot stop a fit before SWA starts to average its last epochs."""
     if isinstance(training.average, SWA) and training.patience is not None:
         raise UserError(
-            f"training.patience: got {training.patience} with training.average swa, whose mean "
-            "begins in the last epochs; allowed null, or average: {name: ema}"
+            f"training.patience: got {training.patience} with training.average swa, which "
+            "averages only the last epochs; allowed null, or average: {name: ema}"
         )
 
 
 def _balance_fits(training: Training, task: Any) -> None:
     if training.class_weights and task.KIND == "values":
         raise UserError(
-            f"training.class_weights: got {training.class_weights!r}, task {task.name} has no "
-            "classes; allowed null; remove it"
+            f"training.class_weights: got {training.class_weights!r}, but task {task.name} has "
+            "no classes; allowed null; remove it"
         )
     if training.sampling != "natural" and task.KIND != "classes":
         raise UserError(
-            f"training.sampling: got {training.sampling!r}, for which each image needs one class; "
+            f"training.sampling: got {training.sampling!r}, which needs one class per image; "
             f"allowed natural with task {task.name}; remove it"
         )
 
@@ -69,7 +69,7 @@ def _weights_are_watched(model: Component) -> None:
     if isinstance(given, str) and not normpath(given).startswith(f"{WEIGHTS}/"):
         raise UserError(
             f"model.pretrained: got {given!r}; allowed true, false or a file below {WEIGHTS}, "
-            "which DVC watches; put it there"
+            "where DVC notices changes; put it there"
         )
 
 
@@ -78,10 +78,13 @@ def _transfer_fits(recipe: Recipe) -> None:
     frozen = recipe.training.transfer.frozen_epochs
     given = f"training.transfer.frozen_epochs: got {'null' if frozen is None else frozen}"
     if frozen != 0 and not recipe.model.model_dump().get("pretrained"):
-        raise UserError(f"{given}, the model has fresh weights; allowed 0, or set model.pretrained")
+        raise UserError(
+            f"{given}, but the model's weights are not pretrained; allowed 0; or set "
+            "model.pretrained"
+        )
     epochs = min(fit.epochs for fit in (recipe.training, recipe.search) if fit is not None)
     if frozen is not None and frozen >= epochs:
         raise UserError(
-            f"{given}, a fit or trial has {epochs} epochs; allowed less, or null to train the "
-            "classifier alone"
+            f"{given}, but a fit or trial has {epochs} epochs; allowed fewer, or null to train "
+            "only the classifier"
         )

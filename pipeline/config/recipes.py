@@ -31,7 +31,7 @@ class Range(Strict):
         if not self.low < self.high:
             raise PydanticCustomError("range", "low below high")
         if self.log and self.low <= 0:
-            raise PydanticCustomError("range", "low above 0 where log is true")
+            raise PydanticCustomError("range", "low above 0 when log is true")
         return self
 
 

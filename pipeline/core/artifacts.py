@@ -130,8 +130,8 @@ class Pool(NamedTuple):
             bad = ~np.isfinite(other.logits).all(axis=1)
             if bad.any():
                 raise UserError(
-                    f"member {name}: {bad.sum()} of {len(bad)} predictions are not finite, "
-                    f"first {_some(other.ids[bad])}; train it again with a lower lr"
+                    f"member {name}: {bad.sum()} of {len(bad)} predictions are not finite, such "
+                    f"as those for {_some(other.ids[bad])}; train it again with a lower lr"
                 )
         logits = np.stack([p.logits for p in predictions.values()]).astype(np.float64)
         return cls(list(predictions), first.ids, logits, first.targets)
@@ -174,19 +174,19 @@ def rows_of(ids: Iterable[str], wanted: Iterable[str]) -> Int[np.ndarray, " w"]:
 def _same_samples(name: str, other: Predictions, first_name: str, first: Predictions) -> None:
     if not np.array_equal(other.ids, first.ids):
         differing = np.setxor1d(other.ids, first.ids)
-        what = f"other samples, first {_some(differing)}" if len(differing) else "another order"
-        raise UserError(f"member {name}: has {what} than {first_name}; predict both again")
+        what = f"its samples, such as {_some(differing)}" if len(differing) else "sample order"
+        raise UserError(f"member {name}: differs from {first_name} in {what}; predict both again")
     if other.logits.shape != first.logits.shape:
         raise UserError(
-            f"member {name}: has {other.logits.shape[1]} logits an image, {first_name} "
+            f"member {name}: has {other.logits.shape[1]} logits per image, but {first_name} has "
             f"{first.logits.shape[1]}; train both on the same data and for the same task"
         )
     if not np.array_equal(other.targets, first.targets):
         pairs = zip(other.targets, first.targets, strict=True)
         differing = first.ids[[not np.array_equal(own, its) for own, its in pairs]]
         raise UserError(
-            f"member {name}: other targets than {first_name}, first {_some(differing)}; "
-            "predict both again"
+            f"member {name}: targets differ from those of {first_name}, such as those of "
+            f"{_some(differing)}; predict both again"
         )
 
 

@@ -58,7 +58,9 @@ def entry(stage: str, key: str, tree: dict[str, Any], dvc_file: Path = Path("dvc
         raise UserError(f"{dvc_file}: no stage {stage!r}; {nearest(stage, stages)}")
     spec = stages[stage]
     if key and "foreach" not in spec:
-        raise UserError(f"stages.{stage}: takes no key, got {key!r}; run it without one")
+        raise UserError(
+            f"stages.{stage}: got {key!r}, but the stage takes no key; run it without one"
+        )
     keys = _keys(spec, tree)
     if key not in keys:
         raise UserError(f"stages.{stage}: got {key or 'no key'}; {nearest(key, keys)}")

@@ -41,11 +41,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         tree = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: not found; run from the folder that holds it") from None
+        raise UserError(f"{path}: not found; run from the folder that contains it") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text ({error.reason}); save it as UTF-8") from None
     except YAMLError as error:
-        raise UserError(f"{path}: not YAML: {_where(error)}; correct that line") from None
+        raise UserError(f"{path}: not valid YAML: {_where(error)}; correct that line") from None
     if not isinstance(tree, dict):
         kind = "an empty file" if tree is None else f"a {type(tree).__name__}"
         raise UserError(f"{path}: got {kind}; allowed a mapping, `key: value`")

@@ -32,6 +32,7 @@ def hold(path: Path, what: str, wait_s: float = 0.0) -> IO[str]:
             if time.monotonic() > end_s:
                 file.close()
                 raise UserError(
-                    f"{what}: another process works on it; wait until that has ended, or end it"
+                    f"{what}: another process is working on it; wait for that process to end, or "
+                    "stop it"
                 ) from None
             time.sleep(POLL_S)

@@ -119,7 +119,7 @@ def check_costs(costs: Costs | None, kind: Kind, classes: Sequence[str]) -> None
         return
     if kind != "classes":
         raise UserError(
-            "ensemble.costs: got a matrix; allowed null where samples have no one class"
+            "ensemble.costs: got a matrix; allowed null where samples have no single class"
         )
     shape = [len(costs), *sorted({len(row) for row in costs})]
     if shape != [len(classes)] * 2:

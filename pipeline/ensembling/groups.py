@@ -25,7 +25,8 @@ def folds(groups: Sequence[str], num_folds: int, seed: int) -> Int[np.ndarray, "
     if num_groups == 1:
         raise UserError(
             f"validation: got {len(groups)} samples of one group; allowed two groups or more, so "
-            "that ensembles are judged on samples they were not fitted on; validate on more data"
+            "that ensembles are evaluated on samples they were not fitted on; validate on more "
+            "data"
         )
     order = np.random.default_rng(seed).permutation(num_groups)
     fold_of: np.ndarray = order[group_of] % num_folds

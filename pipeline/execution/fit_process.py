@@ -63,8 +63,8 @@ class FitProcess:
         command = job.execution.command
         if job.hardware.num_nodes > 1 and not command:
             raise UserError(
-                f"hardware.num_nodes: got {job.hardware.num_nodes}, and execution.command names "
-                "nothing that starts a process for each device, such as srun; name it"
+                f"hardware.num_nodes: got {job.hardware.num_nodes}, but execution.command names "
+                "no launcher that starts a process for each device; name one, such as srun"
             )
         self._folder = Path(job.folder)
         self._title = job.title
@@ -122,8 +122,8 @@ class FitProcess:
             self._process = self._started()
         if self._network and not Path(self._network).exists():
             raise UserError(
-                f"execution.command: got {self._command[0]!r}, which has ended without training; "
-                "name one that waits for what it starts, such as srun"
+                f"execution.command: got {self._command[0]!r}, which ended without training; "
+                "name a launcher that waits for the processes it starts, such as srun"
             )
 
     def _silent(self, status: int) -> BaseException:
@@ -164,8 +164,9 @@ def _words(command: str | None) -> list[str]:
 def ended_by_signal(rank: int, signum: int) -> UserError:
     """Return the error for a killed process, which could not report it itself."""
     return UserError(
-        f"rank {rank} was ended by signal {signum} ({signal.Signals(signum).name}), the others "
-        "with it; run the same command again: it resumes from its last checkpoint"
+        f"rank {rank} was terminated by signal {signum} ({signal.Signals(signum).name}), and the "
+        "other ranks were stopped; run the same command again: it resumes from its last "
+        "checkpoint"
     )
 
 

@@ -150,28 +150,30 @@ def _check(image: Image.Image) -> None:
             f"{image.width:,} × {image.height:,} pixels, allowed {MAX_PIXELS:,}; cut it into tiles",
         )
     if image.format != "MPO" and getattr(image, "is_animated", False):
-        raise BadImage("animated", "more than one frame; save the one that is meant")
+        raise BadImage("animated", "more than one frame; save only the one you need")
     if image.mode not in GREY | COLOUR | WIDE | TRANSPARENT:
-        raise BadImage("unsupported", f"{image.format} of mode {image.mode}; save 8 or 16 bits")
+        raise BadImage(
+            "unsupported",
+            f"{image.format} in mode {image.mode}; save it with 8 or 16 bits per channel",
+        )
 
 
 def _without_text(encoded: bytes) -> bytes:
     """Compare the checksum of every PNG chunk, since Pillow skips those of the pixels.
 
-    Return the file without the chunks that are text or other metadata, except the EXIF block if
-    that is small.
+    Return the file without text and colour profiles; the EXIF block stays.
     """
     at, name, kept = 8, b"", [encoded[:8]]
     while name != b"IEND":
         if at + 12 > len(encoded):
-            raise BadImage("truncated", "the PNG has no end")
+            raise BadImage("truncated", "the PNG ends before its last chunk")
         size, name = struct.unpack_from(">I4s", encoded, at)
         end = at + 8 + size
         if end + 4 > len(encoded):
             raise BadImage("truncated", f"the PNG ends within a chunk of {size:,} bytes")
         if zlib.crc32(memoryview(encoded)[at + 4 : end]) != int.from_bytes(encoded[end : end + 4]):
             if name not in TEXT_CHUNKS:
-                raise BadImage("unreadable", f"wrong checksum of the PNG chunk at byte {at:,}")
+                raise BadImage("unreadable", f"wrong checksum in the PNG chunk at byte {at:,}")
         elif name not in TEXT_CHUNKS or name == b"eXIf":
             kept.append(encoded[at : end + 4])
         at = end + 4

@@ -73,8 +73,8 @@ def suggest(points: Sequence[Point]) -> Suggestion:
     slopes = np.gradient(losses, np.log(lrs))[: best + 1]  # beyond, it falls after a divergence
     if slopes.min() >= 0:
         raise UserError(
-            f"learning-rate finder: the loss falls nowhere from {lrs[0]:.3g} to {lrs[-1]:.3g}; "
-            "try other rates, and look at the network and the targets"
+            f"learning-rate finder: the loss does not fall anywhere from {lrs[0]:.3g} to "
+            f"{lrs[-1]:.3g}; try other rates, and check the network and the targets"
         )
     return Suggestion(float(lrs[slopes.argmin()]), float(lrs[best] / 10))
 

@@ -14,5 +14,7 @@ def choose_device(accelerator: Literal["auto", "cpu", "gpu"]) -> torch.device:
         UserError: a GPU is requested and there is none.
     """
     if accelerator == "gpu" and not torch.cuda.is_available():
-        raise UserError("hardware.accelerator: got gpu, this machine shows none; allowed auto, cpu")
+        raise UserError(
+            "hardware.accelerator: got gpu, but no GPU is visible here; allowed auto, cpu"
+        )
     return torch.device("cpu" if accelerator == "cpu" or not torch.cuda.is_available() else "cuda")

@@ -25,7 +25,9 @@ def construct(
         return make(**{**given, **options})
     except REFUSALS as error:
         if not options:
-            raise UserError(f"model: got {dict(given)}, which it does not take: {error}") from error
+            raise UserError(
+                f"model: got {dict(given)}, which the architecture does not accept: {error}"
+            ) from error
         unknown = UNKNOWN.search(str(error))
         if unknown:
             allowed = inspect.signature(type(make(**given))).parameters

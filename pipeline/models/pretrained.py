@@ -28,8 +28,8 @@ def local(path: Path) -> Path:
     """
     if not path.is_file():
         raise UserError(
-            f"model.pretrained: got {path}, which is no file; allowed true, false or a file of "
-            "weights (.safetensors, or what torch.save wrote of a state_dict)"
+            f"model.pretrained: got {path}, which is not a file; allowed true, false or a weight "
+            "file (.safetensors, or a state_dict written by torch.save)"
         )
     return path
 
@@ -72,7 +72,9 @@ def read(path: Path) -> Weights:
     except Exception as error:  # a torn or foreign file makes torch raise almost anything
         raise _unreadable(path, error) from None
     if not isinstance(held, dict) or not all(isinstance(v, Tensor) for v in held.values()):
-        raise UserError(f"{path}: holds other things than tensors; save model.state_dict() alone")
+        raise UserError(
+            f"{path}: contains objects other than tensors; save only model.state_dict()"
+        )
     return dict(held)
 
 
@@ -159,7 +161,7 @@ def first_convolution(body: nn.Module) -> str:
 
 def _unreadable(path: Path, error: Exception) -> UserError:
     reason = f"{type(error).__name__}: {error}".splitlines()[0]
-    return UserError(f"{path}: no file of weights ({reason}); save a state_dict")
+    return UserError(f"{path}: not a weight file ({reason}); save a state_dict")
 
 
 def _differ_in_outputs(own: Weights, weights: Weights, key: str) -> bool:
@@ -173,15 +175,15 @@ def _require_match(own: Weights, weights: Weights, path: Path) -> None:
     wrong = [f"{key} is missing" for key in own.keys() - weights.keys()]
     wrong += [f"{key} is unknown" for key in weights.keys() - own.keys()]
     wrong += [
-        f"{key} is {_size(weights[key])}, here {_size(own[key])}"
+        f"{key} is {_size(weights[key])}, but {_size(own[key])} in the model"
         for key in own.keys() & weights.keys()
         if own[key].shape != weights[key].shape
     ]
     if wrong:
         more = f" and {len(wrong) - MOST_NAMED} more" if len(wrong) > MOST_NAMED else ""
         raise UserError(
-            f"{path}: does not fit: {', '.join(sorted(wrong)[:MOST_NAMED])}{more}; "
-            "name the architecture, options and stem it was trained with"
+            f"{path}: does not fit the model: {', '.join(sorted(wrong)[:MOST_NAMED])}{more}; set "
+            "the architecture, options and stem that it was trained with"
         )
 
 
@@ -192,10 +194,10 @@ def _size(tensor: Tensor) -> str:
 def _require_reply(url: str, name: str) -> None:
     """Request the headers of `url`, through the proxy if one is set."""
     place = f"data/weights/{name}"
-    advice = f"download it elsewhere to {place} and write `pretrained: {place}`"
+    advice = f"download it on another machine, put it in {place} and set `pretrained: {place}`"
     if os.environ.get("HF_HUB_OFFLINE", "0").upper() in ("1", "TRUE", "YES", "ON"):
-        raise UserError(f"{url}: not here yet, and HF_HUB_OFFLINE is set; {advice}")
+        raise UserError(f"{url}: not downloaded yet, and HF_HUB_OFFLINE is set; {advice}")
     try:
         urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=REPLY_S).close()
     except OSError as error:
-        raise UserError(f"{url}: out of reach ({error}); {advice}") from None
+        raise UserError(f"{url}: cannot be reached ({error}); {advice}") from None

@@ -29,8 +29,8 @@ def output_shape(body: nn.Module, shape: tuple[int, int, int], name: str) -> tup
         least_px = _least_px(body, channels)
         if least_px is None or min(height_px, width_px) >= least_px:
             raise UserError(
-                f"{given}, which it does not take: {error}; "
-                "choose another size, or stem: keep where it has one"
+                f"{given}, which it does not accept: {error}; choose another size, or set stem: "
+                "keep if the model has one"
             ) from None
         raise UserError(
             f"{given}; allowed at least {least_px} × {least_px} px; "

@@ -34,7 +34,7 @@ class Predictor:
         """Load the networks; raise UserError if one is missing."""
         folds = sorted(folder.glob("fold_*"), key=lambda path: int(path.name.split("_")[1]))
         if not folds:
-            raise UserError(f"{folder}: holds no fold_0; run `dvc repro train@{folder.name}`")
+            raise UserError(f"{folder}: contains no fold_0; run `dvc repro train@{folder.name}`")
         return cls([Network.load(fold) for fold in folds], device, test_time)
 
     @classmethod

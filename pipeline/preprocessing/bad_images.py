@@ -25,7 +25,7 @@ def refuse(listing: Listing, scan: Scan, list_path: Path) -> None:
     first = "; ".join(f"{listing.ids[row]} ({bad})" for row, bad in list(scan.bad.items())[:NAMED])
     more = f" and {len(scan.bad) - NAMED} more, all listed in {list_path}"
     raise UserError(
-        f"{len(scan.bad)} of {len(listing.ids)} samples are no usable images: {first}"
-        f"{more if len(scan.bad) > NAMED else ''}; mend or remove them, or set "
+        f"{len(scan.bad)} of {len(listing.ids)} samples are not usable images: "
+        f"{first}{more if len(scan.bad) > NAMED else ''}; repair or remove them, or set "
         "data.on_bad_image: quarantine, which leaves them out and counts them"
     )

@@ -14,8 +14,8 @@ from pipeline.core.errors import UserError
 LeakKind = Literal["equal", "near", "group"]
 SHOWN = 10  # pairs that a message names; all are counted
 REMEDY = (
-    "remove one of each pair, or set data.leakage to regroup or warn; what counts as near is "
-    "data.near_duplicate_distance"
+    "remove one of each pair, or set data.leakage to regroup or warn; "
+    "data.near_duplicate_distance sets what counts as near"
 )
 
 
@@ -104,4 +104,4 @@ def _message(given: np.ndarray, found: list[Leak], ids: list[str]) -> str:
         for leak in found[:SHOWN]
     )
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return f"{len(found)} pairs of images stand in two of the source's splits: {pairs}{more}"
+    return f"{len(found)} pairs of images span two of the source's splits: {pairs}{more}"

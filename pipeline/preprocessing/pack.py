@@ -83,8 +83,8 @@ def _target_scale(listing: Listing, rows: Int[np.ndarray, " m"]) -> Scale:
     for name, column in zip(listing.classes, targets.T, strict=True):
         if np.ptp(column) == 0:
             raise UserError(
-                f"data.source.target: {name} is {column[0]:g} in all {len(column):,} images of "
-                "train, so there is nothing to learn; leave it out"
+                f"data.source.target: {name} is {column[0]:g} in all {len(column):,} training "
+                "images, so there is nothing to learn; leave it out"
             )
     values = targets.astype(np.float64)
     return tuple(values.mean(axis=0).tolist()), tuple(values.std(axis=0).tolist())

@@ -79,7 +79,7 @@ def _presence(counts: csr_array) -> np.ndarray:
 
 def _stuck(strata: Strata, stratum: int, where: str) -> str:
     return (
-        f"{strata.kind} {strata.names[stratum]!r} cannot be brought into each of {where}: its "
-        "images are grouped with the last ones of others; ask for fewer parts or leave the "
-        f"{strata.kind} out"
+        f"{strata.kind} {strata.names[stratum]!r} cannot be present in each of {where}: its "
+        f"images are grouped with the only ones of another {strata.kind}; use fewer parts or "
+        f"leave the {strata.kind} out"
     )

@@ -107,7 +107,7 @@ def _first(listing: Listing) -> tuple[np.ndarray, bool]:
             return (decode(raw), True) if isinstance(raw, bytes) else (raw, False)
         except BadImage as error:
             last = f"{listing.ids[row]}: {error}"
-    raise UserError(f"no image of {len(listing.ids)} can be read; the last was {last}")
+    raise UserError(f"none of the {len(listing.ids)} images can be read; the last error: {last}")
 
 
 def _bounds(num: int, image_shape: tuple[int, ...]) -> list[tuple[int, int]]:
@@ -218,8 +218,8 @@ def _one_size(plan: ReadingPlan, scanned: Scan) -> None:
             for i in order
         )
         raise UserError(
-            f"data.image.size_px: got null, the images have {len(seen)} sizes: {examples}; "
-            "set the size in pixels that all are brought to, such as 224 or [192, 256]"
+            f"data.image.size_px: got null, but the images have {len(seen)} sizes: {examples}; "
+            "set the size in pixels to which all are resized, such as 224 or [192, 256]"
         )
 
 

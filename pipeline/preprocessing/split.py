@@ -89,21 +89,20 @@ def _check_fractions(
 ) -> None:
     if num_folds and "val" in brought:
         raise UserError(
-            f"data.num_folds: got {num_folds}, and the source brings a val split of its own; set "
-            "it to null"
+            f"data.num_folds: got {num_folds}, but the source has its own val split; set it to null"
         )
     val_reason = f"data.num_folds is {num_folds}" if num_folds else _brings("val", brought)
     _check_fraction("val", val, val_reason, "val" not in brought and not num_folds)
     _check_fraction("test", test, _brings("test", brought), "test" not in brought)
     if (val or 0) + (test or 0) >= 1:
         raise UserError(
-            f"data.val_fraction, data.test_fraction: got {val} and {test}; allowed a sum below 1, "
-            "which leaves the rest to train"
+            f"data.val_fraction, data.test_fraction: got {val} and {test}; allowed a sum below "
+            "1, so that some images are left for train"
         )
 
 
 def _brings(name: str, brought: set[str]) -> str:
-    return f"the source brings {'a' if name in brought else 'no'} {name} split of its own"
+    return f"the source has {'its own' if name in brought else 'no'} {name} split"
 
 
 def _check_fraction(name: str, given: float | None, reason: str, is_wanted: bool) -> None:

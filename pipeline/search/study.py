@@ -69,7 +69,7 @@ def chosen(recipe: Recipe, trials: list[Trial]) -> Recipe:
     """
     best = min(trials, key=lambda t: t.value, default=None)
     if best and math.isinf(best.value):
-        raise UserError("every trial has diverged; search lower values of training.lr")
+        raise UserError("every trial diverged; search lower values of training.lr")
     settings = best.settings if best else {}
     return override(recipe, settings).model_copy(update={"search": None})
 

@@ -68,7 +68,7 @@ def _ends_well(called: str, process: FitProcess) -> bool:
     try:
         process.wait()
     except Diverged as error:
-        print(f"{called}: {error}; the search goes on", flush=True)
+        print(f"{called}: {error}; the search continues", flush=True)
         return False
     except (UserError, FitError) as error:
         raise UserError(f"{called}: {error}") from None

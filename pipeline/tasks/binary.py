@@ -28,8 +28,8 @@ def num_outputs(num_classes: int) -> int:
     """
     if num_classes != 2:
         raise UserError(
-            f"task.name: got binary, and the data has {num_classes} classes; allowed 2; "
-            "write multiclass"
+            f"task.name: got binary, but the data has {num_classes} classes; allowed 2; use "
+            "multiclass"
         )
     return 1
 

@@ -19,8 +19,8 @@ def main(folder: Path) -> None:
     except Exception as error:  # a failing server must not stop the stage
         first_line = str(error).strip().split("\n")[0][:200]
         print(
-            f"tracking: {first_line}; figures are kept in artifacts/runs, "
-            "`python -m pipeline sync` will push them",
+            f"tracking: {first_line}; the metrics are kept in artifacts/runs, and `python -m "
+            "pipeline sync` will push them",
             file=sys.stderr,
         )
         sys.stdin.read()

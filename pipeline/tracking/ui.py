@@ -11,7 +11,10 @@ from pipeline.tracking.store import ROOT, uri
 def serve(page: str, port: int | None) -> int:
     """Serve `page` and print its address, until interrupted; return the exit status."""
     if uri().startswith("http"):
-        print(f"MLflow: {uri()}{page}  (MLFLOW_TRACKING_URI names this server; it is not ours)")
+        print(
+            f"MLflow: {uri()}{page}  (the server in MLFLOW_TRACKING_URI, which Convoy did not "
+            "start)"
+        )
         return 0
     port = port or _free_port()
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
@@ -19,7 +22,7 @@ def serve(page: str, port: int | None) -> int:
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
     command += ["--host", "127.0.0.1", "--port", str(port)]
     command += ["--backend-store-uri", uri(), "--default-artifact-root", artifacts]
-    print(f"MLflow: http://127.0.0.1:{port}{page}  (Ctrl-C ends it)", flush=True)
+    print(f"MLflow: http://127.0.0.1:{port}{page}  (Ctrl-C stops it)", flush=True)
     server = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     try:
         return server.wait()

@@ -59,9 +59,9 @@ def shrink(folder: Path, num_parts: int, share: int) -> Again:
     more = more_parts(num_parts, share)
     Attempts.load(folder).model_copy(update={"num_parts": more}).save(folder)
     return Again(
-        f"the device's memory does not hold {share // num_parts} images at once; from the last "
-        f"checkpoint on in parts of {share // more}, as training.micro_batches: {more} has it from "
-        "the start"
+        f"the device runs out of memory with {share // num_parts} images at once; resuming from "
+        f"the last checkpoint in parts of {share // more}; set training.micro_batches: {more} to "
+        "use these from the start"
     )
 
 
@@ -79,17 +79,22 @@ def slow_down(folder: Path, diverged: str, *, may_recover: bool) -> Again:
     if not may_recover:
         raise Diverged(f"{diverged}; lower lr, or set training.on_divergence: recover")
     if scale < 0.5**MOST_RECOVERIES:
-        raise Diverged(f"{diverged}, with the rate halved {MOST_RECOVERIES} times; lower lr")
+        raise Diverged(
+            f"{diverged}, although the rate was halved {MOST_RECOVERIES} times; lower lr"
+        )
     (folder / MIDDLE).unlink(missing_ok=True)  # first: if killed in between, nothing has changed
     attempts.model_copy(update={"lr_scale": scale}).save(folder)
-    return Again(f"{diverged}; back to the end of the previous epoch, learning rate × {scale:g}")
+    return Again(
+        f"{diverged}; going back to the end of the previous epoch, with the learning rate × "
+        f"{scale:g}"
+    )
 
 
 def more_parts(parts: int, share: int) -> int:
     """Return twice as many parts, or the next number that divides `share`."""
     if parts == share:
         raise UserError(
-            "the device's memory does not hold a single image; take a smaller model, smaller "
+            "the device runs out of memory with a single image; use a smaller model, smaller "
             "images or precision bf16"
         )
     return next(n for n in range(min(2 * parts, share), share + 1) if share % n == 0)

@@ -63,8 +63,8 @@ def _plain(model: nn.Module) -> dict[str, Any]:
             found[name] = kind
         elif "running_var" in layer._buffers and "Frozen" not in kind.__name__:
             raise UserError(
-                f"hardware.devices: the network has layers of the kind {kind.__name__}, whose "
-                "statistics cannot be those of all devices; allowed 1 with this architecture"
+                f"hardware.devices: the network has {kind.__name__} layers, whose statistics "
+                "cannot be computed across devices; allowed 1 with this architecture"
             )
     return found
 

@@ -81,16 +81,16 @@ def read(path: Path) -> dict[str, Any]:
 def full(folder: Path) -> UserError:
     """Return an error that says the disk is full."""
     return UserError(
-        f"{folder}: the disk is full; the last checkpoint is kept, make room and run the same "
-        "command again"
+        f"{folder}: the disk is full; the last checkpoint is kept; free some space and run the "
+        "same command again"
     )
 
 
 def damaged(path: Path) -> UserError:
     """Return an error for an unreadable file of the fit: the disk has lost part of it."""
     return UserError(
-        f"{path}: damaged, it cannot be read; delete {path.parent} and run the same command again: "
-        "the fit starts again"
+        f"{path}: damaged and cannot be read; delete {path.parent} and run the same command "
+        "again to restart the fit"
     )
 
 

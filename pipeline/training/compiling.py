@@ -28,8 +28,8 @@ def compile_body(network: Network) -> None:
         except TorchDynamoException as error:
             reason = next(line for line in str(error).splitlines() if line)
             raise UserError(
-                f"hardware.compile: got true, and torch.compile failed: {reason}; it needs g++ and "
-                "Python's headers (on Debian python3-dev), or set hardware.compile: false"
+                f"hardware.compile: got true, but torch.compile failed: {reason}; install g++ "
+                "and Python's headers (python3-dev on Debian), or set hardware.compile: false"
             ) from None
         return logits
 

@@ -58,8 +58,8 @@ def fit(job: Job, inputs: Inputs) -> Network | None:
         raise shrink(folder, module.num_parts, data.share) from None
     except DistStoreError:
         raise UserError(
-            f"execution.timeout_s: got {job.execution.timeout_s}, within which not all processes "
-            "of the fit have connected; set a larger one"
+            f"execution.timeout_s: got {job.execution.timeout_s}, but not all processes of the "
+            "fit connected within that time; set a larger one"
         ) from None
     except Exception as error:
         if isinstance(error, OSError) and error.errno in checkpoint.FULL:

@@ -102,8 +102,8 @@ def _muon(chosen: settings.Muon, groups: Sequence[Group]) -> Optimizer:
     hidden = {id(p) for p in weights(groups)[1:-1]}
     if not hidden:
         raise UserError(
-            "training.optimiser: got muon, the network has no weights between its first and its "
-            "last; allowed any other; nearest adamw"
+            "training.optimiser: got muon, but the network has no weights between its first and "
+            "last layers; allowed any other; nearest adamw"
         )
     by_muon = {"use_muon": True, "nesterov": True}
     by_adamw = {"use_fallback": True, "eps": chosen.eps}  # with nesterov, it would be NAdamW

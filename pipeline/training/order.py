@@ -119,6 +119,7 @@ def _classes(targets: np.ndarray, sampling: Sampling) -> list[Int[np.ndarray, " 
         return [np.arange(len(targets))]
     if targets.ndim != 1:
         raise UserError(
-            f"training.sampling: got {sampling}, the images have no single class; allowed natural"
+            f"training.sampling: got {sampling}, but the images have no single class; allowed "
+            "natural"
         )
     return [np.flatnonzero(targets == label) for label in np.unique(targets)]

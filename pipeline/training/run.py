@@ -57,7 +57,7 @@ def _tell(error: Exception | SystemExit, folder: Path) -> None:
     elif isinstance(error, UserError):
         ExitMessage(now_s, "mistake", str(error)).save(folder, rank)
     else:
-        text = f"process {rank} has failed: {type(error).__name__}: {error}"
+        text = f"process {rank} failed: {type(error).__name__}: {error}"
         ExitMessage(now_s, "failure", text, traceback.format_exc()).save(folder, rank)
 
 

@@ -147,8 +147,8 @@ def environment(hardware: Hardware) -> ClusterEnvironment:
 def _refuse_unless(hardware: Hardware, by: str, num_processes: int) -> None:
     if num_processes != hardware.world:
         raise UserError(
-            f"hardware.devices × num_nodes: got {hardware.devices} × {hardware.num_nodes}, {by} "
-            f"has started {num_processes} processes; start one for each device"
+            f"hardware.devices × num_nodes: got {hardware.devices} × {hardware.num_nodes}, but "
+            f"{by} started {num_processes} processes; start one for each device"
         )
 
 

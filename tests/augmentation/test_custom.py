@@ -58,10 +58,10 @@ def test_transforms_are_built_with_their_arguments() -> None:
         ({"name": "Affine", "rotate": "far"}, ".1.rotate: got 'far'; allowed a valid tuple"),
         ({"name": "GaussNoise", "std_range": [0.5, 0.1]}, ".1.std_range: got (0.5, 0.1); allowed"),
         ({"name": "RandomCrop", "width": 4}, ".1.height: missing; write a value for it"),
-        ({"name": "Normalize"}, "changes the type of pixels"),
-        ({"name": "RandomScale"}, "images of many sizes"),
-        ({"name": "MaskDropout"}, "needs more than the image"),
-        ({"name": "Lambda"}, "needs more than the image"),
+        ({"name": "Normalize"}, "allowed transforms that return uint8"),
+        ({"name": "RandomScale"}, "transforms that make images of one size"),
+        ({"name": "MaskDropout"}, "transforms that need the image alone"),
+        ({"name": "Lambda"}, "transforms that need the image alone"),
         ({"name": "OneOf"}, ".1.transforms: missing"),
         ({"name": "OneOf", "transforms": []}, ".1.transforms: got (); allowed"),
         ({"name": "OneOf", "transforms": [FLIP], "p": "x"}, ".1.p: got 'x'; allowed a valid numb"),
@@ -96,7 +96,7 @@ def test_what_is_no_list_of_transforms_is_refused(given: Any) -> None:
         ([{"name": "Affine", "fit_output": True, "rotate": [-45, 45]}], "allowed one size"),
         ([{"name": "RandomCrop", "height": 99, "width": 8}], "fails on images of 16×16×1"),
         ([{"name": "RandomFog"}], "fails on images of 16×16×1"),
-        ([{"name": "ToRGB"}], "makes 3 channels of 1"),
+        ([{"name": "ToRGB"}], "turns 1 channels into 3"),
     ],
 )
 def test_what_only_the_images_show_is_refused_when_frozen(

@@ -51,7 +51,7 @@ def test_every_sample_gets_all_its_copies_without_minority_only() -> None:
 
 
 def test_minorities_need_classes() -> None:
-    with pytest.raises(UserError, match="minority_only: got true; allowed where each image has"):
+    with pytest.raises(UserError, match="minority_only: got true; allowed only where each"):
         num_copies(np.zeros((2, 4), bool), 2, minority_only=True)
 
 
@@ -83,11 +83,11 @@ def test_no_copies_are_empty_arrays_even_where_the_policy_crops(tmp_path: Path) 
 
 
 def test_copies_of_another_size_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"makes 4×4×1 of 8×8×1; allowed where it keeps the size"):
+    with pytest.raises(UserError, match=r"turns images of 8×8×1 into 4×4×1; allowed only where"):
         materialise(train_of([0]), augmenter(crop_px=4), np.array([1]), tmp_path)
 
 
 def test_an_id_that_a_copy_would_have_is_refused(tmp_path: Path) -> None:
     train = train_of([0, 1])._replace(ids=np.array(["a", "a#1"]))
-    with pytest.raises(UserError, match="sample a#1: its id is what a copy would be called"):
+    with pytest.raises(UserError, match="sample a#1: an augmented copy would have the same id"):
         materialise(train, augmenter(), np.array([1, 0]), tmp_path)

@@ -19,7 +19,7 @@ def test_what_computes_the_same_is_adopted(copy: Workspace) -> None:
     assert "3 entries can be adopted; name them, or pass --all" in listed
     printed = copy.run("convoy", "adopt", "search@cnn", "--verify", "train@cnn_1")
     commit = copy.run("git", "rev-parse", "--short=12", "HEAD").strip()
-    assert "train@cnn_1: computed again, with the same results" in printed
+    assert "train@cnn_1: recomputed, with the same results" in printed
     assert f"adopted at {commit}: search@cnn" in printed
     assert changed(copy) == {"search@resnet", "package"}
     tags = read_json(Layout(copy.folder).runs / "search/cnn/run.json")["tags"]
@@ -41,6 +41,6 @@ def test_what_computes_something_else_is_not(copy: Workspace) -> None:
 def test_only_code_can_be_adopted(copy: Workspace) -> None:
     copy.edit(lambda tree: tree["recipes"]["cnn"]["training"].update(lr=0.007))
     printed = copy.run("convoy", "adopt", "search@cnn", status=1)
-    assert "adopt: search@cnn: params.yaml changed, and not code alone; run `dvc repro" in printed
+    assert "adopt: search@cnn: params.yaml changed, not only code; run `dvc repro" in printed
     printed = copy.run("convoy", "adopt", "train@cnn_2", status=1)
     assert "adopt: got 'train@cnn_2', which has not changed; allowed report, search@cnn" in printed

@@ -21,7 +21,7 @@ def commit(workspace: Workspace, message: str) -> None:
 def compared(workspace: Workspace, *names: str) -> dict:
     printed = workspace.run("python", "-m", "pipeline", "compare", *names)
     path = workspace.folder / "reports/compare" / f"{'..'.join(names)}.json"
-    assert f"kept in reports/compare/{'..'.join(names)}.md" in printed
+    assert f"saved to reports/compare/{'..'.join(names)}.md" in printed
     return json.loads(path.read_text())
 
 
@@ -57,11 +57,11 @@ def test_states_are_found_by_every_name_they_have(copy: Workspace) -> None:
 def test_what_has_no_result_is_said_in_one_line(copy: Workspace) -> None:
     before = copy.run("python", "-m", "pipeline", "compare", "HEAD", "workspace", status=1)
     assert before.startswith("compare: HEAD: ")
-    assert "dvc.lock has to be committed" in before
+    assert "commit its dvc.lock" in before
     assert len(before.splitlines()) == 1
     for names, printed in (
-        (["workspace", "wrkspace"], "got 'wrkspace', no revision, experiment or MLflow run; "),
-        (["workspace"], "compare: got workspace; allowed two or more different ones"),
+        (["workspace", "wrkspace"], "got 'wrkspace', which is not a revision, experiment or"),
+        (["workspace"], "compare: got workspace; allowed two or more different states"),
         (["workspace", "0" * 32], f"compare: {'0' * 32}: "),
     ):
         answer = copy.run("python", "-m", "pipeline", "compare", *names, status=1)
@@ -73,4 +73,4 @@ def test_a_cache_that_lost_its_files_is_named(copy: Workspace, tmp_path: Path) -
     commit(copy, "all methods")
     (copy.folder / ".dvc/cache").rename(tmp_path / "cache")
     printed = copy.run("python", "-m", "pipeline", "compare", "HEAD", "workspace", status=1)
-    assert "cannot be had" in printed.splitlines()[-1]
+    assert "cannot be fetched" in printed.splitlines()[-1]

@@ -280,5 +280,5 @@ def test_a_resumed_fit_logs_the_same_norms(tmp_path: Path) -> None:
 
 def test_norms_of_parts_are_refused() -> None:
     trainer = Trainer(accelerator="cpu", logger=False, strategy=ModelParallelStrategy())
-    with pytest.raises(UserError, match="ModelParallelStrategy, which cuts the gradient over"):
+    with pytest.raises(UserError, match="ModelParallelStrategy, which shards the gradient"):
         norms(1).setup(trainer, Linear(), "fit")

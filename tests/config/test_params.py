@@ -66,15 +66,15 @@ REFUSALS = [
     (
         ("soups", "soup_1"),
         {"members": ["cnn_1", "cnn_2"]},
-        "cnn_1 sets out from the weights of seed 1, cnn_2 from those of 2; allowed equal; set "
+        "cnn_1 is initialised with seed 1, cnn_2 with seed 2; allowed one seed for all; set "
         "members.cnn_2.init_seed: 1",
     ),
     (
         ("soups", "soup_1"),
         {"members": ["cnn_1", "resnet_1"]},
-        "cnn_1 and resnet_1 are of other architectures; allowed one recipe, or recipes of equal",
+        "cnn_1 and resnet_1 have different architectures; allowed members of one recipe, or of",
     ),
-    (("soups", "cnn_1"), {"members": ["cnn_1", "cnn_2"]}, "may not be called like a member"),
+    (("soups", "cnn_1"), {"members": ["cnn_1", "cnn_2"]}, "may not have the name of a member"),
     ((*SPACE, "training.lrr"), {"low": 1, "high": 2}, "training.lrr: unknown key of a recipe;"),
     ((*SPACE, "training.lr"), {"low": 2, "high": 1}, "allowed low below high"),
     ((*SPACE, "training.lr"), {"low": -1.0, "high": 1.0}, "training.lr: got -1.0; allowed greater"),
@@ -83,7 +83,7 @@ REFUSALS = [
     (
         (*SPACE, "loss.name"),
         {"choices": ["cross_entropy", "binary_cross_entropy"]},
-        "recipes.cnn.search.space: got loss.name; what it names has other keys; write a recipe for",
+        "recipes.cnn.search.space: got loss.name, but each name takes other keys; write a",
     ),
     (
         (*CNN, "model"),
@@ -94,7 +94,7 @@ REFUSALS = [
     (
         (*SPACE, "model.name"),
         {"choices": ["vit"]},
-        "space: got model.name; what it names has other keys; write a recipe for each",
+        "space: got model.name, but each name takes other keys; write a recipe for each",
     ),
     (
         (*CNN, "loss"),
@@ -103,28 +103,28 @@ REFUSALS = [
     ),
     (("members", "cnn_1", "recipe"), "cn", "got 'cn'; allowed cnn, resnet; nearest cnn"),
     (("members", "CNN 1"), {"recipe": "cnn"}, "allowed lower-case letters, digits and _"),
-    (("members", "mean"), {"recipe": "cnn"}, "may not be called like an ensemble method"),
+    (("members", "mean"), {"recipe": "cnn"}, "may not have the name of an ensemble method"),
     (("members",), {}, "members: got {}; allowed at least 1"),
     (("hardware", "precision"), "fp16", "got 'fp16'; allowed 'auto', 'fp32' or 'bf16'"),
     (
         (*CNN, "training", "transfer"),
         {"gradual": True},
-        "'gradual': True}; allowed gradual with frozen_epochs of 1 or more",
+        "'gradual': True}; allowed gradual only with frozen_epochs of 1 or more",
     ),
     (
         (*CNN, "training", "transfer"),
         {"frozen_epochs": None},
-        "cnn.training.transfer.frozen_epochs: got null, the model has fresh weights; allowed 0, or",
+        "cnn.training.transfer.frozen_epochs: got null, but the model's weights are not pretrained",
     ),
     (
         CNN,
         THAWED_LATE,
-        "cnn.training.transfer.frozen_epochs: got 3, a fit or trial has 3 epochs; allowed less, or",
+        "cnn.training.transfer.frozen_epochs: got 3, but a fit or trial has 3 epochs; allowed",
     ),
     (
         (*SPACE, "training.transfer.frozen_epochs"),
         {"choices": [0, 2]},
-        "search.space: training.transfer.frozen_epochs: got 2, the model has fresh weights",
+        "search.space: training.transfer.frozen_epochs: got 2, but the model's weights",
     ),
     (
         (*CNN, "training", "transfer"),
@@ -135,15 +135,15 @@ REFUSALS = [
     (
         ("hardware", "sharding"),
         "full",
-        "hardware.sharding: unknown key; use hardware.strategy: fsdp in place of full, auto in",
+        "hardware.sharding: unknown key; use hardware.strategy, with fsdp for full and auto for",
     ),
     (("hardware", "strategy"), "dp", "hardware.strategy: got 'dp'; allowed 'auto', 'ddp'"),
-    (("hardware",), {"strategy": "fsdp"}, "got fsdp with 1 device; allowed with more; set it to a"),
+    (("hardware",), {"strategy": "fsdp"}, "got fsdp with 1 device; allowed only with more; set"),
     (("hardware",), {"strategy": "fsdp_cpu_offload"}, "hardware.strategy: got fsdp_cpu_offload wi"),
     (("execution",), {"timeout_s": 0}, "execution.timeout_s: got 0; allowed greater than 0"),
     (("execution",), {"profiler": "cprofile"}, "allowed 'simple', 'advanced' or 'pytorch'"),
     (("hardware", "compile"), "yes", "hardware.compile: got 'yes'; allowed"),
-    (("hardware",), {"compile": True, "devices": 2}, "got true with 2 devices; allowed with one"),
+    (("hardware",), {"compile": True, "devices": 2}, "got true with 2 devices; allowed only with"),
     (("hardware", "devices"), 3, "batch_size: got 64; allowed a multiple of 3, hardware.devices"),
     (("hardware", "devices"), True, "hardware.devices: got True; allowed a valid integer"),
     (("hardware", "threads"), 1.0, "hardware.threads: got 1.0; allowed a valid integer"),
@@ -159,7 +159,7 @@ REFUSALS = [
         {"corruptions": ["rain"]},
         "got 'rain'; allowed 'gaussian_noise",
     ),
-    (("members",), {"cnn_1": {"recipe": "cnn"}}, "members: got cnn_1 alone; allowed two or more"),
+    (("members",), {"cnn_1": {"recipe": "cnn"}}, "members: got only cnn_1; allowed two or more"),
     (("data", "source", "classes"), ["a"], "data.source.classes: unknown key; allowed name"),
     (("data", "val_fraction"), 1.5, "data.val_fraction: got 1.5; allowed less than 1"),
     (("recipes",), None, "recipes: got None; allowed a mapping"),
@@ -200,8 +200,8 @@ def of_task(task: str, loss: str, **training: Any) -> dict[str, Any]:
     ("training", "printed"),
     [
         ({"optimiser": {"name": "muon"}}, "optimiser muon; allowed any other"),
-        ({"penalty": {"l2": 1e-4}}, "penalty; allowed none; take weight_decay"),
-        ({"transfer": {"frozen_epochs": 2}}, "transfer.frozen_epochs; allowed 0"),
+        ({"penalty": {"l2": 1e-4}}, "penalty; allowed none; use weight_decay"),
+        ({"transfer": {"frozen_epochs": 2}}, "transfer.frozen_epochs; allowed only with"),
     ],
 )
 def test_what_fsdp_cannot_do_with_parts_of_weights_is_refused(
@@ -233,12 +233,12 @@ def space(**axes: Any) -> dict[str, Any]:
             "batch_size: got 64; allowed a multiple of 6",
         ),
         ("training.batch_size", {"low": 16, "high": 128}, "space: got a range of batch_size or"),
-        ("training.epochs", {"low": 1, "high": 30}, "got training.epochs; a trial has search.ep"),
-        ("search.epochs", {"low": 1, "high": 30}, "got search.epochs; a trial has search.epochs"),
+        ("training.epochs", {"low": 1, "high": 30}, "got training.epochs, but every trial runs"),
+        ("search.epochs", {"low": 1, "high": 30}, "got search.epochs, but every trial runs"),
         (
             "training.optimiser.name",
             {"choices": ["sgd"]},
-            "got training.optimiser.name; what it na",
+            "got training.optimiser.name, but each",
         ),
         ("training.clip.at", {"low": 0.1, "high": 1.0}, "training.clip is null; set it in the rec"),
     ],
@@ -294,16 +294,16 @@ MISFITS = [
     ),
     (
         of_task(*VALUES, class_weights="inverse"),
-        "recipes.cnn.training.class_weights: got 'inverse', task regression has no classes",
+        "recipes.cnn.training.class_weights: got 'inverse', but task regression has no",
     ),
     (
         of_task(*VALUES, sampling="balanced"),
-        "recipes.cnn.training.sampling: got 'balanced', for which each image needs one class; ",
+        "recipes.cnn.training.sampling: got 'balanced', which needs one class per image; ",
     ),
     (of_task(*LABELS, sampling="balanced"), "allowed natural with task multilabel"),
     (
         of_task(*LABELS) | {"augmentation": MINORITY},
-        "augmentation.offline.minority_only: got true, for which each image needs one class; ",
+        "augmentation.offline.minority_only: got true, which needs one class per image; ",
     ),
 ]
 
@@ -356,9 +356,9 @@ def test_any_value_anywhere_is_accepted_or_refused_in_one_line(
 @pytest.mark.parametrize(
     ("text", "printed"),
     [
-        (b"data: [1, 2", "not YAML: line 1"),
-        (b"data: {a: 1\nb: }: x", "not YAML"),
-        (b"a: 1\na: 2\n", "not YAML"),
+        (b"data: [1, 2", "not valid YAML: line 1"),
+        (b"data: {a: 1\nb: }: x", "not valid YAML"),
+        (b"a: 1\na: 2\n", "not valid YAML"),
         (b"- a\n- b\n", "got a list; allowed a mapping, `key: value`"),
         (b"", "got an empty file; allowed a mapping"),
         (b"\xff\xfe\x00", "not UTF-8"),

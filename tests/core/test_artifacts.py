@@ -44,14 +44,16 @@ def test_targets_of_every_kind_come_back_and_are_compared(kind: str, tmp_path: P
     np.testing.assert_array_equal(Pool.gather({"a": source, "b": loaded}).targets, TARGETS[kind])
     changed = TARGETS[kind].copy()
     changed[4] = ~changed[4] if kind == "labels" else changed[4] + 1
-    with pytest.raises(UserError, match="b: other targets than a, first s4; predict both again"):
+    with pytest.raises(UserError, match="b: targets differ from those of a, such as those of s4;"):
         Pool.gather({"a": source, "b": replace(loaded, targets=changed)})
 
 
 @pytest.mark.parametrize("kind", ["labels", "values"])
 def test_targets_of_another_kind_are_refused(kind: str) -> None:
     other = replace(predictions(SIZE), targets=TARGETS[kind])
-    with pytest.raises(UserError, match="b: other targets than a, first s0, s1, s2; predict both"):
+    with pytest.raises(
+        UserError, match=r"b: targets differ from those of a, .* s0, s1, s2; predict"
+    ):
         Pool.gather({"a": predictions(SIZE), "b": other})
 
 
@@ -78,12 +80,18 @@ def with_nan(other: Predictions) -> Predictions:
 
 
 MISFITS = [
-    (lambda p: replace(p, ids=np.char.add(p.ids, "x")), "b: has other samples, first s0, s0x, s1"),
-    (lambda p: replace(p, ids=p.ids[::-1]), "b: has another order than a; predict both again"),
-    (lambda _: predictions(5), "b: has other samples, first s5 than a"),
-    (lambda _: predictions(6, 4), "b: has 4 logits an image, a 3; train both on the same data"),
-    (lambda p: replace(p, targets=p.targets[::-1]), "b: other targets than a, first s0, s2, s3"),
-    (with_nan, "b: 1 of 6 predictions are not finite, first s2; train it again with a lower lr"),
+    (
+        lambda p: replace(p, ids=np.char.add(p.ids, "x")),
+        "b: differs from a in its samples, such as s0",
+    ),
+    (lambda p: replace(p, ids=p.ids[::-1]), "b: differs from a in sample order; predict"),
+    (lambda _: predictions(5), "b: differs from a in its samples, such as s5"),
+    (lambda _: predictions(6, 4), "b: has 4 logits per image, but a has 3; train both on the"),
+    (
+        lambda p: replace(p, targets=p.targets[::-1]),
+        "targets differ from those of a, such as those of s0, s2",
+    ),
+    (with_nan, "b: 1 of 6 predictions are not finite, such as those for s2; train it"),
 ]
 
 

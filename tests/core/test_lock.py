@@ -14,7 +14,7 @@ from tests.conftest import Workspace
 def test_only_one_holds_a_lock(tmp_path: Path) -> None:
     held = hold(tmp_path / "a", "a")
     hold(tmp_path / "b", "b").close()
-    with pytest.raises(UserError, match="a: another process works on it; wait until that has end"):
+    with pytest.raises(UserError, match="a: another process is working on it; wait for"):
         hold(tmp_path / "a", "a")
     held.close()
     hold(tmp_path / "a", "a").close()
@@ -38,5 +38,6 @@ def test_a_stage_that_is_at_work_is_not_started_again(workspace: Workspace) -> N
     with hold(workspace.folder / ".convoy/locks/augment", "augment"):
         printed = workspace.stage("augment", status=1)
     assert printed == (
-        "augment: augment: another process works on it; wait until that has ended, or end it\n"
+        "augment: augment: another process is working on it; "
+        "wait for that process to end, or stop it\n"
     )

@@ -96,7 +96,7 @@ def test_a_few_samples_give_the_widest_interval() -> None:
             "got 1 rows of 2 costs; allowed 3 rows of 3, in the order a, b, c",
         ),
         (((0.0, 1.0, 1.0), (1.0,), (1.0, 1.0, 0.0)), "classes", "got 3 rows of 1 or 3 costs"),
-        (((0.0,),), "values", "allowed null where samples have no one class"),
+        (((0.0,),), "values", "allowed null where samples have no single class"),
     ],
 )
 def test_wrong_costs_are_refused(costs, kind, message: str) -> None:

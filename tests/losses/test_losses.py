@@ -80,7 +80,7 @@ def test_a_weight_multiplies_what_its_class_adds(name: str, kind: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name, kind in CASES if kind == "values"])
 def test_a_loss_of_values_refuses_class_weights(name: str) -> None:
-    with pytest.raises(UserError, match=f"class_weights: the loss {name} is of values .*remove"):
+    with pytest.raises(UserError, match=f"class_weights: the loss {name} is for values, .*remove"):
         build(name, WEIGHTS)
 
 

@@ -111,7 +111,7 @@ def test_what_happens_at_the_ends_is_not_followed() -> None:
 
 def test_a_loss_that_never_falls_is_refused() -> None:
     points = [Point(lr, 1.0 + i) for i, lr in enumerate(np.geomspace(1e-6, 1, 50).tolist())]
-    with pytest.raises(UserError, match="the loss falls nowhere from"):
+    with pytest.raises(UserError, match="the loss does not fall anywhere from"):
         suggest(points)
 
 

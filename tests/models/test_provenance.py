@@ -132,9 +132,9 @@ def test_any_metadata_is_taken_or_refused_in_one_line(
 
 def test_a_file_that_is_torn_or_missing_is_refused(tmp_path: Path) -> None:
     (tmp_path / "torn.safetensors").write_text("hello, weights")
-    with pytest.raises(UserError, match=r"torn\.safetensors: no file of weights"):
+    with pytest.raises(UserError, match=r"torn\.safetensors: not a weight file"):
         describe(model(str(tmp_path / "torn.safetensors")))
-    with pytest.raises(UserError, match="which is no file; allowed true, false or a file"):
+    with pytest.raises(UserError, match="which is not a file; allowed true, false or a"):
         describe(model(str(tmp_path / "none.safetensors")))
 
 

@@ -218,7 +218,7 @@ def test_the_command_shows_layers_and_totals(workspace: Workspace) -> None:
     assert "5 blocks" in shown
     assert "416,520" in shown
     said = workspace.run(*command, "cnn", status=1)
-    assert "card.json: not found; run `dvc repro preprocess`, or write --shape" in said
+    assert "card.json: not found; run `dvc repro preprocess`, or pass --shape" in said
 
 
 def test_the_cost_of_a_network_is_that_of_its_layers_and_its_file(tmp_path: Path) -> None:

@@ -166,18 +166,21 @@ def one(image: Any, label: Any, feature: dict | None = None) -> Any:
 
 
 WRONG = [
-    (lambda _: None, "no file ends in .parquet"),
-    (lambda folder: (folder / "a.parquet").write_bytes(b"?"), "no readable Parquet file"),
+    (lambda _: None, "contains no .parquet file"),
+    (lambda folder: (folder / "a.parquet").write_bytes(b"?"), "not a readable Parquet file"),
     (lambda folder: write(folder / "a.parquet", {"image": ["x"]}), "no column 'label'; allowed im"),
-    (one(["a.png"], ["x"]), "'image' holds string; allowed bytes.* take data.source.name table"),
-    (one(images("a", "a"), ["x", "y"]), "a row 2: 'a' is in a row 1 already; .*data.source.id"),
+    (one(["a.png"], ["x"]), "'image' contains string; allowed bytes.* data.source.name: table"),
+    (
+        one(images("a", "a"), ["x", "y"]),
+        "a row 2: 'a' already appears in a row 1; .*data.source.id",
+    ),
     (one(images("a", "b"), ["x", None]), "label is empty in 1 of 2 rows: a row 2"),
     (one(images("a", "b"), [0, -1], NAMES), "label is empty in 1 of 2 rows: a row 2"),
-    (one(images("a", "b"), [0, 3], NAMES), "a row 2, label: got '3', no name in"),
+    (one(images("a", "b"), [0, 3], NAMES), "a row 2, label: got '3', which is not"),
     (one(images("a", "b"), ["x", "x"]), "only class 'x'"),
-    (one([], []), "Parquet files without rows|'image' holds null"),
+    (one([], []), "Parquet files have no rows|'image' contains null"),
     (unlike, "a and b name their labels differently"),
-    (half_split, "extra is of no split, other files are"),
+    (half_split, "extra belongs to no split, but other files"),
 ]
 
 

@@ -165,10 +165,10 @@ WRONG = [
     (lambda _: None, "nowhere, which is not a folder; name one that exists"),
     (lambda root: root.mkdir(), "0 files and no class folders; allowed class/image"),
     (lambda root: write(root, "1.jpg", "2.jpg"), "2 files and no class folders"),
-    (lambda root: write(root, "train/a/1", "test/1", "test/2"), "test/: 2 files and no class"),
-    (lambda root: write(root, "a/1", "a/2"), "only class 'a'; to tell classes apart takes"),
+    (lambda root: write(root, "train/a/1", "test/1", "test/2"), "test/: contains 2 files and no"),
+    (lambda root: write(root, "a/1", "a/2"), "only class 'a'; classification needs"),
     (lambda root: write(root, "train/a/1", "test/a/1"), "only class 'a'"),
-    (empty_class, "b/: a class without files"),
+    (empty_class, "b/: a class folder without files"),
     (circle, "a/again: a link to a folder"),
     (lambda root: root.write_text("x"), "which is not a folder"),
 ]

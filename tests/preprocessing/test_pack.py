@@ -141,7 +141,7 @@ def test_values_have_their_mean_and_std_over_train(tmp_path: Path) -> None:
 def test_a_value_that_never_varies_in_train_is_refused(tmp_path: Path) -> None:
     values = np.random.default_rng(0).normal(size=(SIZE, 2)).astype(np.float32)
     values[SPLIT == "train", 1] = 70.1
-    match = "data.source.target: weight is 70.1 in all 18 images of train, .*; leave it out"
+    match = "data.source.target: weight is 70.1 in all 18 training images, .*; leave it out"
     with pytest.raises(UserError, match=match):
         packed(with_values(values), tmp_path)
 
@@ -224,12 +224,16 @@ def test_large_jpegs_are_told_in_their_own_size(tmp_path: Path) -> None:
 
 
 def test_images_of_many_sizes_want_a_size(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"size_px: got null, the images have 30 sizes: 24×30 \(1"):
+    with pytest.raises(
+        UserError, match=r"size_px: got null, but the images have 30 sizes: 24×30 \(1"
+    ):
         read(files_listing(photos()), tmp_path)
 
 
 def test_no_readable_image_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no image of 2 can be read; the last was sample 1: empty"):
+    with pytest.raises(
+        UserError, match=r"none of the 2 images .*; the last error: sample 1: empty"
+    ):
         read(files_listing([b"<html>", b""]), tmp_path)
 
 

@@ -161,17 +161,17 @@ def replace(raw: bytes):
 
 
 BROKEN = [
-    (IMAGES, cut, r"cut short, 2,531 bytes of the 2,536 .* \(40 × 9 × 7\); fetch the file again"),
+    (IMAGES, cut, r"too short: 2,531 bytes, .* 2,536 \(40 × 9 × 7\); download the file again"),
     (LABELS, cut_gzip, "damaged gzip file"),
     (IMAGES, flip_bits, "damaged gzip file"),
     (IMAGES, lambda path: path.write_bytes(b"<html>"), "damaged gzip file"),
-    (IMAGES, lambda path: path.write_bytes(b""), "cut short, 0 bytes"),
-    (IMAGES, replace(b"\0\0"), "cut short, 2 bytes"),
-    (IMAGES, replace(b"\0\0\x0d\x03" + b"\0" * 12), "starts with 00000d03, an idx3 file"),
-    (IMAGES, replace(idx_bytes(np.zeros((0, 9, 7), np.uint8))), "holds no items"),
+    (IMAGES, lambda path: path.write_bytes(b""), "truncated after 0 bytes"),
+    (IMAGES, replace(b"\0\0"), "truncated after 2 bytes"),
+    (IMAGES, replace(b"\0\0\x0d\x03" + b"\0" * 12), "starts with 00000d03, but an idx3 file"),
+    (IMAGES, replace(idx_bytes(np.zeros((0, 9, 7), np.uint8))), "contains no items"),
     (IMAGES, replace(idx_bytes(np.zeros((3, 9, 7), np.uint8)) + b"x"), "too long"),
-    (LABELS, replace(idx_bytes(np.zeros(3, np.uint8))), "train holds 40 images and 3 labels"),
-    (LABELS, Path.unlink, "not found, the folder holds t10k-images"),
+    (LABELS, replace(idx_bytes(np.zeros(3, np.uint8))), "train has 40 images and 3 labels"),
+    (LABELS, Path.unlink, "not found; the folder contains t10k-images"),
 ]
 
 
@@ -187,7 +187,7 @@ def test_a_broken_idx_file_is_named(tmp_path: Path, name: str, damage, output: s
 
 def test_too_few_class_names_are_refused(tmp_path: Path) -> None:
     write_idx(tmp_path)
-    with pytest.raises(UserError, match=r"labels up to 3, data.source.classes names 2"):
+    with pytest.raises(UserError, match=r"labels up to 3, but data.source.classes names 2"):
         idx.load(idx.Params(name="idx", classes=("a", "b")), tmp_path, "classes")
 
 
@@ -198,7 +198,7 @@ def use_idx(tree: dict, path: str = "data/raw/shapes") -> None:
 @pytest.mark.parametrize(
     ("damage", "output"),
     [
-        (lambda folder: cut(folder / IMAGES), "train-images-idx3-ubyte.gz: cut short"),
+        (lambda folder: cut(folder / IMAGES), "train-images-idx3-ubyte.gz: too short"),
         (lambda folder: (folder / LABELS).unlink(), "train-labels-idx1-ubyte[.gz]: not found"),
         (lambda folder: write_idx(folder, num_train=5), "class '1' has 1 images for train and val"),
     ],
@@ -232,7 +232,7 @@ def test_a_failed_stage_leaves_the_last_result_as_it_was(workspace: Workspace) -
 def test_a_test_split_is_made_or_brought_never_both(workspace: Workspace) -> None:
     workspace.edit(lambda tree: tree["data"].update(test_fraction=None))
     output = workspace.stage("preprocess", status=1)
-    assert "data.test_fraction: got null, but the source brings no test split of its own" in output
+    assert "data.test_fraction: got null, but the source has no test split" in output
 
 
 @pytest.mark.skipif(FASHION is None, reason="Fashion-MNIST is not at hand")

@@ -307,17 +307,17 @@ BROUGHT = np.array(["train", "train", "val", "test"] * 10)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"test_fraction": None}, "test_fraction: got null, but the source brings no test split"),
-        ({"val_fraction": None}, "val_fraction: got null, but the source brings no val split"),
+        ({"test_fraction": None}, "test_fraction: got null, but the source has no test split"),
+        ({"val_fraction": None}, "val_fraction: got null, but the source has no val split"),
         ({"num_folds": 5}, "val_fraction: got 0.2, but data.num_folds is 5; set it to null"),
-        ({"given": BROUGHT}, "val_fraction: got 0.2, but the source brings a val split"),
+        ({"given": BROUGHT}, "val_fraction: got 0.2, but the source has its own val split"),
         (
             {"given": BROUGHT, "val_fraction": None},
-            "test_fraction: got 0.2, but the source brings a test split of its own; set it to null",
+            "test_fraction: got 0.2, but the source has its own test split; set it to null",
         ),
         (
             {"given": BROUGHT, "val_fraction": None, "test_fraction": None, "num_folds": 5},
-            "num_folds: got 5, and the source brings a val split of its own; set it to null",
+            "num_folds: got 5, but the source has its own val split; set it to null",
         ),
         ({"val_fraction": 0.5, "test_fraction": 0.5}, "got 0.5 and 0.5; allowed a sum below 1"),
     ],
@@ -369,7 +369,5 @@ def test_a_class_that_the_brought_test_lacks_is_named() -> None:
 @BALANCES
 def test_labels_that_no_repair_can_part_are_told(balance: str) -> None:
     targets = ~np.eye(4, dtype=bool)  # any two images share a label that has but three of them
-    with pytest.raises(
-        UserError, match=r"label 'c\d' cannot be brought into each of train, val and"
-    ):
+    with pytest.raises(UserError, match=r"label 'c\d' cannot be present in each of train, val and"):
         run(targets, balance=balance)

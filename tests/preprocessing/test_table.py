@@ -128,36 +128,40 @@ BARE = "path,label\n" + "".join(f"x/../{n}.png,\n" for n in range(12))
 CLASSES: dict = {}
 NAMED = {"classes": ("cat", "dog")}
 WRONG = [
-    ("", CLASSES, r"t\.csv: empty; allowed a header and a row an image"),
-    ("path,label\n", CLASSES, "a header and no rows"),
+    ("", CLASSES, r"t\.csv: empty; allowed a header and one row per image"),
+    ("path,label\n", CLASSES, "a header without rows"),
     ("path,labels\n0.png,a\n", CLASSES, "no column 'label'; allowed labels, path; nearest labels"),
-    ("path;label\n0.png;a\n", CLASSES, "no column 'path'.* is ';' what parts its cells"),
-    ("path,label,label\n0.png,a,b\n", CLASSES, "2 columns 'label'; rename all but one"),
-    ("path,label\n0.png,a\n1.png\n", CLASSES, "line 3: 1 cells, the header has 2"),
+    ("path;label\n0.png;a\n", CLASSES, "no column 'path'.* if ';' separates the cells"),
+    ("path,label,label\n0.png,a,b\n", CLASSES, "2 columns are named 'label'; rename all but one"),
+    ("path,label\n0.png,a\n1.png\n", CLASSES, "line 3: 1 cells, but the header has 2"),
     ('path,label\n"0\n.png",a\n1.png\n', CLASSES, "line 4: 1 cells"),
-    ("path,label\n0.png,a,b\n", CLASSES, "line 2: 3 cells, the header has 2"),
+    ("path,label\n0.png,a,b\n", CLASSES, "line 2: 3 cells, but the header has 2"),
     ('path,label\n0.png,"a\n', CLASSES, "line 2: unexpected end of data; correct its quotes"),
     (b"path,label\n0.png,caf\xe9\n", CLASSES, "not UTF-8 text .* save it as UTF-8"),
     ("path,label\n0.png,a\n1.png,\n", CLASSES, "label is empty in 1 of 2 rows: line 3; fill"),
     ("path,label\n,a\n1.png,b\n", CLASSES, "path is empty in 1 of 2 rows: line 2"),
     (BARE, CLASSES, "label is empty in 12 of 12 rows: line 2, .*, line 11, …; fill"),
     (MANY, CLASSES, "12 of 12 images not found .*: images/gone0.png, .*images/gone9.png, …;"),
-    ("path,label\n../../x,a\n1.png,b\n", CLASSES, r"line 2: '../../x' leads out of data.path"),
-    ("path,label\n/etc/passwd,a\n1.png,b\n", CLASSES, "line 2: '/etc/passwd' leads out"),
-    ("path,label\n0.png,a\n./0.png,b\n", CLASSES, "line 3: 'images/0.png' is in line 2 already"),
-    ("path,label\n0.png,a\n1.png,a\n", CLASSES, "only class 'a'; to tell classes apart"),
+    ("path,label\n../../x,a\n1.png,b\n", CLASSES, r"line 2: '../../x' lies outside data.path"),
+    ("path,label\n/etc/passwd,a\n1.png,b\n", CLASSES, "line 2: '/etc/passwd' lies outside"),
+    ("path,label\n0.png,a\n./0.png,b\n", CLASSES, "line 3: 'images/0.png' already appears in"),
+    ("path,label\n0.png,a\n1.png,a\n", CLASSES, "only class 'a'; classification needs"),
     ("path,label\n0.png,1\n1.png,two\n", CLASSES, "numbers and text, '1' in line 2, 'two' in lin"),
     ("path,label\n0.png,dog\n1.png,caat\n", NAMED, "line 3, label: got 'caat', .* nearest cat"),
     ("path,label\n0.png,a\n1.png,b\n", {"classes": ("a", "a")}, "classes: got 'a' twice"),
-    ("path,label\n0.png,a\n1.png,b\n", {"target": ("path", "label")}, "got a list of 2, the task"),
-    ("path,label\n0.png,a\n1.png,b\n", {"file": "u.csv"}, r"u.csv not found, beside it t.csv"),
+    ("path,label\n0.png,a\n1.png,b\n", {"target": ("path", "label")}, "got a list of 2, but the"),
+    ("path,label\n0.png,a\n1.png,b\n", {"file": "u.csv"}, r"u.csv not found; its folder contains"),
     ("path,label,s\n0.png,a,tran\n1.png,b,test\n", {"split": "s"}, "line 2, s: got 'tran';"),
     ("path,label,s\n0.png,a,\n1.png,b,test\n", {"split": "s"}, "s is empty in 1 of 2 rows"),
     ("path,label\n0.png,a\n1.png,b\n", {"group": "lable"}, "no column 'lable'.* nearest label"),
     ("path,label\n0.png,a\n", {"kind": "labels", "target": ("label",)}, "label is neither 0 nor 1"),
     ("path,label\n0.png,\n", {"kind": "labels"}, "label is empty in 1 of 1 rows"),
-    ("path,label\n0.png,1\n1.png,nan\n", {"kind": "values"}, "no finite number in 1 of 2 rows: l"),
-    ("path,label\n0.png,1e39\n", {"kind": "values"}, "label is no finite number"),
+    (
+        "path,label\n0.png,1\n1.png,nan\n",
+        {"kind": "values"},
+        "not a finite number in 1 of 2 rows: l",
+    ),
+    ("path,label\n0.png,1e39\n", {"kind": "values"}, "label is not a finite number"),
     ("path,label\n0.png,1\n", {"kind": "values", **NAMED}, "data.source.classes: .* leave it out"),
 ]
 
@@ -171,7 +175,7 @@ def test_a_wrong_table_is_named(folder: Path, text: str, params: dict, message: 
 
 def test_what_is_no_parquet_is_named(folder: Path) -> None:
     (folder / "t.parquet").write_bytes(b"PAR1 but not for long")
-    with pytest.raises(UserError, match=r"t\.parquet: no readable Parquet file"):
+    with pytest.raises(UserError, match=r"t\.parquet: not a readable Parquet file"):
         listed(folder, "", file="t.parquet")
 
 
@@ -183,5 +187,5 @@ def test_adding_rows_changes_no_id(folder: Path) -> None:
 
 @pytest.mark.parametrize("file", ["../t.csv", "/etc/passwd", "a/../../t.csv"])
 def test_a_table_outside_the_folder_is_refused(folder: Path, file: str) -> None:
-    with pytest.raises(UserError, match=r"file: got .*, which leads out of data\.path; put"):
+    with pytest.raises(UserError, match=r"file: got .*, which lies outside data\.path; put"):
         listed(folder, FULL, file=file)

@@ -26,7 +26,7 @@ def test_another_content_is_another_fingerprint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=f"model.pretrained: got {NAME}, which is no file"):
+    with pytest.raises(UserError, match=f"model.pretrained: got {NAME}, which is not a"):
         fingerprint(model(NAME))
     Path(NAME).parent.mkdir(parents=True)
     found = []

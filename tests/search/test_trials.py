@@ -50,12 +50,12 @@ def test_a_trial_that_diverges_ends_no_search(workspace: Workspace) -> None:
         workspace.stage(stage)
     printed = workspace.stage("search", "cnn")
     assert "trial 1 {'training.lr': 1e+30}: the loss is not finite in step" in printed
-    assert "lower lr, or set training.on_divergence: recover; the search goes on" in printed
+    assert "lower lr, or set training.on_divergence: recover; the search continues" in printed
     table = (workspace.folder / "artifacts/search/cnn/trials.csv").read_text().splitlines()
     assert table[2] == "1,inf,1e+30"
 
 
 def test_a_search_in_which_all_diverge_is_told() -> None:
     recipe = load_params(ROOT / "params.yaml").recipes["cnn"]
-    with pytest.raises(UserError, match="every trial has diverged; search lower values of"):
+    with pytest.raises(UserError, match="every trial diverged; search lower values of"):
         chosen(recipe, [Trial(0, {}, math.inf)])

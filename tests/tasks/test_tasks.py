@@ -103,7 +103,7 @@ def test_binary_is_multiclass_with_a_first_logit_of_zero(seed: int) -> None:
 
 @pytest.mark.parametrize("num_classes", [1, 3])
 def test_binary_takes_two_classes(num_classes: int) -> None:
-    match = f"got binary, and the data has {num_classes} classes; allowed 2; write multiclass"
+    match = f"got binary, but the data has {num_classes} classes; allowed 2; use multiclass"
     with pytest.raises(UserError, match=match):
         binary.num_outputs(num_classes)
 

@@ -47,7 +47,7 @@ def test_without_a_compiler_one_line_says_what_to_do(
     with pytest.raises(UserError) as caught:
         run(tmp_path, compile=True)
     message = str(caught.value)
-    assert message.startswith("hardware.compile: got true, and torch.compile failed: InvalidCxx")
+    assert message.startswith("hardware.compile: got true, but torch.compile failed: InvalidCxx")
     assert "no-g++" in message
     assert message.endswith("or set hardware.compile: false")
     assert "\n" not in message

@@ -32,8 +32,8 @@ def test_killed_and_resumed(tmp_path: Path) -> None:
             logged.append((killed / "logged").read_text())
     assert ends == [143, 1, -KILL, 143, 1]
     assert [line.split(" (")[0] for line in logged] == [
-        "rank 1 was ended by signal 9",
-        "rank 0 was ended by signal 9",
+        "rank 1 was terminated by signal 9",
+        "rank 0 was terminated by signal 9",
     ]
     assert status(forked(killed, chosen, devices=2)) == 0
     same(alone, killed)
@@ -54,7 +54,7 @@ def test_three_devices_add_in_the_same_order_when_resumed(tmp_path: Path) -> Non
 def test_the_error_of_the_process_that_failed_first_is_told(patch: str, tmp_path: Path) -> None:
     assert status(forked(tmp_path, recipe({}), patch, devices=2)) == 3
     logged = (tmp_path / "logged").read_text()
-    assert logged == "FitError: test: process 1 has failed: ValueError: the reason"
+    assert logged == "FitError: test: process 1 failed: ValueError: the reason"
 
 
 @pytest.mark.parametrize("rank", [0, 1])
@@ -96,7 +96,7 @@ def test_a_fit_whose_starter_was_killed_is_waited_for(tmp_path: Path) -> None:
 
 def test_processes_that_do_not_meet_in_time_are_told(tmp_path: Path) -> None:
     assert status(forked(tmp_path, recipe({}), "rank_1_is_late", devices=2, timeout_s=1)) == 1
-    message = "execution.timeout_s: got 1, within which not all processes of the fit have connected"
+    message = "execution.timeout_s: got 1, but not all processes of the fit connected within"
     assert (tmp_path / "logged").read_text().startswith(message)
 
 

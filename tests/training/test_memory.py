@@ -44,11 +44,11 @@ def test_it_ends_as_though_asked_for_smaller_parts(
     assert equal(found[0], asked[0])
     assert found[1] == asked[1]
     message = [line for line in capsys.readouterr().out.splitlines() if "memory" in line]
-    assert [line.split(";")[0][-30:] for line in message] == [
-        "does not hold 8 images at once",
-        "does not hold 4 images at once",
+    assert [line.split(";")[0][-28:] for line in message] == [
+        "memory with 8 images at once",
+        "memory with 4 images at once",
     ]
-    assert message[1].endswith("in parts of 2, as training.micro_batches: 4 has it from the start")
+    assert message[1].endswith("set training.micro_batches: 4 to use these from the start")
 
 
 def test_in_the_middle_it_goes_on_from_the_last_checkpoint(
@@ -66,7 +66,7 @@ def test_a_single_image_that_is_too_large_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     holds(monkeypatch, 0)
-    with pytest.raises(UserError, match="memory does not hold a single image; take a smaller"):
+    with pytest.raises(UserError, match="runs out of memory with a single image; use a smaller"):
         run(tmp_path)
 
 
@@ -93,4 +93,4 @@ def test_all_devices_agree(tmp_path: Path, capfd: pytest.CaptureFixture[str]) ->
     assert status(forked_here(asked, recipe({"micro_batches": 2}), devices=2)) == 0
     assert status(forked(found, recipe({}), "frequent,rank_1_holds_2", devices=2)) == 0
     same(asked, found)
-    assert capfd.readouterr().out.count("does not hold 4 images at once; from the last") == 1
+    assert capfd.readouterr().out.count("runs out of memory with 4 images at once; resuming") == 1

@@ -112,8 +112,8 @@ def test_two_nodes_of_srun(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("env", "message"),
     [
-        ({"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "3"}, "torchrun has started 3 processes"),
-        ({"SLURM_STEP_NUM_TASKS": "4"}, "srun has started 4 processes"),
+        ({"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "3"}, "torchrun started 3 processes"),
+        ({"SLURM_STEP_NUM_TASKS": "4"}, "srun started 4 processes"),
     ],
 )
 def test_one_process_is_wanted_for_each_device(
@@ -122,7 +122,7 @@ def test_one_process_is_wanted_for_each_device(
     for name, value in env.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(
-        UserError, match=f"devices × num_nodes: got 1 × 2, {message}; start one for"
+        UserError, match=f"devices × num_nodes: got 1 × 2, but {message}; start one for"
     ):
         environment(Hardware(num_nodes=2))
 
@@ -135,7 +135,7 @@ def test_an_allocation_alone_starts_no_processes(monkeypatch: pytest.MonkeyPatch
 
 
 def test_several_nodes_want_a_command(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"num_nodes: got 2, and execution.command names nothing"):
+    with pytest.raises(UserError, match=r"num_nodes: got 2, but execution.command names no"):
         FitProcess(job(tmp_path, recipe({}), num_nodes=2), tmp_path / "job.json")
 
 
@@ -150,7 +150,7 @@ def test_a_command_that_is_no_line_of_a_shell_is_told(tmp_path: Path) -> None:
 
 
 def test_a_command_that_does_not_wait_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="got 'true', which has ended without training; name one"):
+    with pytest.raises(UserError, match="got 'true', which ended without training; name a"):
         run_fit(job(tmp_path, recipe({}), command="true"), tmp_path / "job.json")
 
 

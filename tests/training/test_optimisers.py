@@ -279,12 +279,12 @@ def test_muon_leaves_the_ends_and_the_vectors_to_adamw() -> None:
 
 
 def test_muon_wants_a_hidden_weight() -> None:
-    with pytest.raises(UserError, match=r"got muon, the network has no weights between .* adamw"):
+    with pytest.raises(UserError, match=r"got muon, but the network has no weights .* adamw"):
         made(settings.Muon(), nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 2)))
 
 
 def test_nesterov_wants_momentum() -> None:
-    with pytest.raises(ValueError, match="nesterov with a momentum above 0"):
+    with pytest.raises(ValueError, match="nesterov only with a momentum above 0"):
         settings.SGD(nesterov=True, momentum=0.0)
 
 

@@ -163,12 +163,16 @@ def test_recovery_goes_back_an_epoch_at_half_the_rate(
     _, logged = run(tmp_path, on_divergence="recover", **constant)
     assert [epoch for epoch, _ in logged] == [0, 1, 2]
     assert [figures["train/lr"] for _, figures in logged] == [0.01, 0.005, 0.005]
-    assert "back to the end of the previous epoch, learning rate × 0.5" in capsys.readouterr().out
+    assert (
+        "to the end of the previous epoch, with the learning rate × 0.5" in capsys.readouterr().out
+    )
 
 
 def test_a_fit_that_cannot_recover_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nan_at(monkeypatch, set(range(1000)))
-    with pytest.raises(UserError, match=r"in step 0 .* with the rate halved 5 times; lower lr$"):
+    with pytest.raises(
+        UserError, match=r"in step 0 .* although the rate was halved 5 times; lower lr$"
+    ):
         run(tmp_path, on_divergence="recover")
 
 
@@ -185,7 +189,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(UserError, match="the disk is full; the last checkpoint is kept, make room"):
+    with pytest.raises(UserError, match="the disk is full; the last checkpoint is kept; free"):
         run(tmp_path)
     assert (folder / checkpoint.EPOCH).read_bytes() == before
     assert not list(folder.glob("*.part"))
@@ -210,7 +214,7 @@ def test_a_damaged_file_is_named(name: str, tmp_path: Path) -> None:
     file = tmp_path / "checkpoints" / name
     for content in (b"", b"half", file.read_bytes()[:-50] if file.exists() else b"{"):
         file.write_bytes(content)
-        with pytest.raises(UserError, match=f"{name}: damaged, it cannot be read; delete .*points"):
+        with pytest.raises(UserError, match=f"{name}: damaged and cannot be read; delete .*points"):
             run(tmp_path)
 
 
@@ -218,7 +222,7 @@ def test_a_best_epoch_that_is_missing_is_told_before_the_fit_goes_on(tmp_path: P
     with pytest.raises(Crash):
         run(tmp_path, crash_at=1)
     (tmp_path / "checkpoints" / checkpoint.BEST).unlink()
-    with pytest.raises(UserError, match=r"best.ckpt: damaged, it cannot be read; delete"):
+    with pytest.raises(UserError, match=r"best.ckpt: damaged and cannot be read; delete"):
         run(tmp_path)
     assert len(checkpoint.read(tmp_path / "checkpoints" / checkpoint.EPOCH)[STATE]["history"]) == 1
 

@@ -121,5 +121,5 @@ def test_plateau_counts_epochs_without_a_better_figure() -> None:
 
 
 def test_milestones_rise() -> None:
-    with pytest.raises(ValueError, match="milestones_epochs that rise"):
+    with pytest.raises(ValueError, match="milestones_epochs in increasing order"):
         settings.StepDecay(milestones_epochs=(3.0, 2.0))

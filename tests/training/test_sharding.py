@@ -104,9 +104,9 @@ def test_units_are_disjoint_called_and_large_enough() -> None:
 @pytest.mark.parametrize(
     ("hardware", "training", "message"),
     [
-        ({}, {}, "hardware.strategy: got fsdp with 1 device; allowed with more"),
+        ({}, {}, "hardware.strategy: got fsdp with 1 device; allowed only with more"),
         ({"devices": 2}, {"optimiser": {"name": "muon"}}, "optimiser muon; allowed any other"),
-        ({"devices": 2}, {"penalty": {"l1": 1e-4}}, "penalty; allowed none; take weight_decay"),
+        ({"devices": 2}, {"penalty": {"l1": 1e-4}}, "penalty; allowed none; use weight_decay"),
     ],
 )
 def test_what_cannot_be_cut_is_refused(

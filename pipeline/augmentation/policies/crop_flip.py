@@ -39,12 +39,13 @@ def transforms(params: Params, height_px: int, width_px: int) -> list[Any]:
     if height > height_px + 2 * pad or width > width_px + 2 * pad:
         raise UserError(
             f"augmentation.policy.crop_px: got {params.crop_px}; allowed at most "
-            f"{min(height_px, width_px) + 2 * pad}, the image with its padding"
+            f"{min(height_px, width_px) + 2 * pad}, the image's shorter side with its padding"
         )
     if params.pad_mode == "reflect" and pad >= min(height_px, width_px):
         raise UserError(
             f"augmentation.policy.pad_px: got {pad}; allowed at most "
-            f"{min(height_px, width_px) - 1} with pad_mode reflect, less than the image"
+            f"{min(height_px, width_px) - 1} with pad_mode reflect, less than the image's "
+            "shorter side"
         )
     borders = {"constant": cv2.BORDER_CONSTANT, "reflect": cv2.BORDER_REFLECT_101}
     steps = [
@@ -61,8 +62,8 @@ def _cutout(side_px: int, limit_px: int) -> list[Any]:
 
     if side_px > limit_px:
         raise UserError(
-            f"augmentation.policy.cutout_px: got {side_px}; allowed at most {limit_px}, "
-            "the side of the image"
+            f"augmentation.policy.cutout_px: got {side_px}; allowed at most {limit_px}, the "
+            "image's shorter side"
         )
     side = (side_px, side_px)
     hole = A.CoarseDropout(

@@ -32,7 +32,7 @@ class GradientNorm(Callback):
         if isinstance(trainer.strategy, CUT):
             raise UserError(
                 f"training.callbacks: got gradient_norm with {type(trainer.strategy).__name__}, "
-                "which cuts the gradient over the devices; allowed with ddp; remove it"
+                "which shards the gradient across devices; allowed only with ddp; remove it"
             )
 
     def on_before_optimizer_step(

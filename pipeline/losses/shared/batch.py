@@ -27,6 +27,6 @@ def refuse_weights(loss: str, class_weights: Float[Tensor, " k"] | None) -> None
     """Raise UserError if class weights are given and `loss` does not support them."""
     if class_weights is not None:
         raise UserError(
-            f"training.class_weights: the loss {loss} is of values and has no classes to weigh; "
-            "allowed null; remove class_weights"
+            f"training.class_weights: the loss {loss} is for values, which have no classes to "
+            "weight; allowed null; remove class_weights"
         )

@@ -139,7 +139,7 @@ def _config(params: Params) -> PretrainedCfg:
         name, _, tag = params.architecture.partition(".")
         tags = ", ".join(timm.list_pretrained(f"{name}.*")) or "none"
         raise UserError(
-            f"model.architecture: got the weights {tag!r} of {name}; allowed {tags}"
+            f"model.architecture: got weights {tag!r} for {name}; allowed {tags}"
         ) from None
     return found or PretrainedCfg()
 
@@ -155,8 +155,8 @@ def _file(params: Params) -> Path:
     if isinstance(config.url, str) and config.url:
         return pretrained.from_url(config.url)
     raise UserError(
-        f"model.pretrained: got true, timm publishes no weights of {params.architecture}; "
-        "allowed false or a file of weights"
+        f"model.pretrained: got true, but timm publishes no weights for {params.architecture}; "
+        "allowed false or a weight file"
     )
 
 
@@ -175,6 +175,7 @@ def _small_patch(params: Params) -> dict[str, int]:
         return {"patch_size": max(1, patch.kernel_size[0] // LEFT_OUT)}
     if params.stem == "small":
         raise UserError(
-            f"model.stem: got small, the stem of {params.architecture} is fixed; allowed auto, keep"
+            f"model.stem: got small, but the stem of {params.architecture} is fixed; allowed "
+            "auto, keep"
         )
     return {}

@@ -76,8 +76,8 @@ def build(params: Params, shape: tuple[int, int, int], num_outputs: int) -> nn.M
         given["image_size"] = shape[0]
         if params.stem == "small":
             raise UserError(
-                "model.stem: got small, torchvision fixes the patch of its transformers; "
-                "allowed auto, keep, or name: timm"
+                "model.stem: got small, but torchvision fixes the patch size of its "
+                "transformers; allowed auto, keep, or name: timm"
             )
     body = construct(partial(models.get_model, params.architecture), given, params.options)
     first = body.get_submodule(pretrained.first_convolution(body))

@@ -21,7 +21,7 @@ def at_least_two(classes: list[str], where: str) -> list[str]:
     """Return `classes`, or raise a UserError that begins with `where`."""
     if len(classes) < 2:
         only = f"only class {classes[0]!r}" if classes else "no class"
-        raise UserError(f"{where}: {only}; to tell classes apart takes at least two")
+        raise UserError(f"{where}: {only}; classification needs at least two classes")
     return classes
 
 
@@ -29,6 +29,6 @@ def only_classes(name: str, kind: Kind) -> None:
     """Refuse a task that does not learn one class per image, which is all that `name` provides."""
     if kind != "classes":
         raise UserError(
-            f"data.source.name: got {name}, which gives one class an image, where the task learns "
-            f"{kind}; allowed arrow, table"
+            f"data.source.name: got {name}, which gives one class per image, but the task "
+            f"expects {kind}; allowed arrow, table"
         )

@@ -49,7 +49,8 @@ class Columns:
         for row, value in enumerate(values):
             if first.setdefault(value, row) != row:
                 raise UserError(
-                    f"{self.at(row)}: {value!r} is in {self.place(first[value])} already; {advice}"
+                    f"{self.at(row)}: {value!r} already appears in {self.place(first[value])}; "
+                    f"{advice}"
                 )
 
     def splits(self, name: str | None) -> np.ndarray | None:
@@ -69,7 +70,9 @@ def require(names: Sequence[str], held: Sequence[str], origin: str, hint: str = 
         if name not in held:
             raise UserError(f"{origin}: no column {name!r}; {nearest(name, held)}{hint}")
         if held.count(name) > 1:
-            raise UserError(f"{origin}: {held.count(name)} columns {name!r}; rename all but one")
+            raise UserError(
+                f"{origin}: {held.count(name)} columns are named {name!r}; rename all but one"
+            )
 
 
 def chosen(names: Names) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ def read(path: Path, wanted: Sequence[str], separator: str) -> Columns:
             rows = _rows(file, separator, path)
             _, header = next(rows, (0, []))
             if not header:
-                raise UserError(f"{path}: empty; allowed a header and a row an image")
+                raise UserError(f"{path}: empty; allowed a header and one row per image")
             require(wanted, header, str(path), _other_separator(header))
             return _collect(rows, header, wanted, path)
     except UnicodeDecodeError as error:
@@ -47,8 +47,8 @@ def _collect(
     for line, row in rows:
         if len(row) != len(header):
             raise UserError(
-                f"{path}: line {line}: {len(row)} cells, the header has {len(header)}; correct it "
-                "(a cell that holds the separator stands in quotes)"
+                f"{path}: line {line}: {len(row)} cells, but the header has {len(header)}; "
+                "correct it (a cell that contains the separator must be quoted)"
             )
         lines.append(line)
         for place, column in places:
@@ -61,4 +61,4 @@ def _other_separator(header: list[str]) -> str:
     found = next((mark for mark in ";\t|," if mark in header[0]), None)
     if len(header) > 1 or found is None:
         return ""
-    return f"; is {found!r} what parts its cells? set data.source.separator"
+    return f"; if {found!r} separates the cells, set data.source.separator"

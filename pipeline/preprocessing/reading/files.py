@@ -37,7 +37,7 @@ def existing(folder: Path) -> str:
     if not folder.is_dir():
         raise UserError(f"data.path: got {folder}, which is not a folder; name one that exists")
     if not os.access(folder, os.R_OK | os.X_OK):
-        raise UserError(f"data.path: {folder} may not be read; change its permissions")
+        raise UserError(f"data.path: {folder} is not readable; change its permissions")
     return os.path.realpath(folder)
 
 

@@ -18,7 +18,7 @@ def opened(path: Path) -> Iterator[Any]:
         with parquet.ParquetFile(path) as file:
             yield file
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: no readable Parquet file ({error}); write it again") from None
+        raise UserError(f"{path}: not a readable Parquet file ({error}); write it again") from None
 
 
 def cells(file: Any, names: Sequence[str]) -> dict[str, list[str]]:

@@ -81,6 +81,6 @@ def _column(field: Any, path: Path) -> str:
     if pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):
         return str(field.name)
     raise UserError(
-        f"{path}: column {field.name!r} holds {field.type}; allowed bytes, or bytes with a path; "
-        "for files beside the table take data.source.name table"
+        f"{path}: column {field.name!r} contains {field.type}; allowed bytes, or bytes with a "
+        "path; for image files beside the table, set data.source.name: table"
     )

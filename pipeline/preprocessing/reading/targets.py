@@ -31,7 +31,7 @@ def targets(
     if kind == "labels" and isinstance(target, str):
         return _labels(columns, target, classes)
     if classes is not None:
-        raise UserError("data.source.classes: the columns name the classes here; leave it out")
+        raise UserError("data.source.classes: the columns already name the classes; leave it out")
     names = chosen(target)
     return (_values if kind == "values" else _marks)(columns, names), list(names)
 
@@ -41,8 +41,8 @@ def _classes(
 ) -> tuple[Int64[np.ndarray, " n"], list[str]]:
     if not isinstance(target, str):
         raise UserError(
-            f"data.source.target: got a list of {len(target)}, the task learns one class an image; "
-            "name one column, or take a task of several labels"
+            f"data.source.target: got a list of {len(target)}, but the task expects one class "
+            "per image; name one column, or choose a multilabel task"
         )
     cells = columns.filled(target)
     known = _known(columns, target, [[cell] for cell in cells], classes)
@@ -82,7 +82,7 @@ def _known(
     for value, row in first.items():
         if value not in allowed:
             raise UserError(
-                f"{columns.at(row)}, {name}: got {value!r}, no name in data.source.classes; "
+                f"{columns.at(row)}, {name}: got {value!r}, which is not in data.source.classes; "
                 f"{nearest(value, classes)}"
             )
     return list(classes)
@@ -94,9 +94,10 @@ def _one_type(columns: Columns, name: str, first: dict[str, int]) -> None:
     words = [value for value in first if not NUMBER.fullmatch(value)]
     if numbers and words:
         raise UserError(
-            f"{columns.origin}: {name} holds numbers and text, {numbers[0]!r} in "
+            f"{columns.origin}: {name} contains both numbers and text, {numbers[0]!r} in "
             f"{columns.place(first[numbers[0]])}, {words[0]!r} in "
-            f"{columns.place(first[words[0]])}; correct them or name all in data.source.classes"
+            f"{columns.place(first[words[0]])}; correct them or list all classes in "
+            "data.source.classes"
         )
 
 
@@ -116,7 +117,7 @@ def _values(columns: Columns, names: tuple[str, ...]) -> Float32[np.ndarray, "n 
         cells = columns.filled(name)
         columns.refuse(
             [not _is_finite(cell) for cell in cells],
-            f"{name} is no finite number",
+            f"{name} is not a finite number",
             "correct or remove them",
         )
     return np.array([columns.cells[name] for name in names], np.float64).T.astype(np.float32)

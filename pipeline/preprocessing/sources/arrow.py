@@ -104,7 +104,7 @@ def _paths(folder: Path) -> tuple[list[Path], list[str]]:
         else:
             others.append(as_id(name))
     if not found:
-        raise UserError(f"{folder}: no file ends in .parquet; put some there or correct data.path")
+        raise UserError(f"{folder}: contains no .parquet file; add one or correct data.path")
     return found, others
 
 
@@ -148,7 +148,7 @@ def _together(parts: list[Part], folder: Path) -> Columns:
     starts = [0, *accumulate(len(part.ids) for part in parts)]
     cells = {name: [c for part in parts for c in part.cells[name]] for name in parts[0].cells}
     if not starts[-1]:
-        raise UserError(f"{folder}: Parquet files without rows; add a row an image")
+        raise UserError(f"{folder}: its Parquet files have no rows; add one row per image")
 
     def place(row: int) -> str:
         part = bisect_right(starts, row) - 1
@@ -175,8 +175,8 @@ def _given(parts: list[Part], folder: Path) -> np.ndarray | None:
     if len(named) < len(parts):
         other = parts[splits.index(None)].name
         raise UserError(
-            f"{folder}: {other} is of no split, other files are; begin the names of all or none "
-            f"with {', '.join(SPLITS)}"
+            f"{folder}: {other} belongs to no split, but other files do; begin the names of all "
+            f"files, or of none, with {', '.join(SPLITS)}"
         )
     return np.repeat(named, [len(part.ids) for part in parts])
 

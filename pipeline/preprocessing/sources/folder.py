@@ -104,8 +104,8 @@ def _walk(root: str) -> Found:
                 stack.append(name)
             elif entry.is_symlink() and os.path.isdir(entry.path):  # noqa: PTH112  # in a circle: false
                 raise UserError(
-                    f"{as_id(entry.path)}: a link to a folder, which could lead in a circle; "
-                    "put the folder there itself, or links to its files"
+                    f"{as_id(entry.path)}: a link to a folder, which could form a loop; put the "
+                    "folder itself there, or links to its files"
                 )
             else:
                 found.files.append(name)
@@ -128,12 +128,14 @@ def _check_layout(folder: Path, found: Found, tops: list[str], depth: int) -> No
         if not any(name.startswith(place) for name in inner):
             num_files = sum(name.startswith(place) for name in found.files)
             raise UserError(
-                f"{as_id(f'{folder}/{place}')}: {num_files:,} files and no class folders; allowed "
-                "class/image, or train/class/image beside val and test; sort the images so"
+                f"{as_id(f'{folder}/{place}')}: contains {num_files:,} files and no class "
+                "folders; allowed class/image, or train/class/image beside val and test; arrange "
+                "the images like that"
             )
     filled = {name.split("/")[depth] for name in found.files if name.count("/") > depth}
     empty = sorted(name for name in inner if name.split("/")[depth] not in filled)
     if empty:
         raise UserError(
-            f"{as_id(f'{folder}/{empty[0]}')}: a class without files; add some or remove the folder"
+            f"{as_id(f'{folder}/{empty[0]}')}: a class folder without files; add some or remove "
+            "the folder"
         )

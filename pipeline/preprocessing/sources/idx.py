@@ -56,7 +56,7 @@ def _classes(params: Params, targets: np.ndarray, folder: Path) -> list[str]:
         return [str(label) for label in range(num_labels)]
     if len(params.classes) < num_labels:
         raise UserError(
-            f"{folder}: holds labels up to {num_labels - 1}, data.source.classes names "
+            f"{folder}: contains labels up to {num_labels - 1}, but data.source.classes names "
             f"{len(params.classes)}; name all {num_labels}"
         )
     return list(params.classes)
@@ -67,8 +67,8 @@ def _read_split(folder: Path, prefix: str) -> tuple[np.ndarray, np.ndarray]:
     labels = _read(_find(folder, f"{prefix}-labels-idx1-ubyte"), num_dims=1)
     if len(images) != len(labels):
         raise UserError(
-            f"{folder}: {prefix} holds {len(images)} images and {len(labels)} labels; "
-            "get both files from the same release"
+            f"{folder}: {prefix} has {len(images)} images and {len(labels)} labels; get both "
+            "files from the same release"
         )
     return images, labels
 
@@ -79,8 +79,8 @@ def _find(folder: Path, name: str) -> Path:
             return path
     held = ", ".join(sorted(p.name for p in folder.iterdir())[:6]) or "nothing"
     raise UserError(
-        f"{folder / name}[.gz]: not found, the folder holds {held}; "
-        "put the four idx files there or correct data.path"
+        f"{folder / name}[.gz]: not found; the folder contains {held}; put the four idx files "
+        "there or correct data.path"
     )
 
 
@@ -88,23 +88,23 @@ def _read(path: Path, num_dims: int) -> UInt8[np.ndarray, "..."]:
     raw = _bytes(path)
     offset = 4 + 4 * num_dims
     if len(raw) < offset:
-        raise UserError(f"{path}: cut short, {len(raw)} bytes; fetch the file again")
+        raise UserError(f"{path}: truncated after {len(raw)} bytes; download the file again")
     magic = bytes(raw[:4])
     if magic != bytes([0, 0, UBYTE, num_dims]):
         raise UserError(
-            f"{path}: starts with {magic.hex()}, an idx{num_dims} file of bytes with "
-            f"{bytes([0, 0, UBYTE, num_dims]).hex()}; name a file of that format"
+            f"{path}: starts with {magic.hex()}, but an idx{num_dims} file of bytes starts with "
+            f"{bytes([0, 0, UBYTE, num_dims]).hex()}; use a file in that format"
         )
     shape = tuple(raw[4:offset].view(">u4").tolist())
     expected = offset + math.prod(shape)
     if len(raw) != expected:
-        what = "cut short" if len(raw) < expected else "too long"
+        what = "too short" if len(raw) < expected else "too long"
         raise UserError(
-            f"{path}: {what}, {len(raw):,} bytes of the {expected:,} its header promises "
-            f"({' × '.join(map(str, shape))}); fetch the file again"
+            f"{path}: {what}: {len(raw):,} bytes, but its header promises {expected:,} "
+            f"({' × '.join(map(str, shape))}); download the file again"
         )
     if not shape[0]:
-        raise UserError(f"{path}: holds no items; fetch the file again")
+        raise UserError(f"{path}: contains no items; download the file again")
     return raw[offset:].reshape(shape)
 
 
@@ -114,4 +114,4 @@ def _bytes(path: Path) -> UInt8[np.ndarray, " n"]:
     try:
         return np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(f"{path}: damaged gzip file ({error}); fetch the file again") from None
+        raise UserError(f"{path}: damaged gzip file ({error}); download the file again") from None

@@ -53,8 +53,8 @@ def load(params: Params, folder: Path, kind: Kind) -> Listing:
     wanted = list(dict.fromkeys(name for name in names if name))
     if os.path.normpath(params.file).startswith(("/", "..")):
         raise UserError(
-            f"data.source.file: got {params.file}, which leads out of data.path; put the file "
-            "below it, so that DVC sees it change"
+            f"data.source.file: got {params.file}, which lies outside data.path; put the file "
+            "below it, so that DVC notices when it changes"
         )
     columns = _read(folder / params.file, wanted, params.separator)
     paths = _paths(columns, params, root)
@@ -73,7 +73,9 @@ def load(params: Params, folder: Path, kind: Kind) -> Listing:
 def _read(path: Path, wanted: list[str], separator: str) -> Columns:
     if not path.is_file():
         held = ", ".join(sorted(p.name for p in path.parent.glob("*.*"))[:6]) or "nothing"
-        raise UserError(f"data.source.file: {path} not found, beside it {held}; correct the name")
+        raise UserError(
+            f"data.source.file: {path} not found; its folder contains {held}; correct the name"
+        )
     if path.suffix == ".parquet":
         from pipeline.preprocessing.reading import parquet
 
@@ -84,7 +86,7 @@ def _read(path: Path, wanted: list[str], separator: str) -> Columns:
     else:
         columns = csv.read(path, wanted, separator)
     if not len(columns):
-        raise UserError(f"{path}: a header and no rows; add a row an image")
+        raise UserError(f"{path}: a header without rows; add one row per image")
     return columns
 
 
@@ -95,10 +97,10 @@ def _paths(columns: Columns, params: Params, root: str) -> list[str]:
     for row, path in enumerate(written):
         if path.startswith("/") or names[row].startswith(("/", "../")):
             raise UserError(
-                f"{columns.at(row)}: {path!r} leads out of data.path; put the image below it"
+                f"{columns.at(row)}: {path!r} lies outside data.path; put the image below it"
             )
     _must_exist(columns, names, root)
-    columns.refuse_twice(names, "keep one row an image")
+    columns.refuse_twice(names, "keep one row per image")
     return names
 
 
