@@ -17,7 +17,7 @@ class Listing:
     ids: list[str]
     """Ids that are unique, valid UTF-8, and unaffected by new images."""
     targets: np.ndarray
-    """Targets: int64, n for classes; bool, n k for labels; float32, n t for values."""
+    """Targets: int64, n for classes; bool, n k for labels; float64, n t for values."""
     classes: list[str]
     """The names of the classes, labels or values."""
     read: Callable[[int], bytes | np.ndarray]

@@ -76,7 +76,7 @@ def counts(listing: Listing, rows: Int[np.ndarray, " m"]) -> dict[str, int]:
 
 
 def _target_scale(listing: Listing, rows: Int[np.ndarray, " m"]) -> Scale:
-    """Return the mean and std of the targets of these rows, computed in float64."""
+    """Return the mean and std of the targets of these rows; empty where they are no values."""
     targets = listing.targets[rows]
     if targets.dtype.kind != "f":
         return ()
@@ -86,8 +86,7 @@ def _target_scale(listing: Listing, rows: Int[np.ndarray, " m"]) -> Scale:
                 f"data.source.target: {name} is {column[0]:g} in all {len(column):,} training "
                 "images, so there is nothing to learn; leave it out"
             )
-    values = targets.astype(np.float64)
-    return tuple(values.mean(axis=0).tolist()), tuple(values.std(axis=0).tolist())
+    return tuple(targets.mean(axis=0).tolist()), tuple(targets.std(axis=0).tolist())
 
 
 def _write_images(plan: ReadingPlan, scan: Scan, rows: Int[np.ndarray, " m"], folder: Path) -> None:

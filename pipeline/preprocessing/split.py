@@ -48,7 +48,7 @@ def assign(
     meaning of `balance`.
 
     Args:
-        targets: int64, n: classes; bool, n k: labels; float32, n t: values.
+        targets: int64, n: classes; bool, n k: labels; float64, n t: values.
         units: the unit of each sample, from `duplicates.units`.
         groups: the group of each sample; "" means none.
         classes: the names of the classes, labels or values.

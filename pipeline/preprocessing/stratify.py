@@ -40,7 +40,7 @@ def strata(targets: np.ndarray, classes: list[str]) -> Strata:
     """Return the strata of a task's targets.
 
     int64, n: each class. bool, n k: each label, and having no label, which is not needed
-    everywhere. float32, n t: all samples, and tenths of the first value's range, which are not
+    everywhere. float64, n t: all samples, and tenths of the first value's range, which are not
     needed everywhere.
     """
     rows = np.arange(len(targets))

@@ -26,5 +26,5 @@ def loss_of(
     made: Loss = losses.build(loss, weights)
     if not scale:
         return made
-    mean, std = torch.tensor(scale, device=device)
+    mean, std = torch.tensor(scale, device=device, dtype=torch.float64)
     return standardised(made, mean, std)

@@ -124,3 +124,13 @@ def test_values_are_learned_standardised() -> None:
     mean, std = torch.tensor([1.0, 2.0, -3.0, 0.0]), torch.tensor([0.5, 10.0, 1.0, 2.0])
     in_units = standardised(build("mse"), mean, std)(logits, targets * std + mean)
     torch.testing.assert_close(in_units, build("mse")(logits, targets))
+
+
+def test_values_far_from_zero_keep_their_differences() -> None:
+    """Times in seconds, 1.7e9 and up to two minutes more: float32 tells one from the next by 128."""
+    targets = 1.7e9 + torch.arange(123, dtype=torch.float64)[:, None]
+    mean, std = targets.mean(dim=0), targets.std(dim=0, correction=0)
+    logits = ((targets - mean) / std).float()
+    loss = standardised(build("mse"), mean, std)
+    assert loss(logits, targets) < 1e-12
+    assert loss(logits + 1, targets) == pytest.approx(1)

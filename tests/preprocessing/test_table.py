@@ -118,8 +118,8 @@ def test_values_are_the_numbers_written(
         rows += f"{number},{value!r},1\n"
     text = "path,age,weight\n" + rows
     found = listed(folder, text, "values", target=("age", "weight"), images=".")
-    assert found.targets.dtype == np.float32
-    np.testing.assert_array_equal(found.targets[:, 0], np.array(values, np.float32))
+    assert found.targets.dtype == np.float64
+    np.testing.assert_array_equal(found.targets[:, 0], np.array(values, np.float64))
     assert found.classes == ["age", "weight"]
 
 

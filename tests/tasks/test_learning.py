@@ -132,7 +132,7 @@ def test_targets_keep_their_kind_and_units(learned: str, predicted: dict[str, Pr
     expected = np.stack(list(targets(pictures())[learned].values()), axis=1)
     for held in predicted.values():
         rows = [int(id_.removesuffix(".png")) for id_ in held.ids]
-        assert held.targets.dtype == (bool if learned == "multilabel" else np.float32)
+        assert held.targets.dtype == (bool if learned == "multilabel" else np.float64)
         np.testing.assert_allclose(held.targets, expected[rows], rtol=1e-6)
         assert len(held.ids) > 40
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -9,11 +10,15 @@ Loss = Callable[[Float[Tensor, "n t"], Float[Tensor, "n t"]], Float[Tensor, ""]]
 
 
 def standardised(loss: Loss, mean: Float[Tensor, " t"], std: Float[Tensor, " t"]) -> Loss:
-    """Wrap `loss` to take targets in their own units."""
+    """Wrap `loss` to take targets in their own units, which are standardised in float64.
+
+    Large values that differ little, such as times in seconds, lose their differences in float32.
+    """
 
     def of_targets(
         logits: Float[Tensor, "n t"], targets: Float[Tensor, "n t"]
     ) -> Float[Tensor, ""]:
-        return loss(logits, (targets - mean.to(targets)) / std.to(targets))
+        centred = (targets.double() - mean.to(targets.device)) / std.to(targets.device)
+        return loss(logits, centred.to(torch.promote_types(logits.dtype, torch.float32)))
 
     return of_targets

@@ -3,7 +3,7 @@
 import re
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float64, Int64
 
 from pipeline.core.artifacts import Kind
 from pipeline.core.errors import UserError, nearest
@@ -11,7 +11,7 @@ from pipeline.preprocessing.reading.classes import at_least_two, ordered
 from pipeline.preprocessing.reading.columns import Columns, Names, chosen
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-MAX_FLOAT = float(np.finfo(np.float32).max)
+MAX_FLOAT = float(np.finfo(np.float32).max)  # of what a network computes with
 TRUTH = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
 
 
@@ -112,7 +112,7 @@ def _marks(columns: Columns, names: tuple[str, ...]) -> Bool[np.ndarray, "n k"]:
     return np.array([[TRUTH[cell.lower()] for cell in columns.cells[n]] for n in names], bool).T
 
 
-def _values(columns: Columns, names: tuple[str, ...]) -> Float32[np.ndarray, "n t"]:
+def _values(columns: Columns, names: tuple[str, ...]) -> Float64[np.ndarray, "n t"]:
     for name in names:
         cells = columns.filled(name)
         columns.refuse(
@@ -120,7 +120,7 @@ def _values(columns: Columns, names: tuple[str, ...]) -> Float32[np.ndarray, "n 
             f"{name} is not a finite number",
             "correct or remove them",
         )
-    return np.array([columns.cells[name] for name in names], np.float64).T.astype(np.float32)
+    return np.array([columns.cells[name] for name in names], np.float64).T
 
 
 def _is_finite(cell: str) -> bool:
