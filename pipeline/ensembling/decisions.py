@@ -7,13 +7,10 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from pipeline.config.ensembling import Costs, Goal
 from pipeline.core.artifacts import Kind
 from pipeline.core.errors import UserError, nearest
 
-Costs = tuple[tuple[float, ...], ...]
-"""The cost of each decision (column) for each true class (row)."""
-Goal = Literal["f1", "accuracy", "balanced_accuracy", "half"]
-"""The goal that a threshold optimises on validation; half: always 0.5."""
 NEVER = float(np.nextafter(1, 2))  # a threshold that no probability reaches
 
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from pipeline.ensembling.logistic import Data, fit_logistic
+from pipeline.ensembling.logistic import Problem, fit_logistic
 from pipeline.ensembling.methods import stacking
 from tests.ensembling.pools import distributions, pool
 
@@ -20,7 +20,7 @@ def test_without_scores_to_start_from_it_is_scikit_learns(
     features = np.eye(num_classes)[targets] + rng.normal(size=(300, num_classes))
     one_hot, zeros = np.eye(num_classes)[targets], np.zeros((300, num_classes))
     model = fit_logistic(
-        Data(features, zeros, one_hot), strength, np.zeros((num_classes + 1,) * 2)[:, 1:]
+        Problem(features, zeros, one_hot), strength, np.zeros((num_classes + 1,) * 2)[:, 1:]
     )
     # One extra sample of each class, by members that know nothing; and scikit-learn has half the
     # penalty on two classes, where it fits the difference of their coefficients alone.
@@ -37,7 +37,7 @@ def test_scores_to_start_from_count_as_they_are() -> None:
     """Without features only shifts are added: they make each class as frequent as it is, counting
     the extra sample in which all have equal chances."""
     table, targets = pool("classes", 1)
-    data = Data(np.zeros((200, 1)), table[0], np.eye(5)[targets])
+    data = Problem(np.zeros((200, 1)), table[0], np.eye(5)[targets])
     model = fit_logistic(data, 1.0, np.zeros((2, 5)))
     np.testing.assert_array_equal(model[:-1], 0)
     expected = np.exp(log_softmax(table[0] + model[-1], axis=1)).sum(axis=0)

@@ -5,8 +5,8 @@ Each metric is a pair: `statistics(outputs, targets)` gives s numbers for each s
 each sample is counted, so all draws of all metrics are `counts @ statistics`.
 """
 
+from pipeline.config.ensembling import Costs, Goal
 from pipeline.core.artifacts import Kind
-from pipeline.ensembling.decisions import Costs, Goal
 from pipeline.evaluation.metrics import classes, labels, values
 from pipeline.evaluation.metrics.metric import Metric
 

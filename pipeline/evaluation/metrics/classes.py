@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 from jaxtyping import Int
 
-from pipeline.ensembling.decisions import Costs
+from pipeline.config.ensembling import Costs
 from pipeline.evaluation.metrics import (
     calibration as _calibration,
 )
