@@ -127,7 +127,7 @@ def test_values_are_learned_standardised() -> None:
 
 
 def test_values_far_from_zero_keep_their_differences() -> None:
-    """Times in seconds, 1.7e9 and up to two minutes more: float32 tells one from the next by 128."""
+    """Times in seconds near 1.7e9: float32 tells apart only those 128 seconds from each other."""
     targets = 1.7e9 + torch.arange(123, dtype=torch.float64)[:, None]
     mean, std = targets.mean(dim=0), targets.std(dim=0, correction=0)
     logits = ((targets - mean) / std).float()
