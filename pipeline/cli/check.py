@@ -7,6 +7,7 @@ import typer
 
 from pipeline.config.load import load_params
 from pipeline.core.component import load
+from pipeline.core.dvc_lock import remove_torn_record
 from pipeline.core.errors import UserError
 from pipeline.core.paths import PARAMS_FILE
 
@@ -15,6 +16,8 @@ def check(
     file: Annotated[Path, typer.Argument(help="The parameter file to check.")] = PARAMS_FILE,
 ) -> None:
     """Check a parameter file, and that its data exists, before any work."""
+    if remove_torn_record():
+        print(".dvc/tmp/rwlock: was left half-written by a DVC command that was killed; removed")
     loaded = load_params(file)
     if not Path(loaded.data.path).is_dir():
         raise UserError(
