@@ -189,3 +189,43 @@ def test_adding_rows_changes_no_id(folder: Path) -> None:
 def test_a_table_outside_the_folder_is_refused(folder: Path, file: str) -> None:
     with pytest.raises(UserError, match=r"file: got .*, which lies outside data\.path; put"):
         listed(folder, FULL, file=file)
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        (
+            ("cat", "nan", "dog", "cat"),
+            r"line 3, label: got 'nan', which usually stands for a miss",
+        ),
+        (("0", "0.0", "1", "1"), r"line 3, label: got '0\.0', and '0' in line 2; correct it, or"),
+        (("cat", "dog", "Cat", "dog"), "line 4, label: got 'Cat', and 'cat' in line 2; correct it"),
+    ],
+)
+def test_a_label_that_is_none_or_is_spelt_twice_is_refused(
+    folder: Path, cells: tuple[str, ...], message: str
+) -> None:
+    text = "path,label\n" + "".join(f"{row}.png,{cell}\n" for row, cell in enumerate(cells))
+    with pytest.raises(UserError, match=message):
+        listed(folder, text)
+    names = tuple(dict.fromkeys(cells))
+    assert listed(folder, text, classes=names).classes == list(names)
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (("p1", "NaN", "p2", ""), "line 3, patient: got 'NaN', which usually stands for a missing"),
+        (
+            ("1", "2", "", "1.0"),
+            r"line 5, patient: got '1\.0', and '1' in line 2; correct it; leave",
+        ),
+    ],
+)
+def test_a_group_that_is_none_or_is_spelt_twice_is_refused(
+    folder: Path, groups: tuple[str, ...], message: str
+) -> None:
+    rows = zip(range(4), ("cat", "dog", "cat", "dog"), groups, strict=True)
+    text = "path,label,patient\n" + "".join(f"{row}.png,{c},{group}\n" for row, c, group in rows)
+    with pytest.raises(UserError, match=message):
+        listed(folder, text, group="patient")

@@ -1,7 +1,5 @@
 """Read targets from the columns of a table: one class, several labels, or numbers."""
 
-import re
-
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
@@ -9,8 +7,8 @@ from pipeline.core.artifacts import Kind
 from pipeline.core.errors import UserError, nearest
 from pipeline.preprocessing.reading.classes import at_least_two, ordered
 from pipeline.preprocessing.reading.columns import Columns, Names, chosen
+from pipeline.preprocessing.reading.spelling import NUMBER, check_names
 
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 MAX_FLOAT = float(np.finfo(np.float32).max)  # of what a network computes with
 TRUTH = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
 
@@ -73,6 +71,7 @@ def _known(
         for part in parts:
             first.setdefault(part, row)
     if classes is None:
+        check_names(columns, name, first, "correct it, or list all classes in data.source.classes")
         _one_type(columns, name, first)
         return ordered(first)
     allowed = set(classes)

@@ -23,6 +23,7 @@ from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.reading.class_labels import class_labels, named
 from pipeline.preprocessing.reading.columns import Columns, chosen, require
 from pipeline.preprocessing.reading.files import as_id, existing
+from pipeline.preprocessing.reading.spelling import groups_in
 from pipeline.preprocessing.reading.splits import SPLITS
 from pipeline.preprocessing.reading.targets import targets
 
@@ -88,7 +89,7 @@ def load(params: Params, folder: Path, kind: Kind) -> Listing:
         classes=classes,
         read=Rows(groups, [0, *accumulate(group.num_rows for group in groups)][:-1]),
         given=columns.splits(params.split) if params.split else _given(parts, folder),
-        groups=columns.cells[params.group] if params.group else None,
+        groups=groups_in(columns, params.group),
         metadata={name: columns.cells[name] for name in params.metadata},
         ignored=others,
     )

@@ -13,6 +13,7 @@ from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.reading import csv
 from pipeline.preprocessing.reading.columns import SHOWN, Columns, chosen, require
 from pipeline.preprocessing.reading.files import Files, as_id, existing
+from pipeline.preprocessing.reading.spelling import groups_in
 from pipeline.preprocessing.reading.targets import targets
 
 
@@ -65,7 +66,7 @@ def load(params: Params, folder: Path, kind: Kind) -> Listing:
         classes=classes,
         read=Files(root, paths),
         given=columns.splits(params.split),
-        groups=columns.cells[params.group] if params.group else None,
+        groups=groups_in(columns, params.group),
         metadata={name: columns.cells[name] for name in params.metadata},
     )
 
