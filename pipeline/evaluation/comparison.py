@@ -93,7 +93,7 @@ def contrast(
     second: str,
 ) -> Contrast:
     """Compare two systems by every metric."""
-    own, base, estimate = measured[first], measured[second], evaluator.bootstrap.estimate
+    own, base = measured[first], measured[second]
     tables = np.stack([evaluator.table(systems[name]) for name in (first, second)])
     headline = evaluator.headline
     reduction = _error_reduction(
@@ -102,8 +102,8 @@ def contrast(
     return Contrast(
         first,
         second,
-        {name: estimate(own[name] - base[name]) for name in own if name in base},
-        estimate(reduction) if np.isfinite(reduction[0]) else None,
+        {n: evaluator.difference(n, own[n], base[n]) for n in own if n in base},
+        evaluator.bootstrap.estimate(reduction) if np.isfinite(reduction[0]) else None,
         float(pairs(evaluator.headline_metric, tables, evaluator.groups)[0, 1]),
         np.array_equal(systems[first].decided, systems[second].decided),
     )
@@ -122,7 +122,7 @@ def all_pairs(
         Pair(
             names[i],
             names[j],
-            evaluator.bootstrap.estimate(figures[i] - figures[j]),
+            evaluator.difference(evaluator.headline, figures[i], figures[j]),
             float(p_of[i, j]),
             float(p),
         )

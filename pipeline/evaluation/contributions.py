@@ -45,7 +45,7 @@ def contributions(
     found = [
         Contribution(
             member,
-            evaluator.bootstrap.estimate(figures - evaluator.figures(outputs)),
+            evaluator.difference(evaluator.headline, figures, evaluator.figures(outputs)),
             float(corrected),
         )
         for (member, outputs), corrected in zip(without.items(), p, strict=True)
@@ -66,6 +66,8 @@ def sizes(evaluator: Evaluator, growing: list[tuple[tuple[str, ...], SystemOutpu
         added = ", ".join(members[num_known:])
         num_known = len(members)
         value = evaluator.estimate(evaluator.headline, own)
-        from_all = evaluator.bootstrap.estimate(own - figures[-1])
+        from_all = evaluator.difference(evaluator.headline, own, figures[-1])
+        if own is figures[-1]:
+            from_all = Estimate(0.0, 0.0, 0.0, from_all.num_samples)
         found.append(Size(num_known, added, value, from_all))
     return found

@@ -46,12 +46,14 @@ class Evaluator:
         return self.bootstrap.measure(only, outputs, self.targets)[self.headline]
 
     def estimate(self, metric: str, figures: Figures) -> Estimate:
-        """Turn figures of a metric over all samples into an estimate.
-
-        A proportion of 0 or 1 still gets an interval of positive width.
-        """
+        """Turn figures of a metric over all samples into an estimate."""
         share_of = len(self.ids) if self.metrics[metric].share_of else None
         return self.bootstrap.estimate(figures, share_of)
+
+    def difference(self, metric: str, first: Figures, second: Figures) -> Estimate:
+        """Estimate the first system's figure of a metric minus the second's."""
+        of_shares = self.metrics[metric].share_of is not None
+        return self.bootstrap.difference(first, second, of_shares=of_shares)
 
     def estimates(self, metrics: dict[str, Metric]) -> dict[str, Estimate]:
         """Estimate metrics that already carry their statistics, except undefined ones."""

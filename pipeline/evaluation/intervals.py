@@ -2,7 +2,8 @@
 
 B. Efron and R. Tibshirani, An Introduction to the Bootstrap, 1993: percentile intervals
 (chapter 13) over resampled test samples; a quantity that combines several systems is computed
-within each draw (paired). Where samples come in groups, whole groups are drawn: A. Davison and
+within each draw (paired). Proportions near 0 or 1, where percentiles are too narrow, take the
+variance alone from the draws. Where samples come in groups, whole groups are drawn: A. Davison and
 D. Hinkley, Bootstrap Methods and their Application, 1997, section 3.8.
 """
 
@@ -62,7 +63,8 @@ class Bootstrap:
         drawn = draws(len(sizes), num_draws, seed)
         self._counts = np.vstack([np.ones((1, len(sizes)), np.uint8), drawn])
         self._num_samples = self._counts @ sizes
-        self._confidence, self._tails = confidence, _tails(len(sizes), confidence)
+        self._tails = _tails(len(sizes), confidence)
+        self._far = _quantile(len(sizes), len(groups), confidence)
 
     def measure(
         self, metrics: dict[str, Metric], outputs: SystemOutput, targets: np.ndarray
@@ -70,22 +72,57 @@ class Bootstrap:
         """Compute the figures of one system, without metrics that the samples leave undefined."""
         return self._figures(metrics, self._sums(metrics, outputs, targets))
 
-    def estimate(self, figures: Figures, share_of: int | None = None) -> Estimate:
-        """Return the value with its percentile interval, ignoring draws that leave it undefined.
+    def estimate(
+        self, figures: Figures, share_of: int | None = None, num_rarer: int | None = None
+    ) -> Estimate:
+        """Return the value with its interval, ignoring draws that leave it undefined.
 
         Args:
-            share_of: the number of samples that the figure is a proportion of; None where it is not
-                a proportion. The interval is then no narrower than it would be if all samples
-                agreed, as they may by chance: C. Clopper and E. Pearson, The Use of Confidence or
-                Fiducial Limits Illustrated in the Case of the Binomial, 1934.
+            share_of: the number of samples that the figure is a proportion of, or a mean from 0 to
+                1; the interval is then Wilson's. None where it is neither; the interval is then
+                that of the percentiles.
+            num_rarer: the number of samples that a share of 1 rests on, where that is not all.
         """
-        low, high = np.nanquantile(figures[1:], self._tails).tolist()
-        num_samples = len(self._order)
         if share_of:
-            num_alone = share_of * len(self._starts) / num_samples  # a group counts once
-            unseen = 1 - ((1 - self._confidence) / 2) ** (1 / max(num_alone, 1))
-            low, high, num_samples = min(low, 1 - unseen), max(high, unseen), share_of
-        return Estimate(float(figures[0]), low, high, num_samples)
+            return self._share(figures, share_of, num_rarer or share_of)
+        low, high = np.nanquantile(figures[1:], self._tails).tolist()
+        return Estimate(float(figures[0]), low, high, len(self._order))
+
+    def difference(self, first: Figures, second: Figures, *, of_shares: bool) -> Estimate:
+        """Return the first minus the second with its interval.
+
+        Args:
+            of_shares: both are proportions. Percentiles know nothing of the samples on which the
+                two systems would differ and by chance did not: the interval is then that of
+                D. Bonett and R. Price, Adjusted Wald Intervals for a Difference of Binomial
+                Proportions Based on Paired Data, 2012, with the variance of the draws.
+        """
+        if not of_shares:
+            return self.estimate(first - second)
+        num = len(self._starts)
+        value = float(first[0] - second[0])
+        variance = float(np.nanvar(first[1:] - second[1:])) + 2 / num**2
+        middle, reach = value * num / (num + 2), self._far * variance**0.5
+        return Estimate(
+            value, max(-1.0, middle - reach), min(1.0, middle + reach), len(self._order)
+        )
+
+    def _share(self, figures: Figures, share_of: int, num_alike: int) -> Estimate:
+        """Return Wilson's interval for the number of independent samples that vary as the draws do.
+
+        E. Wilson, Probable Inference, 1927; with the effective number of samples and Student's t of
+        E. Korn and B. Graubard, Confidence Intervals for Proportions with Small Expected Number of
+        Positive Counts Estimated from Survey Data, 1998. Where all samples agree, each group
+        counts once.
+        """
+        value, variance = float(figures[0]), float(np.nanvar(figures[1:]))
+        num = num_alike * len(self._starts) / len(self._order)
+        if variance > 0 and 0 < value < 1:
+            num = value * (1 - value) / variance
+        far = self._far**2 / num
+        middle = (value + far / 2) / (1 + far)
+        reach = (far * (value * (1 - value) + far / 4)) ** 0.5 / (1 + far)
+        return Estimate(value, max(0.0, middle - reach), min(1.0, middle + reach), share_of)
 
     def estimates(
         self, metrics: dict[str, Metric], outputs: SystemOutput, targets: np.ndarray
@@ -93,7 +130,11 @@ class Bootstrap:
         """Estimate every metric of one system that the samples define."""
         sums = self._sums(metrics, outputs, targets)
         return {
-            name: self.estimate(figures, self._share_of(metrics[name], sums))
+            name: self.estimate(
+                figures,
+                self._counted_by(metrics[name].share_of, metrics[name], sums),
+                self._counted_by(metrics[name].num_rarer, metrics[name], sums),
+            )
             for name, figures in self._figures(metrics, sums).items()
         }
 
@@ -106,7 +147,13 @@ class Bootstrap:
     ) -> dict[str, Estimate]:
         """Estimate the first system minus the second; an interval without 0 shows a difference."""
         first, second = (self.measure(metrics, a, targets) for a in (outputs, baseline))
-        return {name: self.estimate(first[name] - second[name]) for name in first if name in second}
+        return {
+            name: self.difference(
+                first[name], second[name], of_shares=metrics[name].share_of is not None
+            )
+            for name in first
+            if name in second
+        }
 
     def _figures(self, metrics: dict[str, Metric], sums: SumsOf) -> dict[str, Figures]:
         figures = {
@@ -115,10 +162,10 @@ class Bootstrap:
         }
         return {name: drawn for name, drawn in figures.items() if np.isfinite(drawn[0])}
 
-    def _share_of(self, metric: Metric, sums: SumsOf) -> int | None:
-        if metric.share_of is None:
+    def _counted_by(self, count: Any, metric: Metric, sums: SumsOf) -> int | None:
+        if count is None:
             return None
-        return int(metric.share_of(sums[metric.statistics][:1], self._num_samples[:1])[0])
+        return int(count(sums[metric.statistics][:1], self._num_samples[:1])[0])
 
     def _sums(
         self, metrics: dict[str, Metric], outputs: SystemOutput, targets: np.ndarray
@@ -141,6 +188,13 @@ class Bootstrap:
             return table
         grouped: np.ndarray = np.add.reduceat(table[self._order], self._starts)
         return grouped
+
+
+def _quantile(num_groups: int, num_samples: int, confidence: float) -> float:
+    """Return the quantile of proportions: normal, or Student's t where samples come in groups."""
+    if num_groups == num_samples:
+        return float(norm.ppf((1 + confidence) / 2))
+    return float(t.ppf((1 + confidence) / 2, max(num_groups - 1, 1)))
 
 
 def _tails(num_groups: int, confidence: float) -> list[float]:

@@ -1,20 +1,29 @@
 """Intervals: the bootstrap as textbooks have it, and the coverage it promises."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import sklearn.metrics as reference
 from scipy.special import log_expit
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest, norm, t
 
 from pipeline.core.artifacts import Kind
 from pipeline.ensembling.groups import numbered
 from pipeline.evaluation.intervals import Bootstrap, draws
-from pipeline.evaluation.metrics import metrics, of_each
+from pipeline.evaluation.metrics import Metric, metrics, of_each
+from pipeline.evaluation.metrics.metric import all_samples, mean
 from pipeline.evaluation.outputs import SystemOutput
 from tests.evaluation.test_metrics import KINDS, MEASURED, measure, sample
 
 LINEAR = ("roc_auc", "average_precision", "mean_average_precision")
 BINARY = metrics("classes", 2, num_bins=10, top_k=1, costs=None, positive=None)
+SHARE = Metric(
+    lambda outputs, _: outputs.decided[:, None].astype(float),
+    mean,
+    True,
+    all_samples,
+)
 NUM_REPETITIONS = 1000
 BAND = 3 * np.sqrt(0.95 * 0.05 / NUM_REPETITIONS)  # three standard errors of a rate of 95 %
 
@@ -29,6 +38,10 @@ def binary(evidence: np.ndarray) -> SystemOutput:
     """Return the output of a system that sees evidence, in log-odds, for the second class."""
     log_probs = log_expit(np.stack([-evidence, evidence], axis=-1))
     return SystemOutput(log_probs, (evidence > 0).astype(int))
+
+
+def wilson(num_right: int, num: int) -> Any:
+    return binomtest(num_right, num).proportion_ci(0.95, method="wilson")
 
 
 def test_every_draw_counts_as_many_samples_as_there_are() -> None:
@@ -174,8 +187,12 @@ def test_copies_in_groups_add_nothing(kind: Kind) -> None:
 def test_a_system_does_not_differ_from_itself() -> None:
     outputs, targets = sample("classes", seed=2)
     bootstrap = Bootstrap(np.arange(60), 200, 0.95, 0)
-    for estimate in bootstrap.differences(MEASURED["classes"], outputs, outputs, targets).values():
-        assert estimate[:3] == (0, 0, 0)
+    found = bootstrap.differences(MEASURED["classes"], outputs, outputs, targets)
+    for name, estimate in found.items():
+        assert estimate.value == 0
+        assert estimate.low == -estimate.high
+        is_share = MEASURED["classes"][name].share_of is not None
+        assert (estimate.high > 0) == is_share  # by chance no sample shows where they would differ
 
 
 def test_pairing_sees_what_separate_intervals_do_not() -> None:
@@ -192,23 +209,66 @@ def test_pairing_sees_what_separate_intervals_do_not() -> None:
 
 
 def test_a_share_without_exceptions_is_not_sure() -> None:
-    """Its interval is the exact one of Clopper and Pearson; of a class, that of its samples."""
+    """Its interval is Wilson's; of a class, that of its samples; of an area, of the rarer kind."""
     targets = np.repeat([0, 1], [30, 10])
     outputs = binary(np.where(targets == 1, 3.0, -3.0))
     bootstrap = Bootstrap(np.arange(40), 200, 0.95, 0)
-    exact = binomtest(40, 40).proportion_ci(0.95)
+    exact = wilson(40, 40)
     accuracy = bootstrap.estimates(BINARY, outputs, targets)["accuracy"]
     assert accuracy == pytest.approx((1, exact.low, 1, 40))
     recall = bootstrap.estimates(of_each("classes", 2)[1], outputs, targets)["recall"]
-    assert recall == pytest.approx((1, binomtest(10, 10).proportion_ci(0.95).low, 1, 10))
+    assert recall == pytest.approx((1, wilson(10, 10).low, 1, 10))
+    area = bootstrap.estimates(of_each("classes", 2)[1], outputs, targets)["roc_auc"]
+    assert area == pytest.approx((1, wilson(10, 10).low, 1, 40))
     assert bootstrap.estimate(np.ones(201)) == (1, 1, 1, 40)  # no share
     pairs = Bootstrap(np.arange(40) // 2, 200, 0.95, 0)
     of_pairs = pairs.estimates(BINARY, outputs, targets)["accuracy"]
-    assert of_pairs.low == pytest.approx(binomtest(20, 20).proportion_ci(0.95).low)
+    assert of_pairs.low == pytest.approx(20 / (20 + t.ppf(0.975, 19) ** 2))
 
 
 def test_one_sample_gives_a_value() -> None:
     outputs, targets = binary(np.array([3.0])), np.array([1])
     found = Bootstrap(np.arange(1), 100, 0.95, 0).estimates(BINARY, outputs, targets)
-    assert found["accuracy"] == pytest.approx((1, 0.025, 1, 1))
+    assert found["accuracy"] == pytest.approx((1, wilson(1, 1).low, 1, 1))
     assert found["log_loss"].low == found["log_loss"].value
+
+
+@pytest.mark.parametrize("num_wrong", [1, 3, 40])
+def test_the_interval_of_an_accuracy_is_wilsons(num_wrong: int) -> None:
+    """One error in 360 gives [0.984, 1.000], where percentiles give [0.992, 1]."""
+    targets = np.zeros(360, int)
+    outputs = binary(np.where(np.arange(360) < num_wrong, 3.0, -3.0))
+    found = Bootstrap(np.arange(360), 4000, 0.95, 0).estimates(BINARY, outputs, targets)["accuracy"]
+    expected = wilson(360 - num_wrong, 360)
+    assert [found.low, found.high] == pytest.approx([expected.low, expected.high], abs=1e-3)
+
+
+@pytest.mark.parametrize("accuracy", [0.8, 0.95, 0.99, 0.998])
+@pytest.mark.parametrize("num", [100, 360, 2000])
+@pytest.mark.parametrize("size", [1, 2])
+def test_the_interval_of_an_accuracy_covers(accuracy: float, num: int, size: int) -> None:
+    """Also where every image has a copy; discreteness costs most where less than one error is due."""
+    rng, covered = np.random.default_rng(0), 0
+    groups = np.repeat(np.arange(num // size), size)
+    bootstrap = Bootstrap(groups, 400, 0.95, 0)
+    for _ in range(NUM_REPETITIONS):
+        is_right = np.repeat(rng.random(num // size) < accuracy, size)
+        figures = bootstrap.measure({"accuracy": SHARE}, SystemOutput(is_right, is_right), is_right)
+        estimate = bootstrap.estimate(figures["accuracy"], share_of=num)
+        covered += estimate.low <= accuracy <= estimate.high
+    assert 0.9 < covered / NUM_REPETITIONS < 0.995
+
+
+def test_the_interval_of_a_paired_difference_covers() -> None:
+    """Of two good systems, which often differ on no sample at all."""
+    rng, covered, bootstrap = np.random.default_rng(0), 0, Bootstrap(np.arange(360), 400, 0.95, 0)
+    for _ in range(NUM_REPETITIONS):
+        kind = rng.random(360)
+        first, second = kind > 0.008, (kind > 0.004) & (kind < 0.999)  # 0.992 and 0.995
+        drawn = [
+            bootstrap.measure({"a": SHARE}, SystemOutput(one, one), one)["a"]
+            for one in (first, second)
+        ]
+        estimate = bootstrap.difference(*drawn, of_shares=True)
+        covered += estimate.low <= -0.003 <= estimate.high
+    assert covered / NUM_REPETITIONS > 0.94

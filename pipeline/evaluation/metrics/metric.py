@@ -27,6 +27,8 @@ class Metric:
     higher_is_better: bool
     share_of: Callable[[Sums, Counts], Counts] | None = None
     """The number of samples in the denominator, where the metric is a proportion of samples."""
+    num_rarer: Callable[[Sums, Counts], Counts] | None = None
+    """The number of samples that a value of 1 rests on, where that is not `share_of`."""
 
 
 def ratio(parts: np.ndarray, wholes: np.ndarray) -> np.ndarray:

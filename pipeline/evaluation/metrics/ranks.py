@@ -13,7 +13,14 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from pipeline.evaluation.metrics.decided import of_one
-from pipeline.evaluation.metrics.metric import Metric, Table, mean_within_1
+from pipeline.evaluation.metrics.metric import (
+    Counts,
+    Metric,
+    Sums,
+    Table,
+    all_samples,
+    mean_within_1,
+)
 from pipeline.evaluation.outputs import SystemOutput
 
 Area = Callable[[Float[np.ndarray, " n"], Bool[np.ndarray, " n"]], Float[np.ndarray, " n"]]
@@ -23,7 +30,13 @@ where it is undefined."""
 
 def of_output(output: int) -> dict[str, Metric]:
     """Return the metrics of one class against the rest, or of one label."""
-    linear = partial(Metric, value=mean_within_1, higher_is_better=True)
+    linear = partial(
+        Metric,
+        value=mean_within_1,
+        higher_is_better=True,
+        share_of=all_samples,
+        num_rarer=fewer,
+    )
     return {
         "roc_auc": linear(partial(_of_one, roc_area, output)),
         "average_precision": linear(partial(_of_one, average_precision, output)),
@@ -36,7 +49,13 @@ def means(name: str) -> dict[str, Metric]:
     Args:
         name: the name of the mean average precision.
     """
-    linear = partial(Metric, value=mean_within_1, higher_is_better=True)
+    linear = partial(
+        Metric,
+        value=mean_within_1,
+        higher_is_better=True,
+        share_of=all_samples,
+        num_rarer=fewer,
+    )
     return {
         "roc_auc": linear(partial(_of_all, roc_area)),
         name: linear(partial(_of_all, average_precision)),
@@ -89,15 +108,26 @@ def score(output: int, outputs: SystemOutput) -> Float[np.ndarray, " n"]:
     return own if own.ndim == 1 else np.asarray(own[:, 1] - own[:, 0])
 
 
+def fewer(sums: Sums, num_samples: Counts) -> Counts:
+    """Return how many samples there are of the rarer kind, positive or negative.
+
+    An area without a misplaced sample is no surer than that many samples make it.
+    """
+    return np.asarray(np.minimum(sums[:, 1], num_samples - sums[:, 1]))
+
+
 def _of_one(area: Area, output: int, outputs: SystemOutput, targets: np.ndarray) -> Table:
-    return area(score(output, outputs), of_one(output, targets))[:, None]
+    """Return numbers whose mean is the area, and which samples are positive."""
+    is_so = of_one(output, targets)
+    return np.stack([area(score(output, outputs), is_so), is_so], axis=1)
 
 
 def _of_all(area: Area, outputs: SystemOutput, targets: np.ndarray) -> Table:
     num_outputs = outputs.predictions.shape[1]
     tables = [_of_one(area, output, outputs, targets) for output in range(num_outputs)]
-    defined = [table for table in tables if not np.isnan(table).any()]
-    return np.asarray(np.mean(defined or tables, axis=0))
+    defined = [table for table in tables if not np.isnan(table).any()] or tables
+    rarest = min(defined, key=lambda table: min(table[:, 1].mean(), 1 - table[:, 1].mean()))
+    return np.stack([np.mean([table[:, 0] for table in defined], axis=0), rarest[:, 1]], axis=1)
 
 
 def _runs(scores: Float[np.ndarray, " n"]) -> np.ndarray:
