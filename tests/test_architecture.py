@@ -177,7 +177,8 @@ def test_a_stage_depends_on_the_components_it_uses(stage: str) -> None:
         files = {file_of(m) for m in members(family)}
         named = {f for f in files if f in watched(stage)}
         if family in used and stage not in ("package",):
-            assert named == {file_of(f"{FAMILIES[family]}.{name}") for name in chosen}, family
+            used_files = {file_of(f"{FAMILIES[family]}.{name}") for name in chosen}
+            assert named == used_files, f"dvc.yaml: name these files in the deps of {stage}"
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -11,6 +11,7 @@ these files import torch and other libraries that take long inside their functio
 needs none of them starts at once, and a wrong parameter is refused at once.
 """
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -20,6 +21,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
+
+from pipeline.core.errors import UserError
 
 FAMILIES = {
     "source": "pipeline.preprocessing.sources",
@@ -31,6 +34,20 @@ FAMILIES = {
     "calibrator": "pipeline.ensembling.calibrators",
     "callback": "pipeline.callbacks",
 }
+
+
+CONTENTS = {
+    "source": ("load",),
+    "policy": ("transforms",),
+    "task": ("num_outputs", "predictions", "scores"),
+    "model": ("build",),
+    "loss": ("build",),
+    "method": ("PER_LABEL", "fit", "apply"),
+    "calibrator": ("PER_LABEL", "fit", "apply"),
+    "callback": ("build",),
+}
+"""What every component of a family defines beside `Params`; see the docstring of its package."""
+NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class Strict(BaseModel):
@@ -46,8 +63,19 @@ class Component(Strict):
 
 
 def names(family: str) -> list[str]:
-    """Return the sorted names of a family's components: its files that do not begin with `_`."""
-    return sorted(p.stem for p in _folder(family).glob("*.py") if not p.stem.startswith("_"))
+    """Return the sorted names of a family's components: its files that do not begin with `_`.
+
+    Raises:
+        UserError: a file's name is not in lower case.
+    """
+    paths = [p for p in sorted(_folder(family).glob("*.py")) if not p.stem.startswith("_")]
+    for path in paths:
+        if not NAME.fullmatch(path.stem):
+            raise UserError(
+                f"{path}: a component's name consists of a-z, 0-9 and _, and begins with a letter; "
+                "rename the file"
+            )
+    return [path.stem for path in paths]
 
 
 def load(family: str, component: Component) -> ModuleType:
@@ -60,12 +88,18 @@ def schema(family: str, name: str) -> type[Component]:
     """Return the typed parameters of one component, with `name` fixed to it.
 
     Raises:
-        TypeError: the file has no `class Params(Component)`.
+        UserError: the file lacks something that its family needs.
     """
     module = load(family, Component(name=name))
     params = getattr(module, "Params", None)
     if not (isinstance(params, type) and issubclass(params, Component)):
-        raise TypeError(f"{module.__file__}: a component needs `class Params(Component)`")
+        raise UserError(f"{module.__file__}: no `class Params(Component)`; add it")
+    for needed in CONTENTS[family]:
+        if not hasattr(module, needed):
+            raise UserError(
+                f"{module.__file__}: no `{needed}` at the top level; add it, as "
+                f"{FAMILIES[family].replace('.', '/')}/__init__.py describes it"
+            )
     fixed: Any = (Literal[name], Field())
     made: type[Component] = create_model(f"{family}:{name}", __base__=params, name=fixed)
     return made

@@ -2,10 +2,13 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from pipeline.core import component
 from pipeline.core.component import FAMILIES, Component, load, names, schema
+from pipeline.core.errors import UserError
 from tests.conftest import ROOT
 
 ALL = [(family, name) for family in FAMILIES for name in names(family)]
@@ -40,18 +43,42 @@ def test_every_family_has_members(family: str) -> None:
 
 def test_a_file_without_parameters_is_refused_by_its_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(FAMILIES, "loss", "pipeline.losses.shared")
-    with pytest.raises(
-        TypeError, match=r"losses/shared/focal\.py: a component needs `class Params"
-    ):
+    with pytest.raises(UserError, match=r"losses/shared/focal\.py: no `class Params\(Component\)`"):
         schema.__wrapped__("loss", "focal")
+
+
+def test_what_a_family_needs_is_named_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ensemble method without PER_LABEL would otherwise fail after all members are trained."""
+    monkeypatch.setitem(FAMILIES, "method", "pipeline.losses")
+    message = (
+        r"losses/focal\.py: no `PER_LABEL` at the top level; add it, as pipeline/losses/__init__"
+    )
+    with pytest.raises(UserError, match=message):
+        schema.__wrapped__("method", "focal")
+
+
+@pytest.mark.parametrize("stem", ["Mixer", "mi-xer", "2mixer"])
+def test_a_name_that_no_parameter_file_should_hold_is_refused(
+    stem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / f"{stem}.py").touch()
+    monkeypatch.setattr(component, "_folder", lambda _: tmp_path)
+    with pytest.raises(
+        UserError, match=f"{stem}.py: a component's name consists of a-z, 0-9 and _"
+    ):
+        names("loss")
 
 
 def test_reading_parameters_imports_nothing_slow() -> None:
     """A stage starts at once, and a wrong parameter is refused at once."""
     code = (
         "import sys; from pathlib import Path; from pipeline.config.load import load_params;"
-        f"load_params(Path('params.yaml')); found = {SLOW} & set(sys.modules);"
-        "print(*sorted(found))"
+        "from pipeline.core.component import FAMILIES, names, schema;"
+        "load_params(Path('params.yaml'));"
+        f"slow = lambda: {SLOW} & set(sys.modules);"
+        "print('params.yaml', *slow()) if slow() else None;"
+        "print(*(f'{family}/{name} imports {sorted(slow())}' for family in FAMILIES"
+        " for name in names(family) if schema(family, name) and slow()), sep='; ')"
     )
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)

@@ -247,7 +247,7 @@ def test_the_interval_of_an_accuracy_is_wilsons(num_wrong: int) -> None:
 @pytest.mark.parametrize("num", [100, 360, 2000])
 @pytest.mark.parametrize("size", [1, 2])
 def test_the_interval_of_an_accuracy_covers(accuracy: float, num: int, size: int) -> None:
-    """Also where every image has a copy; discreteness costs most where less than one error is due."""
+    """Also where every image has a copy; discreteness costs most where few errors are due."""
     rng, covered = np.random.default_rng(0), 0
     groups = np.repeat(np.arange(num // size), size)
     bootstrap = Bootstrap(groups, 400, 0.95, 0)

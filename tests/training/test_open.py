@@ -7,6 +7,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from pipeline.config import callbacks as lightning_callbacks
+from pipeline.core.component import names
 from pipeline.core.run_log import Spool
 from tests.conftest import Workspace
 from tests.training.fits import MIXED, fit_here, job, recipe
@@ -39,10 +40,16 @@ def test_what_a_callback_logs_is_in_mlflow(workspace: Workspace) -> None:
     assert history.read_text().splitlines()[0] == header
 
 
-def test_a_callback_changes_no_bit_and_no_figure_of_a_fit(tmp_path: Path) -> None:
+OWN = {name: ({"name": name},) for name in names("callback")}
+
+
+@pytest.mark.parametrize("watching", [tuple(CALLBACKS), *OWN.values()], ids=["several", *OWN])
+def test_a_callback_changes_no_bit_and_no_figure_of_a_fit(
+    watching: tuple[dict[str, Any], ...], tmp_path: Path
+) -> None:
     """Also where it listens within steps, which Lightning's own optimiser then makes."""
     found = {}
-    for name, callbacks in {"plain": (), "open": tuple(CALLBACKS)}.items():
+    for name, callbacks in {"plain": (), "open": watching}.items():
         wanted = job(tmp_path / name, recipe({"callbacks": callbacks, "clip": {}}))
         network = fit_here(wanted, inputs("crop_flip", None))
         figures = Spool(Path(wanted.spool)).figures()

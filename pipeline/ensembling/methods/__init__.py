@@ -1,6 +1,7 @@
 """Ensemble methods, one per file; numpy, scipy and scikit-learn only.
 
-`fit` sees validation alone; the state that it returns is applied to any split.
+`fit` sees validation alone; the state that it returns, a dict of arrays, is applied to any split.
+What `apply` returns is finite and normalised. Of labels, the two outcomes are absent and present.
 
 - `Params.ACTIVATIONS`: the tasks that it supports, as in pipeline.losses.
 - `PER_LABEL`: whether each label is fitted separately; see prediction_type.py.
