@@ -162,7 +162,7 @@ def test_groups_choose_by_the_samples_own_generator(group: type[A.OneOf]) -> Non
 
 
 def test_pixels_other_than_uint8_are_refused() -> None:
-    with pytest.raises(UserError, match="makes float32 pixels; allowed uint8"):
+    with pytest.raises(UserError, match="returns float32 pixels; allowed uint8"):
         probe(A.Compose([A.Normalize()]), "mine", (8, 8, 3))
 
 

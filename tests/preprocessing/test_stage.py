@@ -85,7 +85,7 @@ def test_a_bad_file_fails_the_stage_and_all_are_named(workspace: Workspace) -> N
     bad = damage(write_pets(workspace.folder / "data/raw/pets"))
     workspace.edit(lambda tree: tree.update(data=given("data/raw/pets")))
     output = workspace.stage("preprocess", status=1)
-    assert output.startswith("preprocess: 3 of 41 samples are no usable images: ")
+    assert output.startswith("preprocess: 3 of 41 samples are not usable images: ")
     assert output.count("\n") == 1
     for name, kind in bad.items():
         assert f"{name} ({kind}" in output

@@ -1,6 +1,7 @@
 """Small fits for tests: in this process, or in processes of their own as a stage starts them."""
 
 import os
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -201,6 +202,7 @@ def forked(folder: Path, chosen: Recipe, patches: str = "", **settings: Any) -> 
             forks.start_fits_as_forks()
         patched.apply(patches)
         process.exit_on_sigterm()
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` has it ignored
         run_fit(job(folder, chosen, **settings), folder / "job.json")
     except SystemExit as leaving:
         os._exit(int(str(leaving.code)))
