@@ -96,7 +96,7 @@ def test_the_same_state_is_called_the_same(tmp_path: Path) -> None:
         (
             np.arange(100),
             {"classes": ("cat", "dog", "fox")},
-            "have classes that differ, such as emu",
+            "classes that differ, such as emu",
         ),
         (np.arange(100), {"classes": ("dog", "cat", "emu")}, "have classes in another order"),
         (np.arange(100), {"truth": (TRUTH + 1) % 3}, "100 samples have a different target in b"),

@@ -128,9 +128,7 @@ def test_parameters_names_and_state_stay(device_type: str, plain: str, activated
 @pytest.mark.parametrize("device_type", ["cpu", "cuda"])
 def test_statistics_of_another_kind_are_refused_by_name(device_type: str) -> None:
     body = nn.Sequential(nn.BatchNorm2d(FEATURES), EvoNorm2dB0(FEATURES))
-    with pytest.raises(
-        UserError, match=r"hardware.devices: the network has EvoNorm2dB0 layers, .* allowed 1"
-    ):
+    with pytest.raises(UserError, match=r"hardware.devices: .* EvoNorm2dB0 layers, .* allowed 1"):
         GlobalBatchNorm(device_type).apply(body)
     assert type(body[0]) is nn.BatchNorm2d
 

@@ -90,7 +90,5 @@ def test_a_batch_larger_than_the_data_is_refused() -> None:
 
 
 def test_samples_of_many_labels_cannot_be_balanced() -> None:
-    with pytest.raises(
-        UserError, match="sampling: got balanced, but the images have no single class"
-    ):
+    with pytest.raises(UserError, match="got balanced, but the images have no single class"):
         Shuffled(np.zeros((5, 2), bool), 2, 0, sampling="balanced")
