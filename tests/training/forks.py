@@ -16,6 +16,7 @@ from pipeline.execution import fit_process
 from pipeline.training import run
 
 JOB = "CONVOY_TEST_JOB"
+ENDING = {signal.SIGINT, signal.SIGTERM}
 
 
 class Forked(subprocess.Popen[bytes]):
@@ -34,8 +35,11 @@ class Forked(subprocess.Popen[bytes]):
     ) -> None:
         self.args, self.returncode = command, None
         sys.stdout.flush()
+        # A fork runs Python at once, where an exception raised by a signal would be swallowed.
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         self.pid = os.fork()
         if self.pid:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
             return
         try:
             if env is not None:
@@ -45,6 +49,9 @@ class Forked(subprocess.Popen[bytes]):
             if preexec_fn is not None:
                 preexec_fn()
                 os.environ[JOB] = command[-1]
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # as exec forgets what has come before it
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             run.main(Path(os.environ[JOB]))
         except SystemExit as leaving:
             os._exit(leaving.code if isinstance(leaving.code, int) else 1)
