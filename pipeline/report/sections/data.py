@@ -25,7 +25,7 @@ COUNTED = {
     "near_constant": "almost blank images",
     "near_duplicate": "pairs of near duplicates",
     "num_images": "images",
-    "num_quarantined": "files that are no usable image",
+    "num_quarantined": "unusable files",
     "odd_size": "images of odd size",
     "two_labels": "pairs with different labels",
 }
