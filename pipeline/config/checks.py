@@ -23,11 +23,12 @@ def check(params: Params, origin: str) -> None:
         _copies_fit,
         _fsdp_fits,
         _compiling_fits,
-        _batches_divide,
         _spaces_fit,
+        _batches_divide,
         _predicted_members_exist,
         _members_are_several,
         _methods_fit,
+        _decisions_fit,
     ):
         one(params, origin)
 
@@ -222,3 +223,33 @@ def _methods_fit(params: Params, origin: str) -> None:
                 f"{origin}: {key}.{method.name}: may not have the name of an ensemble method; "
                 "rename it"
             )
+
+
+def _decisions_fit(params: Params, origin: str) -> None:
+    """Check what needs no data: members would otherwise be trained first."""
+    settings, task = params.ensemble, params.task
+    kind: Any = task
+    for key in ("costs", "positive_class"):
+        given = getattr(settings, key)
+        if given is not None and kind.KIND != "classes":
+            raise UserError(
+                f"{origin}: ensemble.{key}: got {given!r}; allowed null with task {task.name}"
+            )
+    shape = [len(settings.costs or ()), *{len(row) for row in settings.costs or ()}]
+    if settings.costs is not None and (len(shape) != 2 or shape[0] != shape[1] or shape[0] < 2):
+        raise UserError(
+            f"{origin}: ensemble.costs: got {shape[0]} rows of "
+            f"{' or '.join(map(str, shape[1:])) or 'no'} costs; allowed one row and one column for "
+            "each class"
+        )
+    if task.name != "binary":
+        return
+    if settings.costs is not None and len(settings.costs) != 2:
+        raise UserError(
+            f"{origin}: ensemble.costs: got {shape[0]} rows; allowed 2 with task binary"
+        )
+    if settings.threshold == "f1" and settings.positive_class is None and settings.costs is None:
+        raise UserError(
+            f"{origin}: ensemble.positive_class: got null with ensemble.threshold f1, which "
+            "differs between the classes; allowed one of the two classes"
+        )

@@ -34,8 +34,8 @@ class Ensembling(Strict):
     threshold: Goal = "half"
     """The goal of the thresholds for two classes and for labels."""
     positive_class: str | None = None
-    """Of two classes, the one that F1, precision and recall speak of; needed where `threshold` is
-    f1, which is not the same for both."""
+    """The class, of two, that F1, precision and recall describe; needed where `threshold` is f1,
+    which is not the same for both."""
     costs: Costs | None = None
     """For classes: one row per true class, with the cost of each decision; the decision is then the
     one with the lowest expected cost."""

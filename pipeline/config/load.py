@@ -26,6 +26,8 @@ def parse_params(tree: dict[str, Any], origin: str) -> Params:
     """Check a raw tree: every key and value first, then the sections against each other."""
     try:
         params = Params.model_validate(retuple(tree))
+    except RecursionError:
+        raise UserError(f"{origin}: an alias refers to itself; write its content out") from None
     except ValidationError as error:
         raise UserError(f"{origin}: {explain(error, tree, Params)}") from None
     check(params, origin)

@@ -42,6 +42,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         tree = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: not found; run from the folder that contains it") from None
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; name a file that can be read") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text ({error.reason}); save it as UTF-8") from None
     except YAMLError as error:

@@ -86,7 +86,9 @@ def _of_two(
     return threshold(probs[:, 1], targets == 1, goal)
 
 
-def positive_index(name: str | None, goal: Goal, kind: Kind, classes: Sequence[str]) -> int | None:
+def positive_index(
+    name: str | None, goal: Goal, costs: Costs | None, kind: Kind, classes: Sequence[str]
+) -> int | None:
     """Return the index of the positive class; None if the goal treats both classes alike.
 
     Raises:
@@ -99,7 +101,7 @@ def positive_index(name: str | None, goal: Goal, kind: Kind, classes: Sequence[s
             raise UserError(f"{key}: got {name!r}; allowed null except with two classes")
         return None
     if name is None:
-        if goal == "f1":
+        if goal == "f1" and costs is None:
             raise UserError(
                 f"{key}: got null with ensemble.threshold f1, which differs between the classes; "
                 f"allowed {' or '.join(classes)}"

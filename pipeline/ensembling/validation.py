@@ -35,7 +35,11 @@ def validation(inputs: Layout, pool: Pool, params: Params) -> Validation:
     prediction_type = PredictionType(load("task", params.task).Params.KIND, card.target_scale)
     check_costs(settings.costs, prediction_type.kind, card.classes)
     positive = positive_index(
-        settings.positive_class, settings.threshold, prediction_type.kind, card.classes
+        settings.positive_class,
+        settings.threshold,
+        settings.costs,
+        prediction_type.kind,
+        card.classes,
     )
     groups = Samples.load(inputs.trainval).of(pool.ids).groups
     return Validation(

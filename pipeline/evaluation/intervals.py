@@ -17,6 +17,8 @@ from scipy.stats import norm, t
 from pipeline.evaluation.metrics import Metric
 from pipeline.evaluation.outputs import SystemOutput
 
+ROUNDING = 1e-12
+"""A variance below this, relative to the largest possible one, is that of equal draws."""
 BLOCK = 128
 """Draws multiplied at once; meanwhile their counts take eight times the memory."""
 
@@ -103,9 +105,8 @@ class Bootstrap:
         value = float(first[0] - second[0])
         variance = float(np.nanvar(first[1:] - second[1:])) + 2 / num**2
         middle, reach = value * num / (num + 2), self._far * variance**0.5
-        return Estimate(
-            value, max(-1.0, middle - reach), min(1.0, middle + reach), len(self._order)
-        )
+        low, high = max(-1.0, middle - reach), min(1.0, middle + reach)
+        return Estimate(value, min(low, value), max(high, value), len(self._order))
 
     def _share(self, figures: Figures, share_of: int, num_alike: int) -> Estimate:
         """Return Wilson's interval for the number of independent samples that vary as the draws do.
@@ -117,12 +118,13 @@ class Bootstrap:
         """
         value, variance = float(figures[0]), float(np.nanvar(figures[1:]))
         num = num_alike * len(self._starts) / len(self._order)
-        if variance > 0 and 0 < value < 1:
+        if 0 < value < 1 and variance > ROUNDING * value * (1 - value):
             num = value * (1 - value) / variance
         far = self._far**2 / num
         middle = (value + far / 2) / (1 + far)
         reach = (far * (value * (1 - value) + far / 4)) ** 0.5 / (1 + far)
-        return Estimate(value, max(0.0, middle - reach), min(1.0, middle + reach), share_of)
+        low, high = max(0.0, middle - reach), min(1.0, middle + reach)
+        return Estimate(value, min(low, value), max(high, value), share_of)
 
     def estimates(
         self, metrics: dict[str, Metric], outputs: SystemOutput, targets: np.ndarray

@@ -83,7 +83,9 @@ def make_evaluator(
         samples: the metadata of these samples, in the same order.
     """
     settings, decisions, classes = params.evaluation, params.ensemble, card.classes
-    positive = positive_index(decisions.positive_class, decisions.threshold, kind, classes)
+    positive = positive_index(
+        decisions.positive_class, decisions.threshold, decisions.costs, kind, classes
+    )
     groups = numbered(samples.groups)
     return Evaluator(
         kind,

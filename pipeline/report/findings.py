@@ -83,7 +83,11 @@ class Findings:
             top_k=settings.top_k,
             costs=decisions.costs,
             positive=positive_index(
-                decisions.positive_class, decisions.threshold, self.kind, classes
+                decisions.positive_class,
+                decisions.threshold,
+                decisions.costs,
+                self.kind,
+                classes,
             ),
         )
 

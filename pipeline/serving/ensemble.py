@@ -72,22 +72,29 @@ class Ensemble:
         """Decode and resize an image with the code that preprocessing used."""
         shape = self._card.image_shape
         try:
-            given = image if isinstance(image, np.ndarray) else decode(_bytes(image), shape[:2])
+            given = image if isinstance(image, np.ndarray) else decode(as_bytes(image), shape[:2])
             return fit(as_pixels(given), shape, self._card.fit)
         except (BadImage, ValueError) as error:
             raise ValueError(f"image {place}: {error}") from None
 
 
-def _bytes(image: bytes | str | Path) -> bytes:
+def as_bytes(image: bytes | str | Path) -> bytes:
     """Return a file's bytes, given as such, as a path, or as base64 (from a JSON request)."""
     if isinstance(image, bytes):
         return image
-    if Path(image).is_file():
+    if _is_file(image):
         return Path(image).read_bytes()
     try:
         return base64.b64decode(str(image), validate=True)
     except ValueError:
         raise ValueError(f"no such file: {str(image)[:80]!r}") from None
+
+
+def _is_file(path: str | Path) -> bool:
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):  # the text of an image is too long for a name
+        return False
 
 
 def as_pixels(image: np.ndarray) -> UInt8[np.ndarray, "h w c"]:

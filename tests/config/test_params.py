@@ -411,3 +411,55 @@ def test_check_names_a_folder_that_is_not_there(workspace: Workspace) -> None:
         "params.yaml: data.path: got data/elsewhere, which is not a folder; "
         "put the data there or name the folder that holds it\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("task", "ensemble", "message"),
+    [
+        ("multilabel", {"positive_class": "cat"}, "positive_class: got 'cat'; allowed null with t"),
+        ("regression", {"costs": ((0, 1), (1, 0))}, "costs: got ((0.0, 1.0), (1.0, 0.0)); allowed"),
+        (
+            "multiclass",
+            {"costs": ()},
+            "costs: got 0 rows of no costs; allowed one row and one colu",
+        ),
+        ("multiclass", {"costs": ((0, 1), (1,))}, "costs: got 2 rows of "),
+        ("binary", {"costs": ((0, 1, 1),) * 3}, "costs: got 3 rows; allowed 2 with task binary"),
+        ("binary", {"threshold": "f1"}, "positive_class: got null with ensemble.threshold f1, whi"),
+    ],
+)
+def test_decisions_that_no_data_could_fit_are_refused_before_work(
+    task: str, ensemble: dict[str, Any], message: str
+) -> None:
+    tree = read_yaml(ROOT / "params.yaml")
+    losses = {"multilabel": "binary_cross_entropy", "regression": "mse"}
+    losses |= {"binary": "binary_cross_entropy", "multiclass": "cross_entropy"}
+    tree["task"] = {"name": task}
+    for recipe in tree["recipes"].values():
+        recipe["loss"] = {"name": losses[task]}
+    rows = ensemble.get("costs")
+    if rows is not None:
+        ensemble = {**ensemble, "costs": [[float(cost) for cost in row] for row in rows]}
+    tree["ensemble"] = ensemble
+    with pytest.raises(UserError) as caught:
+        parse_params(tree, "params.yaml")
+    assert f"ensemble.{message}" in str(caught.value)
+
+
+def test_a_file_that_refers_to_itself_or_is_a_folder_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text("data: &a {x: *a}\n")
+    with pytest.raises(UserError, match="an alias refers to itself"):
+        load_params(file)
+    with pytest.raises(UserError, match="Is a directory; name a file that can be read"):
+        load_params(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "space", [{"training.batch_size": [32, "64"]}, {"training.micro_batches": [0, 1]}]
+)
+def test_choices_of_the_wrong_type_are_refused(space: dict[str, Any]) -> None:
+    tree = read_yaml(ROOT / "params.yaml")
+    tree["recipes"]["cnn"]["search"]["space"] = {k: {"choices": v} for k, v in space.items()}
+    with pytest.raises(UserError, match=r"recipes\.cnn\.search"):
+        parse_params(tree, "params.yaml")

@@ -153,11 +153,11 @@ def test_a_rare_noisy_class_is_found_under_either_name() -> None:
 )
 def test_a_wrong_positive_class_is_refused(name, goal, kind, classes, message: str) -> None:
     with pytest.raises(UserError, match=r"^ensemble\.positive_class: ") as refused:
-        positive_index(name, goal, kind, classes)
+        positive_index(name, goal, None, kind, classes)
     assert message in str(refused.value)
 
 
 def test_the_positive_class_is_only_needed_where_classes_differ() -> None:
-    assert positive_index("bad", "f1", "classes", ("bad", "good")) == 0
-    assert positive_index(None, "balanced_accuracy", "classes", ("bad", "good")) is None
-    assert positive_index(None, "f1", "labels", ("bad", "good")) is None
+    assert positive_index("bad", "f1", None, "classes", ("bad", "good")) == 0
+    assert positive_index(None, "balanced_accuracy", None, "classes", ("bad", "good")) is None
+    assert positive_index(None, "f1", None, "labels", ("bad", "good")) is None

@@ -233,6 +233,18 @@ def test_one_sample_gives_a_value() -> None:
     assert found["log_loss"].low == found["log_loss"].value
 
 
+@pytest.mark.parametrize("num_groups", [1, 2, 3, 6, 7])
+def test_groups_that_all_agree_are_not_sure(num_groups: int) -> None:
+    """Nine of ten right in each: the draws differ by rounding alone, which is no information."""
+    groups = np.repeat(np.arange(num_groups), 10)
+    is_right = np.tile(np.arange(10) > 0, num_groups)
+    outputs = binary(np.where(is_right, 3.0, -3.0))
+    bootstrap = Bootstrap(groups, 200, 0.95, 0)
+    found = bootstrap.estimates(BINARY, outputs, np.ones(len(groups), int))["accuracy"]
+    assert found.low < 0.9 - 0.1 / num_groups
+    assert found.high > 0.9 + 0.01
+
+
 @pytest.mark.parametrize("num_wrong", [1, 3, 40])
 def test_the_interval_of_an_accuracy_is_wilsons(num_wrong: int) -> None:
     """One error in 360 gives [0.984, 1.000], where percentiles give [0.992, 1]."""

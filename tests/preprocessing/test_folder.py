@@ -56,7 +56,7 @@ def test_other_spellings_of_splits_are_no_classes(tmp_path: Path) -> None:
 
 def test_folders_that_hold_the_same_folders_are_asked_about(tmp_path: Path) -> None:
     write(tmp_path, *(f"{top}/{inner}/1" for top in ("seen", "unseen") for inner in ("cat", "dog")))
-    message = "seen, unseen each hold the folders cat, dog, so either level may name the classes"
+    message = "seen and unseen both hold the folders cat, dog, so either level may name the classes"
     with pytest.raises(UserError, match=message):
         listed(tmp_path)
     outer = load(Params(name="folder", class_level=1), tmp_path, "classes")
@@ -66,9 +66,18 @@ def test_folders_that_hold_the_same_folders_are_asked_about(tmp_path: Path) -> N
     assert inner.given is None
 
 
-def test_a_split_beside_a_class_is_a_class(tmp_path: Path) -> None:
+@pytest.mark.parametrize("level", [None, 2])
+def test_splits_beside_another_folder_are_asked_about(tmp_path: Path, level: int | None) -> None:
+    """Otherwise a network learns which split an image comes from, or a given split is lost."""
+    write(tmp_path, "train/a/1", "train/b/1", "test/a/1", "test/b/1", "docs/read/me")
+    with pytest.raises(UserError, match="test, train are named like splits, docs is not; move it"):
+        load(Params(name="folder", class_level=level), tmp_path, "classes")
+
+
+def test_a_split_beside_a_class_is_a_class_if_you_say_so(tmp_path: Path) -> None:
     write(tmp_path, "train/1", "bus/1", "test/1")
-    assert listed(tmp_path).classes == ["bus", "test", "train"]
+    found = load(Params(name="folder", class_level=1), tmp_path, "classes")
+    assert found.classes == ["bus", "test", "train"]
 
 
 def test_numbered_classes_count_as_numbers_do(tmp_path: Path) -> None:

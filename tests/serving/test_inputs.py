@@ -1,5 +1,6 @@
 """The forms in which images come to the packaged model."""
 
+import base64
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image
 
 from pipeline.images.decode import decode
-from pipeline.serving.ensemble import as_pixels
+from pipeline.serving.ensemble import as_bytes, as_pixels
 from pipeline.serving.inputs import images_in
 from tests.preprocessing.make_images import encode
 
@@ -39,6 +40,15 @@ def test_several_images_are_as_many(several: object) -> None:
     found = images_in(several)
     assert len(found) == 2
     assert all(np.asarray(image).shape[:2] == (4, 5) for image in found)
+
+
+def test_the_text_of_a_large_image_is_no_path() -> None:
+    """A path of more than 255 characters is an error of the operating system."""
+    noise = np.random.default_rng(0).integers(0, 256, (224, 224, 3), np.uint8)
+    encoded = encode(noise, "JPEG")
+    assert as_bytes(base64.b64encode(encoded).decode()) == encoded
+    with pytest.raises(ValueError, match="no such file"):
+        as_bytes("a!" * 300)
 
 
 def test_a_transparent_array_is_the_picture_of_its_file() -> None:

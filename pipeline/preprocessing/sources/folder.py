@@ -6,6 +6,7 @@ not samples; the listing names them.
 """
 
 import os
+from itertools import combinations
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -50,8 +51,11 @@ def load(params: Params, folder: Path, kind: Kind) -> Listing:
     root = existing(folder)
     found = _walk(root)
     tops = sorted(name for name in found.folders if name.count("/") == 1)
-    are_splits = bool(tops) and all(top[:-1].lower() in SPLITS for top in tops)
-    if params.class_level is None and not are_splits:
+    named = [top for top in tops if top[:-1].lower() in SPLITS]
+    are_splits = bool(tops) and named == tops
+    if not are_splits and params.class_level != 1:
+        _refuse_some_splits(folder, tops, named)
+    if not are_splits and params.class_level is None:
         _refuse_repeated(folder, found, tops)
     depth = (params.class_level or 1 + are_splits) - 1
     _check_layout(folder, found, tops, depth)
@@ -74,20 +78,32 @@ def _given(names: list[str]) -> np.ndarray:
     return np.array([SPLITS[name.split("/")[0].lower()] for name in names])
 
 
-def _refuse_repeated(folder: Path, found: Found, tops: list[str]) -> None:
-    """Refuse folders that all hold the same folders: the inner ones may be the classes."""
-    inner = [
-        {name.split("/")[1] for name in found.folders if name.startswith(top) and name != top}
-        for top in tops
-    ]
-    if len(tops) > 1 and len(inner[0]) > 1 and all(names == inner[0] for names in inner):
-        shown = ", ".join(as_id(top[:-1]) for top in tops[:3])
-        repeated = ", ".join(as_id(name) for name in sorted(inner[0])[:3])
+def _refuse_some_splits(folder: Path, tops: list[str], named: list[str]) -> None:
+    """Refuse two or more folders named like splits beside others, such as docs or extra."""
+    if len(named) > 1:
+        splits = ", ".join(as_id(top[:-1]) for top in named[:3])
+        other = as_id(next(top for top in tops if top not in named)[:-1])
         raise UserError(
-            f"{folder}: {shown} each hold the folders {repeated}, so either level may name the "
-            "classes; rename splits to train, val and test, or set data.source.class_level to 1 "
-            "or 2"
+            f"{folder}: {splits} are named like splits, {other} is not; move it elsewhere, or set "
+            "data.source.class_level: 1 if all of them are classes"
         )
+
+
+def _refuse_repeated(folder: Path, found: Found, tops: list[str]) -> None:
+    """Refuse two folders that hold folders of the same names: the inner ones may be the classes."""
+    inner = {
+        top: {name.split("/")[1] for name in found.folders if name.startswith(top) and name != top}
+        for top in tops
+    }
+    for first, second in combinations(tops, 2):
+        repeated = sorted(inner[first] & inner[second])
+        if len(repeated) > 1:
+            raise UserError(
+                f"{folder}: {as_id(first[:-1])} and {as_id(second[:-1])} both hold the folders "
+                f"{', '.join(as_id(name) for name in repeated[:3])}, so either level may name the "
+                "classes; rename splits to train, val and test, or set data.source.class_level to "
+                "1 or 2"
+            )
 
 
 def _walk(root: str) -> Found:
