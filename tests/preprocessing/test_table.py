@@ -229,3 +229,11 @@ def test_a_group_that_is_none_or_is_spelt_twice_is_refused(
     text = "path,label,patient\n" + "".join(f"{row}.png,{c},{group}\n" for row, c, group in rows)
     with pytest.raises(UserError, match=message):
         listed(folder, text, group="patient")
+
+
+def test_groups_of_many_digits_are_told_apart(folder: Path) -> None:
+    """As floats, the first two would be one number."""
+    groups = ("12345678901234567890", "12345678901234567891", "1e400", "")
+    rows = zip(range(4), ("cat", "dog", "cat", "dog"), groups, strict=True)
+    text = "path,label,patient\n" + "".join(f"{row}.png,{c},{group}\n" for row, c, group in rows)
+    assert listed(folder, text, group="patient").groups == list(groups)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 
 from pipeline.core.errors import UserError
 from pipeline.preprocessing.reading.columns import Columns
@@ -53,4 +54,4 @@ def groups_in(columns: Columns, name: str | None) -> list[str] | None:
 
 def _meaning(value: str) -> object:
     """Return what two spellings of one name share: the number, or the words in lower case."""
-    return float(value) if NUMBER.fullmatch(value) else " ".join(value.casefold().split())
+    return Decimal(value) if NUMBER.fullmatch(value) else " ".join(value.casefold().split())
