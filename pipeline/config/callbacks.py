@@ -34,12 +34,12 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from pipeline.config.messages import WORDED
 from pipeline.core.component import Component, Strict, names, schema
 from pipeline.core.errors import nearest
 
 PACKAGE = "pytorch_lightning"
 FAMILY = "callback"
-WORDED = "worded"  # the kind of a pydantic error whose message is everything that follows the key
 
 _TRANSFER = "Convoy freezes and unfreezes blocks itself; use training.transfer"
 _CHECKPOINTS = "Convoy saves checkpoints itself and resumes from them; remove it"

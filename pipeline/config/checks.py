@@ -1,7 +1,7 @@
 """Checks of the sections of params.yaml against each other."""
 
 from itertools import product
-from typing import Any
+from typing import Any, cast
 
 from pipeline.config.ensembling import fitting, suits
 from pipeline.config.params import Params
@@ -227,15 +227,14 @@ def _methods_fit(params: Params, origin: str) -> None:
 
 def _decisions_fit(params: Params, origin: str) -> None:
     """Check what needs no data: members would otherwise be trained first."""
-    settings, task = params.ensemble, params.task
-    kind: Any = task
+    settings, task = params.ensemble, cast("Any", params.task)
     for key in ("costs", "positive_class"):
         given = getattr(settings, key)
-        if given is not None and kind.KIND != "classes":
+        if given is not None and task.KIND != "classes":
             raise UserError(
                 f"{origin}: ensemble.{key}: got {given!r}; allowed null with task {task.name}"
             )
-    shape = [len(settings.costs or ()), *{len(row) for row in settings.costs or ()}]
+    shape = [len(settings.costs or ()), *sorted({len(row) for row in settings.costs or ()})]
     if settings.costs is not None and (len(shape) != 2 or shape[0] != shape[1] or shape[0] < 2):
         raise UserError(
             f"{origin}: ensemble.costs: got {shape[0]} rows of "

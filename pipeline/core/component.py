@@ -34,8 +34,6 @@ FAMILIES = {
     "calibrator": "pipeline.ensembling.calibrators",
     "callback": "pipeline.callbacks",
 }
-
-
 CONTENTS = {
     "source": ("load",),
     "policy": ("transforms",),

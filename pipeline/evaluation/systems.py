@@ -1,5 +1,6 @@
 """All systems with their output on test, and the evaluator that measures them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from pipeline.ensembling.groups import numbered
 from pipeline.ensembling.validation import pooled
 from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Bootstrap
-from pipeline.evaluation.metrics import headline, metrics
+from pipeline.evaluation.metrics import Metric, headline, metrics
 from pipeline.evaluation.outputs import SystemOutput
 
 
@@ -83,9 +84,6 @@ def make_evaluator(
         samples: the metadata of these samples, in the same order.
     """
     settings, decisions, classes = params.evaluation, params.ensemble, card.classes
-    positive = positive_index(
-        decisions.positive_class, decisions.threshold, decisions.costs, kind, classes
-    )
     groups = numbered(samples.groups)
     return Evaluator(
         kind,
@@ -93,15 +91,27 @@ def make_evaluator(
         pool.ids,
         pool.targets,
         groups,
-        metrics(
-            kind,
-            len(classes),
-            num_bins=settings.num_bins,
-            top_k=settings.top_k,
-            costs=decisions.costs,
-            positive=positive,
-        ),
+        metrics_of(kind, classes, params),
         headline(kind, len(classes), decisions.threshold, decisions.costs),
         Bootstrap(groups, settings.num_bootstrap, settings.confidence, settings.seed),
         settings.confidence,
+    )
+
+
+def metrics_of(kind: Kind, classes: Sequence[str], params: Params) -> dict[str, Metric]:
+    """Return the metrics that the parameters ask for, in the order of tables.
+
+    Raises:
+        UserError: the positive class does not fit the classes.
+    """
+    settings, decisions = params.evaluation, params.ensemble
+    return metrics(
+        kind,
+        len(classes),
+        num_bins=settings.num_bins,
+        top_k=settings.top_k,
+        costs=decisions.costs,
+        positive=positive_index(
+            decisions.positive_class, decisions.threshold, decisions.costs, kind, classes
+        ),
     )

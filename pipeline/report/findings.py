@@ -10,9 +10,9 @@ from pipeline.config.params import Params
 from pipeline.core.artifacts import Card, Kind
 from pipeline.core.files import read_json
 from pipeline.core.paths import Layout
-from pipeline.ensembling.decisions import positive_index
 from pipeline.evaluation.intervals import Estimate
-from pipeline.evaluation.metrics import Metric, metrics
+from pipeline.evaluation.metrics import Metric
+from pipeline.evaluation.systems import metrics_of
 from pipeline.evaluation.tables import Row, read
 from pipeline.evaluation.verdict import IN_UNITS
 from pipeline.report import wording
@@ -74,22 +74,7 @@ class Findings:
     @cached_property
     def metrics(self) -> dict[str, Metric]:
         """The metrics of the evaluation, in the order of tables."""
-        settings, decisions = self.params.evaluation, self.params.ensemble
-        classes = self.card.classes
-        return metrics(
-            self.kind,
-            len(classes),
-            num_bins=settings.num_bins,
-            top_k=settings.top_k,
-            costs=decisions.costs,
-            positive=positive_index(
-                decisions.positive_class,
-                decisions.threshold,
-                decisions.costs,
-                self.kind,
-                classes,
-            ),
-        )
+        return metrics_of(self.kind, self.card.classes, self.params)
 
     @property
     def higher_is_better(self) -> bool:

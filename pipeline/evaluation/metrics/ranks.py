@@ -28,18 +28,25 @@ Area = Callable[[Float[np.ndarray, " n"], Bool[np.ndarray, " n"]], Float[np.ndar
 where it is undefined."""
 
 
+def fewer(sums: Sums, num_samples: Counts) -> Counts:
+    """Return how many samples there are of the rarer kind, positive or negative.
+
+    An area without a misplaced sample is no surer than that many samples make it.
+    """
+    return np.asarray(np.minimum(sums[:, 1], num_samples - sums[:, 1]))
+
+
+area_metric = partial(
+    Metric, value=mean_within_1, higher_is_better=True, share_of=all_samples, num_rarer=fewer
+)
+"""Builds the metric of an area from the numbers whose mean it is."""
+
+
 def of_output(output: int) -> dict[str, Metric]:
     """Return the metrics of one class against the rest, or of one label."""
-    linear = partial(
-        Metric,
-        value=mean_within_1,
-        higher_is_better=True,
-        share_of=all_samples,
-        num_rarer=fewer,
-    )
     return {
-        "roc_auc": linear(partial(_of_one, roc_area, output)),
-        "average_precision": linear(partial(_of_one, average_precision, output)),
+        "roc_auc": area_metric(partial(_of_one, roc_area, output)),
+        "average_precision": area_metric(partial(_of_one, average_precision, output)),
     }
 
 
@@ -49,16 +56,9 @@ def means(name: str) -> dict[str, Metric]:
     Args:
         name: the name of the mean average precision.
     """
-    linear = partial(
-        Metric,
-        value=mean_within_1,
-        higher_is_better=True,
-        share_of=all_samples,
-        num_rarer=fewer,
-    )
     return {
-        "roc_auc": linear(partial(_of_all, roc_area)),
-        name: linear(partial(_of_all, average_precision)),
+        "roc_auc": area_metric(partial(_of_all, roc_area)),
+        name: area_metric(partial(_of_all, average_precision)),
     }
 
 
@@ -106,14 +106,6 @@ def score(output: int, outputs: SystemOutput) -> Float[np.ndarray, " n"]:
     """Return the ranking score: the log-probability of a class or the log-odds of a label."""
     own: np.ndarray = outputs.predictions[:, output]
     return own if own.ndim == 1 else np.asarray(own[:, 1] - own[:, 0])
-
-
-def fewer(sums: Sums, num_samples: Counts) -> Counts:
-    """Return how many samples there are of the rarer kind, positive or negative.
-
-    An area without a misplaced sample is no surer than that many samples make it.
-    """
-    return np.asarray(np.minimum(sums[:, 1], num_samples - sums[:, 1]))
 
 
 def _of_one(area: Area, output: int, outputs: SystemOutput, targets: np.ndarray) -> Table:
