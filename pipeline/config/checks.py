@@ -1,7 +1,7 @@
 """Checks of the sections of params.yaml against each other."""
 
 from itertools import product
-from typing import Any, cast
+from typing import Any
 
 from pipeline.config.ensembling import fitting, suits
 from pipeline.config.params import Params
@@ -227,7 +227,8 @@ def _methods_fit(params: Params, origin: str) -> None:
 
 def _decisions_fit(params: Params, origin: str) -> None:
     """Check what needs no data: members would otherwise be trained first."""
-    settings, task = params.ensemble, cast("Any", params.task)
+    task: Any = params.task
+    settings = params.ensemble
     for key in ("costs", "positive_class"):
         given = getattr(settings, key)
         if given is not None and task.KIND != "classes":
