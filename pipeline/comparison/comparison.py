@@ -13,6 +13,7 @@ from pipeline.core.component import Component, load
 from pipeline.core.errors import UserError
 from pipeline.core.files import read_json, read_yaml
 from pipeline.core.paths import Layout
+from pipeline.core.tree import flatten
 from pipeline.ensembling.combiner import Combiner
 from pipeline.evaluation.comparison import contrast, measure
 from pipeline.evaluation.evaluator import Evaluator
@@ -130,17 +131,10 @@ def _compared(
 
 def changed(trees: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return the dotted keys whose values differ between parameter files; a missing key is None."""
-    flat = {name: _flat(tree, "") for name, tree in trees.items()}
+    flat = {name: flatten(tree) for name, tree in trees.items()}
     keys = sorted({key for tree in flat.values() for key in tree})
     values = {key: {name: tree.get(key) for name, tree in flat.items()} for key in keys}
     return {k: v for k, v in values.items() if len({repr(one) for one in v.values()}) > 1}
-
-
-def _flat(node: Any, prefix: str) -> dict[str, Any]:
-    if not isinstance(node, dict):
-        return {prefix: node}
-    joined = ((f"{prefix}.{key}" if prefix else key, child) for key, child in node.items())
-    return {k: v for dotted, child in joined for k, v in _flat(child, dotted).items()}
 
 
 def _refuse_other_questions(states: list[Loaded]) -> None:

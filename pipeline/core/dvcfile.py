@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.core.errors import UserError, nearest
 from pipeline.core.files import read_yaml
+from pipeline.core.tree import flatten
 
 LOCK = Path("dvc.lock")
 
@@ -36,7 +37,7 @@ class Entry:
         """Return the part of params.yaml that this entry depends on, flattened: `data.seed: 0`."""
         flat: dict[str, Any] = {}
         for dotted in self.params:
-            flat |= _flatten(dotted, _lookup(tree, dotted))
+            flat |= flatten(_lookup(tree, dotted), dotted)
         return flat
 
     def fingerprint(self, tree: dict[str, Any]) -> str:
@@ -120,9 +121,3 @@ def _lookup(tree: dict[str, Any], dotted: str) -> Any:
             return None  # this part of params.yaml is left at its defaults
         node = node[key]
     return node
-
-
-def _flatten(prefix: str, node: Any) -> dict[str, Any]:
-    if isinstance(node, dict):
-        return {k: v for key in node for k, v in _flatten(f"{prefix}.{key}", node[key]).items()}
-    return {prefix: node}

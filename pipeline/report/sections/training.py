@@ -3,6 +3,7 @@
 from typing import Any
 
 from pipeline.core.files import read_json
+from pipeline.core.tree import flatten
 from pipeline.evaluation.tables import read
 from pipeline.report.axis import counting, spanning
 from pipeline.report.blocks import (
@@ -94,7 +95,10 @@ def _members(findings: Findings, recipes: dict[str, Any]) -> Table:
 
 def _settings(findings: Findings, recipes: dict[str, Any]) -> Table:
     """Return a row for each setting of any recipe, with its value in each of them."""
-    flat = {recipe: _flat(chosen) for recipe, chosen in recipes.items()}
+    flat = {
+        recipe: flatten({key: part for key, part in chosen.items() if key != "search"})
+        for recipe, chosen in recipes.items()
+    }
     searched = {
         recipe: set(next(iter(read(findings.inputs.search(recipe) / "trials.csv")), {}))
         for recipe in recipes
@@ -103,7 +107,9 @@ def _settings(findings: Findings, recipes: dict[str, Any]) -> Table:
     def cell(recipe: str, key: str) -> Cell:
         if key not in flat[recipe]:
             return NONE
-        return text(flat[recipe][key])._replace(detail="searched" * (key in searched[recipe]))
+        return text(_text(flat[recipe][key]))._replace(
+            detail="searched" * (key in searched[recipe])
+        )
 
     return Table(
         "All settings of each recipe",
@@ -116,17 +122,6 @@ def _settings(findings: Findings, recipes: dict[str, Any]) -> Table:
         ],
         is_folded=True,
     )
-
-
-def _flat(tree: dict[str, Any], above: str = "") -> dict[str, str]:
-    """Return the settings of a recipe as text, by dotted keys."""
-    found: dict[str, str] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            found |= _flat(value, f"{above}{key}.")
-        elif above or key != "search":
-            found[above + key] = _text(value)
-    return found
 
 
 def _text(value: Any) -> str:
