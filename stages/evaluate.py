@@ -73,17 +73,21 @@ def _of_systems(stage: Stage[Params], tested: Tested, comparison: Comparison) ->
         ],
         "pairs": comparison.pairs,
         "cost": frontier(costs, counted, figures, higher_is_better=better),
-        "calibration": [row for name in tested.systems for row in _calibrations(tested, name)],
+        "calibration": [
+            row
+            for name in tested.systems
+            for row in _calibrations(tested, name, stage.params.evaluation.num_bins)
+        ],
     }
 
 
-def _calibrations(tested: Tested, name: str) -> Sequence[Any]:
+def _calibrations(tested: Tested, name: str, num_bins: int) -> Sequence[Any]:
     own = tested.combiners[name]
     each_way = {
         calibrator: outputs_of(replace(own, calibrator=calibrator), tested.predictions)
         for calibrator in own.calibrations
     }
-    return calibrated(tested.evaluator, name, own.calibrator, each_way)
+    return calibrated(tested.evaluator, name, own.calibrator, each_way, num_bins)
 
 
 def _of_members(stage: Stage[Params], tested: Tested) -> Tables:

@@ -61,7 +61,7 @@ class StateComparison:
             "num_samples": len(self.evaluator.ids),
             "left_out": self.left_out,
             "systems": {
-                state: {metric: e._asdict() for metric, e in own.items()}
+                state: {metric: e.as_json() for metric, e in own.items()}
                 for state, own in self.systems.items()
             },
             "contrasts": [
@@ -119,7 +119,7 @@ def _compared(
         evaluator,
         {state.name: len(state.pool.ids) - len(evaluator.ids) for state in states},
         {
-            name: {metric: evaluator.estimate(metric, f) for metric, f in own.items()}
+            name: {metric: evaluator.bootstrap.estimate(one) for metric, one in own.items()}
             for name, own in measured.items()
         },
         contrasts,

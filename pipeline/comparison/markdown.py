@@ -45,9 +45,7 @@ def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _cell(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return "undefined"
-    return f"{estimate.value:.4f} [{estimate.low:.4f}, {estimate.high:.4f}]"
+    return "undefined" if estimate is None else str(estimate)
 
 
 def _value(value: object) -> str:

@@ -13,6 +13,9 @@ Goal = Literal["f1", "accuracy", "balanced_accuracy", "half"]
 """The goal that thresholds optimise on validation, and by which systems are then compared; half:
 always 0.5, compared by accuracy."""
 
+ClassShares = Literal["as_found", "uniform"] | dict[str, Annotated[float, Field(ge=0, le=1)]]
+"""The share of each class in the population that figures are meant for."""
+
 if TYPE_CHECKING:
     Method: TypeAlias = Component
     Calibrator: TypeAlias = Component
@@ -39,6 +42,9 @@ class Ensembling(Strict):
     costs: Costs | None = None
     """For classes: one row per true class, with the cost of each decision; the decision is then the
     one with the lowest expected cost."""
+    class_shares: ClassShares = "as_found"
+    """For classes: the population that systems are fitted, chosen and measured for. as_found: that
+    of validation and test; uniform: all classes alike; or a share for each class, by name."""
     coverage: Fraction = 0.9
     """For values: the share of samples that the intervals contain."""
 

@@ -9,9 +9,9 @@ from pipeline.config.params import Params
 from pipeline.core.artifacts import Card, Kind, Pool, Samples
 from pipeline.core.files import read_json
 from pipeline.core.paths import Layout
+from pipeline.ensembling import class_shares
 from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.decisions import positive_index
-from pipeline.ensembling.groups import numbered
 from pipeline.ensembling.validation import pooled
 from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Bootstrap
@@ -84,16 +84,18 @@ def make_evaluator(
         samples: the metadata of these samples, in the same order.
     """
     settings, decisions, classes = params.evaluation, params.ensemble, card.classes
-    groups = numbered(samples.groups)
+    groups = samples.units
+    weights = class_shares.weights(decisions.class_shares, kind, classes, pool.targets, "test")
     return Evaluator(
         kind,
         classes,
         pool.ids,
         pool.targets,
         groups,
+        weights,
         metrics_of(kind, classes, params),
         headline(kind, len(classes), decisions.threshold, decisions.costs),
-        Bootstrap(groups, settings.num_bootstrap, settings.confidence, settings.seed),
+        Bootstrap(groups, weights, settings.num_bootstrap, settings.confidence, settings.seed),
         settings.confidence,
     )
 

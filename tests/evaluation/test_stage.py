@@ -62,9 +62,9 @@ def make_inputs(kind: Kind, layout: Layout) -> None:
         ids = np.array([f"{split}_{i}" for i in range(num)])
         folder = layout.trainval if split == "val" else layout.test
         folder.mkdir(parents=True)
-        rows = zip(ids, ["0"] * num, [""] * num, ["ab"[i % 2] for i in range(num)], strict=True)
+        rows = zip(ids, ["0"] * num, ids, ["ab"[i % 2] for i in range(num)], strict=True)
         with (folder / "samples.csv").open("w", newline="") as file:
-            csv.writer(file).writerows([("id", "fold", "group", "site"), *rows])
+            csv.writer(file).writerows([("id", "fold", "unit", "site"), *rows])
         for seed, (member, skill) in enumerate(MEMBERS.items()):
             logits = make_logits(kind, targets, skill, seed + 10 * place)
             Predictions(ids, logits, targets).save(layout.predictions(member, split))
