@@ -1,11 +1,11 @@
 """The section `ensemble`: the methods to fit on validation, and their decision rules."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
 from pipeline.config.types import Fraction, Seed
-from pipeline.core.component import Component, Strict, choice, make, names
+from pipeline.core.component import Choice, Component, Strict, make, names
 
 Costs = tuple[tuple[float, ...], ...]
 """The cost of each decision (column) for each true class (row)."""
@@ -13,12 +13,8 @@ Goal = Literal["f1", "accuracy", "balanced_accuracy", "half"]
 """The goal that thresholds optimise on validation, and by which systems are then compared; half:
 always 0.5, compared by accuracy."""
 
-if TYPE_CHECKING:
-    Method: TypeAlias = Component
-    Calibrator: TypeAlias = Component
-else:
-    Method = choice("method")
-    Calibrator = choice("calibrator")
+Method: TypeAlias = Annotated[Component, Choice("method")]
+Calibrator: TypeAlias = Annotated[Component, Choice("calibrator")]
 
 
 class Ensembling(Strict):

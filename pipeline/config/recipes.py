@@ -1,6 +1,6 @@
 """The sections `recipes`, `members` and `soups`: the networks that exist."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -8,15 +8,11 @@ from pydantic_core import PydanticCustomError
 from pipeline.config.messages import explain
 from pipeline.config.training import Training
 from pipeline.config.types import Positive, Seed, Value
-from pipeline.core.component import Component, Strict, choice, retuple
+from pipeline.core.component import Choice, Component, Strict, retuple
 from pipeline.core.errors import UserError, nearest
 
-if TYPE_CHECKING:
-    Model: TypeAlias = Component
-    Loss: TypeAlias = Component
-else:
-    Model = choice("model")
-    Loss = choice("loss")
+Model: TypeAlias = Annotated[Component, Choice("model")]
+Loss: TypeAlias = Annotated[Component, Choice("loss")]
 
 
 class Range(Strict):

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from pipeline.config.ensembling import Costs, Goal
-from pipeline.core.artifacts import Kind
 from pipeline.core.errors import UserError, nearest
+from pipeline.core.kind import Kind
 
 NEVER = float(np.nextafter(1, 2))  # a threshold that no probability reaches
 

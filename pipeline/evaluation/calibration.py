@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from pipeline.core.artifacts import Kind
+from pipeline.core.kind import Kind
 from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.outputs import SystemOutput

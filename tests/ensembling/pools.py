@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.special import log_softmax
 
-from pipeline.core.artifacts import Kind
 from pipeline.core.component import load, make, names, schema
+from pipeline.core.kind import Kind
 from pipeline.ensembling.prediction_type import PredictionType, State
 
 SCALE = ((10.0, -5.0), (2.0, 0.5))

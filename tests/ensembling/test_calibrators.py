@@ -7,8 +7,8 @@ import pytest
 from scipy.special import log_softmax
 
 from bench.calibration import problems, ratios
-from pipeline.core.artifacts import Kind
 from pipeline.core.component import load, make, names, schema
+from pipeline.core.kind import Kind
 from tests.ensembling.pools import SCALE, cases, prediction_type
 
 FITTED = [n for n in names("calibrator") if n != "none"]

@@ -8,7 +8,7 @@ import sklearn.metrics as reference
 from scipy.special import log_expit
 from scipy.stats import binomtest, norm, t
 
-from pipeline.core.artifacts import Kind
+from pipeline.core.kind import Kind
 from pipeline.ensembling.groups import numbered
 from pipeline.evaluation.intervals import Bootstrap, draws
 from pipeline.evaluation.metrics import Metric, metrics, of_each

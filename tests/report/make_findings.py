@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 
 from pipeline.config.params import Params
-from pipeline.core.artifacts import Card, Cost, Kind
+from pipeline.core.artifacts import Card, Cost
 from pipeline.core.component import retuple
 from pipeline.core.files import read_json, read_yaml, write_json
+from pipeline.core.kind import Kind
 from pipeline.core.paths import Layout
 from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.metrics import headline, metrics
