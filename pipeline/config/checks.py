@@ -8,7 +8,7 @@ from pipeline.config.params import Params
 from pipeline.config.recipe_checks import check_recipe
 from pipeline.config.recipes import Choices, Recipe, override
 from pipeline.core.component import names
-from pipeline.core.errors import UserError, nearest
+from pipeline.core.errors import UserError, nearest, shown
 
 
 def check(params: Params, origin: str) -> None:
@@ -233,7 +233,7 @@ def _decisions_fit(params: Params, origin: str) -> None:
         given = getattr(settings, key)
         if given is not None and task.KIND != "classes":
             raise UserError(
-                f"{origin}: ensemble.{key}: got {given!r}; allowed null with task {task.name}"
+                f"{origin}: ensemble.{key}: got {shown(given)}; allowed null with task {task.name}"
             )
     shape = [len(settings.costs or ()), *sorted({len(row) for row in settings.costs or ()})]
     if settings.costs is not None and (len(shape) != 2 or shape[0] != shape[1] or shape[0] < 2):

@@ -7,7 +7,7 @@ from pydantic import Field
 from pipeline.config.types import Fraction, Seed
 from pipeline.core.component import Choice, Component, Strict, make, names
 
-Costs = tuple[tuple[float, ...], ...]
+Costs = tuple[tuple[Annotated[float, Field(ge=0)], ...], ...]
 """The cost of each decision (column) for each true class (row)."""
 Goal = Literal["f1", "accuracy", "balanced_accuracy", "half"]
 """The goal that thresholds optimise on validation, and by which systems are then compared; half:

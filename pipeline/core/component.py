@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
-from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from pipeline.core.errors import UserError
 
@@ -123,10 +123,8 @@ class Choice:
     def _checked(self, given: Any) -> Component:
         if isinstance(given, Component):
             return given
-        if not isinstance(given, dict):
-            raise PydanticKnownError("dict_type")
-        if given.get("name") not in names(self.family):
-            raise PydanticCustomError(UNKNOWN, "a component", {"family": self.family})
+        if not isinstance(given, dict) or given.get("name") not in names(self.family):
+            raise PydanticCustomError(UNKNOWN, "a component", {"allowed": names(self.family)})
         return schema(self.family, given["name"]).model_validate(retuple(given))
 
 
