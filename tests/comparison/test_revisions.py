@@ -39,6 +39,9 @@ def state_run(workspace: Workspace) -> str:
 
 def test_states_are_found_by_every_name_they_have(copy: Workspace) -> None:
     commit(copy, "all methods")
+    same = copy.run("python", "-m", "pipeline", "compare", "HEAD", "workspace", status=1)
+    assert same.startswith("compare: HEAD and workspace have the same results; allowed states tha")
+    assert len(same.splitlines()) == 1
     first_run = state_run(copy)
     copy.edit(lambda tree: tree["ensemble"].update(methods=[{"name": "majority"}]))
     copy.run("dvc", "repro", "evaluate")

@@ -74,7 +74,7 @@ def _card(layout: Layout, kind: Kind) -> None:
     Card(
         NAMES, (32, 32, 3), "crop", 1, counts, (0.5,) * 3, (0.2,) * 3, "2fca1777146bda6d", scale
     ).save(layout.card)
-    write_json(layout.audit / "metrics.json", {"num_images": 10_000, "near_duplicate": 3})
+    write_json(layout.audit / "counts.json", {"num_images": 10_000, "near_duplicate": 3})
 
 
 def _systems(layout: Layout, kind: Kind, rng: np.random.Generator) -> None:
