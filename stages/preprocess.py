@@ -52,7 +52,7 @@ def main(stage: Stage[Params]) -> None:
     findings = audit(listing, seen, pairs, places)
     figures = summary(listing, seen, findings)
     write_findings(stage.outputs.audit / "findings.csv", findings)
-    write_json(stage.outputs.audit / "metrics.json", figures)
+    write_json(stage.outputs.audit / "counts.json", figures)
     write_page(stage.outputs.audit / "index.html", listing, seen, findings, card.counts)
     stage.spool.record(figures)
     for line in (classes_line(card), summary_line(figures), places.message):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.comparison.comparison import compare, load_state
 from pipeline.comparison.markdown import page
-from pipeline.comparison.revisions import fetch, resolve
+from pipeline.comparison.revisions import fetch, refuse_equal, resolve
 from pipeline.config.params import Params
 from pipeline.core.errors import UserError
 from pipeline.core.files import write_json
@@ -27,6 +27,7 @@ def run(names: list[str], settings: Params) -> tuple[str, Path]:
     states = [resolve(name, settings.tracking.experiment) for name in names]
     with tempfile.TemporaryDirectory() as scratch:
         folders = [fetch(state, Path(scratch) / f"{i}") for i, state in enumerate(states)]
+        refuse_equal(states, folders)
         loaded = [load_state(s.name, f) for s, f in zip(states, folders, strict=True)]
         comparison = compare(loaded, settings)
     text = page(comparison)

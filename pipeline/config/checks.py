@@ -7,7 +7,8 @@ from pipeline.config.ensembling import fitting, suits
 from pipeline.config.params import Params
 from pipeline.config.recipe_checks import check_recipe
 from pipeline.config.recipes import Choices, Recipe, override
-from pipeline.core.errors import UserError, nearest
+from pipeline.core.component import names
+from pipeline.core.errors import UserError, nearest, shown
 
 
 def check(params: Params, origin: str) -> None:
@@ -216,12 +217,11 @@ def _methods_fit(params: Params, origin: str) -> None:
                     f"{origin}: ensemble.{key}: got {component.name!r}, which does not support "
                     f"task {task.name}; {nearest(component.name, allowed)}"
                 )
-    for method in fitting("method", ensemble.methods, task):
-        if method.name in params.pool:
-            key = "members" if method.name in params.members else "soups"
+    for name in names("method"):
+        if name in params.pool:
+            key = "members" if name in params.members else "soups"
             raise UserError(
-                f"{origin}: {key}.{method.name}: may not have the name of an ensemble method; "
-                "rename it"
+                f"{origin}: {key}.{name}: may not have the name of an ensemble method; rename it"
             )
 
 
@@ -233,7 +233,7 @@ def _decisions_fit(params: Params, origin: str) -> None:
         given = getattr(settings, key)
         if given is not None and task.KIND != "classes":
             raise UserError(
-                f"{origin}: ensemble.{key}: got {given!r}; allowed null with task {task.name}"
+                f"{origin}: ensemble.{key}: got {shown(given)}; allowed null with task {task.name}"
             )
     shape = [len(settings.costs or ()), *sorted({len(row) for row in settings.costs or ()})]
     if settings.costs is not None and (len(shape) != 2 or shape[0] != shape[1] or shape[0] < 2):

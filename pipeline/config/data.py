@@ -1,16 +1,13 @@
 """The section `data`: where images come from, and how they are split and stored."""
 
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
 from pipeline.config.types import Fraction, Positive, Seed
-from pipeline.core.component import Component, Strict, choice
+from pipeline.core.component import Choice, Component, Strict
 
-if TYPE_CHECKING:
-    Source: TypeAlias = Component
-else:
-    Source = choice("source")
+Source: TypeAlias = Annotated[Component, Choice("source")]
 
 
 class Image(Strict):

@@ -1,13 +1,13 @@
 """The section `ensemble`: the methods to fit on validation, and their decision rules."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
 from pipeline.config.types import Fraction, Seed
-from pipeline.core.component import Component, Strict, choice, make, names
+from pipeline.core.component import Choice, Component, Strict, make, names
 
-Costs = tuple[tuple[float, ...], ...]
+Costs = tuple[tuple[Annotated[float, Field(ge=0)], ...], ...]
 """The cost of each decision (column) for each true class (row)."""
 Goal = Literal["f1", "accuracy", "balanced_accuracy", "half"]
 """The goal that thresholds optimise on validation, and by which systems are then compared; half:
@@ -16,12 +16,8 @@ always 0.5, compared by accuracy."""
 ClassShares = Literal["as_found", "uniform"] | dict[str, Annotated[float, Field(ge=0, le=1)]]
 """The share of each class in the population that figures are meant for."""
 
-if TYPE_CHECKING:
-    Method: TypeAlias = Component
-    Calibrator: TypeAlias = Component
-else:
-    Method = choice("method")
-    Calibrator = choice("calibrator")
+Method: TypeAlias = Annotated[Component, Choice("method")]
+Calibrator: TypeAlias = Annotated[Component, Choice("calibrator")]
 
 
 class Ensembling(Strict):

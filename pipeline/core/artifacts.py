@@ -13,8 +13,6 @@ from pipeline.core.component import retuple
 from pipeline.core.errors import UserError
 from pipeline.core.files import read_json, write_json
 
-Kind = Literal["classes", "labels", "values"]
-"""What a task learns from: one class per image, any number of labels, or numbers."""
 Targets = Int[np.ndarray, " n"] | Bool[np.ndarray, "n k"] | Float[np.ndarray, "n t"]
 """One class index per image, one boolean for each of k labels, or t values in their own units."""
 Scale = tuple[tuple[float, ...], tuple[float, ...]] | tuple[()]

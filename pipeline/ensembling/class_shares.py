@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Float
 
 from pipeline.config.ensembling import ClassShares
-from pipeline.core.artifacts import Kind
 from pipeline.core.errors import UserError
+from pipeline.core.kind import Kind
 
 KEY = "ensemble.class_shares"
 ROUNDING = 1e-6  # of the sum of given shares

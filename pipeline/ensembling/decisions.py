@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from pipeline.config.ensembling import Costs, Goal
-from pipeline.core.artifacts import Kind
 from pipeline.core.errors import UserError, nearest
+from pipeline.core.kind import Kind
 from pipeline.ensembling.truth import Truth
 
 NEVER = float(np.nextafter(1, 2))  # a threshold that no probability reaches

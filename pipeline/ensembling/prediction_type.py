@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.core.artifacts import Kind
 from pipeline.core.component import Component
+from pipeline.core.kind import Kind
 from pipeline.ensembling.truth import Truth
 
 State = dict[str, np.ndarray]

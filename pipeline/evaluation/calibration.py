@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from pipeline.core.artifacts import Kind
+from pipeline.core.kind import Kind
 from pipeline.evaluation.consistency import Consistency, consistency
 from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Estimate

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from pipeline.core.artifacts import Kind
+from pipeline.core.kind import Kind
 from pipeline.evaluation.intervals import Bootstrap, Estimate, Measurement
 from pipeline.evaluation.metrics import Metric
 from pipeline.evaluation.outputs import SystemOutput

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pipeline.config.ensembling import Ensembling
-from pipeline.core.artifacts import Kind
+from pipeline.core.kind import Kind
 from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.decisions import positive_index
 from pipeline.ensembling.truth import Truth

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from pipeline.core.artifacts import Kind
 from pipeline.core.files import write_json
+from pipeline.core.kind import Kind
 from pipeline.core.run_log import Spool
 from pipeline.evaluation.comparison import Comparison
 from pipeline.evaluation.evaluator import Evaluator

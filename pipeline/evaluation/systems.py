@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.config.params import Params
-from pipeline.core.artifacts import Card, Kind, Pool, Samples
+from pipeline.core.artifacts import Card, Pool, Samples
 from pipeline.core.files import read_json
+from pipeline.core.kind import Kind
 from pipeline.core.paths import Layout
 from pipeline.ensembling import class_shares
 from pipeline.ensembling.combiner import Combiner

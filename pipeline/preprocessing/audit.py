@@ -45,7 +45,7 @@ def audit(listing: Listing, scan: Scan, pairs: Pairs, places: Places) -> list[Fi
 
 
 def summary(listing: Listing, scan: Scan, findings: list[Finding]) -> dict[str, int]:
-    """Count the samples and the findings of each kind, for `dvc metrics`."""
+    """Count the samples and the findings of each kind."""
     counts = Counter(finding.kind.replace(" ", "_") for finding in findings)
     always = ("near_constant", "equal", "near_duplicate", "two_labels", "leak")
     return {

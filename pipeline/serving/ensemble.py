@@ -7,9 +7,10 @@ import numpy as np
 from jaxtyping import UInt8
 
 from pipeline.config.prediction import Views
-from pipeline.core.artifacts import Card, Kind
+from pipeline.core.artifacts import Card
 from pipeline.core.component import Component, load
 from pipeline.core.files import read_json
+from pipeline.core.kind import Kind
 from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.decisions import Decision
 from pipeline.images.bad_image import BadImage

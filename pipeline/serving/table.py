@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from pipeline.core.artifacts import Kind
+from pipeline.core.kind import Kind
 from pipeline.ensembling.decisions import Decision
 
 

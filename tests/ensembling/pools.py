@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.special import log_softmax
 
-from pipeline.core.artifacts import Kind
 from pipeline.core.component import load, make, names, schema
+from pipeline.core.kind import Kind
 from pipeline.ensembling.prediction_type import PredictionType, State
 from pipeline.ensembling.truth import Truth
 

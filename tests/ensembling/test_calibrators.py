@@ -1,15 +1,16 @@
 """Every calibrator, on predictions whose best correction is known."""
 
-from itertools import islice
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from bench.calibration import problems, ratios
-from pipeline.core.artifacts import Kind
 from pipeline.core.component import load, make, names, schema
+from pipeline.core.kind import Kind
 from pipeline.ensembling.truth import Truth
+from tests.conftest import ROOT
 from tests.ensembling.pools import SCALE, cases, prediction_type
 
 FITTED = [n for n in names("calibrator") if n != "none"]
@@ -143,7 +144,14 @@ def test_few_samples_that_look_hard_leave_the_others() -> None:
 
 def test_the_chosen_calibrator_is_near_the_best_and_never_far_from_none() -> None:
     """Over 1,000 problems with few errors, or few samples; bench/calibration.py has more."""
-    found = np.array([ratios(one) for one in islice(problems(sizes=(100, 360)), 1024)])
-    to_best, to_none = found.T
+    code = (
+        "from itertools import islice\n"
+        "from bench.calibration import problems, ratios\n"
+        "for one in islice(problems(sizes=(100, 360)), 1024): print(*ratios(one))"
+    )
+    command = [sys.executable, "-c", code]  # without checks of annotations: 2.5 times as fast
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    to_best, to_none = np.loadtxt(done.stdout.splitlines()).T
+    assert len(to_best) == 1024
     assert to_best.mean() < 1.03
     assert to_none.max() < 1.5

@@ -6,8 +6,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from pipeline.core.artifacts import Kind
 from pipeline.core.component import load, make, names, schema
+from pipeline.core.kind import Kind
 from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.cross_fitting import Validation, fit
 from pipeline.ensembling.decisions import Decision

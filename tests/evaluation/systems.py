@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import log_softmax
 
-from pipeline.core.artifacts import Kind
+from pipeline.core.kind import Kind
 from pipeline.ensembling.decisions import Decision
 from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Bootstrap

@@ -8,7 +8,7 @@ import sklearn.metrics as reference
 from scipy.special import log_expit, log_softmax
 from scipy.stats import binomtest, chi2, norm, t
 
-from pipeline.core.artifacts import Kind
+from pipeline.core.kind import Kind
 from pipeline.evaluation.intervals import Bootstrap, draws
 from pipeline.evaluation.limits import log_t
 from pipeline.evaluation.metrics import Metric, metrics, of_each

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax
 
 from pipeline.config.ensembling import Costs, Goal
-from pipeline.core.artifacts import Kind
+from pipeline.core.kind import Kind
 from pipeline.evaluation.intervals import Bootstrap
 from pipeline.evaluation.metrics import Metric, headline, metrics, of_each
 from pipeline.evaluation.metrics.calibration import of_most_probable

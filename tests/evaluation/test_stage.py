@@ -9,9 +9,10 @@ import pytest
 from safetensors.numpy import load_file
 
 from pipeline.config.params import Params
-from pipeline.core.artifacts import Card, Cost, Kind, Predictions
+from pipeline.core.artifacts import Card, Cost, Predictions
 from pipeline.core.component import retuple
 from pipeline.core.files import read_yaml, write_json
+from pipeline.core.kind import Kind
 from pipeline.core.paths import Layout
 from pipeline.core.run_log import Spool
 from pipeline.core.stage import Stage

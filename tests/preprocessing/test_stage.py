@@ -108,7 +108,7 @@ def test_quarantined_files_are_listed_counted_and_left_out(tmp_path: Path) -> No
     bad = damage(write_pets(tmp_path / "pets"))
     made = Preprocessed(tmp_path / "pets", tmp_path / "a", on_bad_image="quarantine")
     assert {row["id"]: row["kind"] for row in made.findings if row["id"] in bad} == bad
-    metrics = read_json(made.layout.audit / "metrics.json")
+    metrics = read_json(made.layout.audit / "counts.json")
     assert (metrics["num_images"], metrics["num_quarantined"]) == (38, 3)
     assert len(made.ids) == 38
     assert not made.ids & set(bad)

@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 
 from pipeline.config.params import Params
-from pipeline.core.artifacts import Card, Cost, Kind
+from pipeline.core.artifacts import Card, Cost
 from pipeline.core.component import retuple
 from pipeline.core.files import read_json, read_yaml, write_json
+from pipeline.core.kind import Kind
 from pipeline.core.paths import Layout
 from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.metrics import headline, metrics
@@ -73,7 +74,7 @@ def _card(layout: Layout, kind: Kind) -> None:
     Card(
         NAMES, (32, 32, 3), "crop", 1, counts, (0.5,) * 3, (0.2,) * 3, "2fca1777146bda6d", scale
     ).save(layout.card)
-    write_json(layout.audit / "metrics.json", {"num_images": 10_000, "near_duplicate": 3})
+    write_json(layout.audit / "counts.json", {"num_images": 10_000, "near_duplicate": 3})
 
 
 def _systems(layout: Layout, kind: Kind, rng: np.random.Generator) -> None:

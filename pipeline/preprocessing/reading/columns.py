@@ -1,12 +1,16 @@
 """The columns of a table as text, from any type of file, and what they say of the samples."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from pipeline.core.errors import UserError, nearest
 from pipeline.preprocessing.reading.splits import SPLITS
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Names = str | tuple[str, ...]
 SHOWN = 10  # rows that a message names
@@ -57,6 +61,8 @@ class Columns:
         """Return train, val or test for every sample, from a column that may use synonyms."""
         if name is None:
             return None
+        import numpy as np
+
         cells = [cell.lower() for cell in self.filled(name)]
         for row, cell in enumerate(cells):
             if cell not in SPLITS:

@@ -3,8 +3,8 @@
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from pipeline.core.artifacts import Kind
 from pipeline.core.errors import UserError, nearest
+from pipeline.core.kind import Kind
 from pipeline.preprocessing.reading.classes import at_least_two, ordered
 from pipeline.preprocessing.reading.columns import Columns, Names, chosen
 from pipeline.preprocessing.reading.spelling import NUMBER, check_names

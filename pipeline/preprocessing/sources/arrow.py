@@ -13,21 +13,21 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-import numpy as np
 from pydantic import Field
 
-from pipeline.core.artifacts import Kind
 from pipeline.core.component import Component
 from pipeline.core.errors import UserError
+from pipeline.core.kind import Kind
 from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.reading.class_labels import class_labels, named
 from pipeline.preprocessing.reading.columns import Columns, chosen, require
 from pipeline.preprocessing.reading.files import as_id, existing
 from pipeline.preprocessing.reading.spelling import groups_in
 from pipeline.preprocessing.reading.splits import SPLITS
-from pipeline.preprocessing.reading.targets import targets
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from pipeline.preprocessing.reading.row_groups import Group
 
 SPLIT = re.compile(r"(train|validation|valid|val|test)(?![a-z])", re.IGNORECASE)
@@ -73,6 +73,7 @@ def load(params: Params, folder: Path, kind: Kind) -> Listing:
             a split, a row group is too large to hold, an id occurs twice, or a target is wrong.
     """
     from pipeline.preprocessing.reading.row_groups import Rows
+    from pipeline.preprocessing.reading.targets import targets
 
     existing(folder)
     paths, others = _paths(folder)
@@ -169,6 +170,8 @@ def _class_names(parts: list[Part], folder: Path) -> tuple[str, ...] | None:
 
 
 def _given(parts: list[Part], folder: Path) -> np.ndarray | None:
+    import numpy as np
+
     splits = [_split(part.name) for part in parts]
     named = [split for split in splits if split]
     if not named:

@@ -5,20 +5,23 @@ Hidden files, `Thumbs.db` and the like, and anything beside the class folders, s
 not samples; the listing names them.
 """
 
+from __future__ import annotations
+
 import os
 from itertools import combinations
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import numpy as np
-
-from pipeline.core.artifacts import Kind
 from pipeline.core.component import Component
 from pipeline.core.errors import UserError
+from pipeline.core.kind import Kind
 from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.reading.classes import at_least_two, only_classes, ordered
 from pipeline.preprocessing.reading.files import Files, as_id, existing
 from pipeline.preprocessing.reading.splits import SPLITS
+
+if TYPE_CHECKING:
+    import numpy as np
 
 LITTER = {"thumbs.db", "desktop.ini", "__macosx"}  # left by Windows and by zip files from a Mac
 
@@ -47,6 +50,8 @@ def load(params: Params, folder: Path, kind: Kind) -> Listing:
         UserError: the folder is missing or unreadable, or holds a link to a folder, fewer than two
             class folders, or a class without files; or it is not clear which folders are classes.
     """
+    import numpy as np
+
     only_classes(params.name, kind)
     root = existing(folder)
     found = _walk(root)
@@ -75,6 +80,8 @@ def load(params: Params, folder: Path, kind: Kind) -> Listing:
 
 
 def _given(names: list[str]) -> np.ndarray:
+    import numpy as np
+
     return np.array([SPLITS[name.split("/")[0].lower()] for name in names])
 
 
@@ -128,7 +135,7 @@ def _walk(root: str) -> Found:
     return found
 
 
-def _entries(folder: str) -> list["os.DirEntry[str]"]:
+def _entries(folder: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return list(entries)

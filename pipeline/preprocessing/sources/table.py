@@ -6,15 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.core.artifacts import Kind
 from pipeline.core.component import Component
 from pipeline.core.errors import UserError
+from pipeline.core.kind import Kind
 from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.reading import csv
 from pipeline.preprocessing.reading.columns import SHOWN, Columns, chosen, require
 from pipeline.preprocessing.reading.files import Files, as_id, existing
 from pipeline.preprocessing.reading.spelling import groups_in
-from pipeline.preprocessing.reading.targets import targets
 
 
 class Params(Component):
@@ -49,6 +48,8 @@ def load(params: Params, folder: Path, kind: Kind) -> Listing:
             exist, leads out of `folder` or occurs twice, or has a target that the task cannot
             learn.
     """
+    from pipeline.preprocessing.reading.targets import targets
+
     root = existing(folder)
     names = [params.image, *chosen(params.target), params.group, params.split, *params.metadata]
     wanted = list(dict.fromkeys(name for name in names if name))
