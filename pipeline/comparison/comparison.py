@@ -1,6 +1,6 @@
 """The comparison of the chosen ensembles of several states on the test samples they share."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.outputs import SystemOutput
 from pipeline.evaluation.significance import holm
 from pipeline.evaluation.systems import make_evaluator, outputs_of
-from pipeline.evaluation.verdict import Contrast, sentence
+from pipeline.evaluation.verdict import Contrast, resolved, sentence
 
 
 class Loaded(NamedTuple):
@@ -51,6 +51,9 @@ class StateComparison:
     p_corrected: list[float]
     """The p-values corrected for all contrasts."""
     verdicts: list[str]
+    """What the corrected p-values show, in one sentence each."""
+    resolved: list[str]
+    """What differences the samples can show, in one sentence for each contrast."""
     changed: dict[str, dict[str, Any]]
     """The value in each state, by dotted key of params.yaml, where they differ."""
 
@@ -65,9 +68,9 @@ class StateComparison:
                 for state, own in self.systems.items()
             },
             "contrasts": [
-                {**asdict(found), "p_corrected": p, "verdict": verdict}
-                for found, p, verdict in zip(
-                    self.contrasts, self.p_corrected, self.verdicts, strict=True
+                {**asdict(found), "p_corrected": p, "verdict": verdict, "resolved": resolved}
+                for found, p, verdict, resolved in zip(
+                    self.contrasts, self.p_corrected, self.verdicts, self.resolved, strict=True
                 )
             ],
             "changed_params": self.changed,
@@ -114,6 +117,8 @@ def _compared(
     measured = measure(evaluator, outputs)
     first, *others = states
     contrasts = [contrast(evaluator, outputs, measured, o.name, first.name) for o in others]
+    p_corrected = holm(np.array([found.p for found in contrasts])).tolist()
+    surely = [replace(c, p=p) for c, p in zip(contrasts, p_corrected, strict=True)]
     called = {state.name: f"{state.name} ({state.chosen})" for state in states}
     return StateComparison(
         evaluator,
@@ -123,8 +128,9 @@ def _compared(
             for name, own in measured.items()
         },
         contrasts,
-        holm(np.array([found.p for found in contrasts])).tolist(),
-        [sentence(c, evaluator, called[c.first], called[c.second]) for c in contrasts],
+        p_corrected,
+        [sentence(c, evaluator, called[c.first], called[c.second]) for c in surely],
+        [resolved(c, evaluator) for c in contrasts],
         changed({state.name: state.tree for state in states}),
     )
 

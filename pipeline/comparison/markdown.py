@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from pipeline.comparison.comparison import StateComparison
 from pipeline.evaluation.intervals import Estimate
-from pipeline.evaluation.verdict import shown_p
 
 
 def page(comparison: StateComparison) -> str:
@@ -19,9 +18,10 @@ def page(comparison: StateComparison) -> str:
 
 def _verdicts(comparison: StateComparison) -> list[str]:
     many = len(comparison.verdicts) > 1
+    corrected = f"; p is corrected for all {len(comparison.verdicts)} comparisons (Holm)"
     found = [
-        verdict + (f"; {shown_p(p)} for all {len(comparison.verdicts)} comparisons" if many else "")
-        for verdict, p in zip(comparison.verdicts, comparison.p_corrected, strict=True)
+        f"{verdict}{corrected if many else ''}; {resolved}"
+        for verdict, resolved in zip(comparison.verdicts, comparison.resolved, strict=True)
     ]
     left_out = [f"{num:,} of {name}" for name, num in comparison.left_out.items() if num]
     if left_out:

@@ -23,7 +23,7 @@ def pairs(
     Args:
         tables: the statistics of the metric, for each system.
     """
-    if _counts_decide(tables, groups):
+    if counts_decide(tables, groups):
         right = tables[..., 0]
         only_first = right @ (1 - right).T
         return mcnemar(only_first, only_first.T)
@@ -35,7 +35,7 @@ def weaker(
     metric: Metric, table: Table, inside: Bool[np.ndarray, "p n"], groups: Int[np.ndarray, " n"]
 ) -> Float[np.ndarray, " p"]:
     """Return one-sided p-values, one for each of p parts, of being no worse than the rest."""
-    if _counts_decide(table, groups):
+    if counts_decide(table, groups):
         is_wrong = table[:, 0] == (0 if metric.higher_is_better else 1)
         return fisher(
             (inside & is_wrong).sum(axis=1), inside.sum(axis=1), is_wrong.sum(), len(table)
@@ -127,6 +127,7 @@ def holm(p: Float[np.ndarray, " p"]) -> Float[np.ndarray, " p"]:
     return corrected
 
 
-def _counts_decide(tables: Float[np.ndarray, "*m n s"], groups: Int[np.ndarray, " n"]) -> bool:
+def counts_decide(tables: Float[np.ndarray, "*m n s"], groups: Int[np.ndarray, " n"]) -> bool:
+    """Return whether each sample is right or wrong, and independent of the others."""
     is_whole = tables.shape[-1] == 1 and bool(np.isin(tables, (0, 1)).all())
     return is_whole and len(np.unique(groups)) == len(groups)

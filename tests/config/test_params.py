@@ -446,6 +446,15 @@ def test_decisions_that_no_data_could_fit_are_refused_before_work(
     assert f"ensemble.{message}" in str(caught.value)
 
 
+def test_a_margin_in_points_is_refused_where_systems_are_compared_by_a_share() -> None:
+    tree = read_yaml(ROOT / "params.yaml")
+    tree["evaluation"] = {"equivalence_margin": 1.0}
+    with pytest.raises(UserError, match="equivalence_margin: got 1; allowed less than 1, as"):
+        parse_params(tree, "params.yaml")
+    tree["ensemble"] = {"costs": [[0.0, 1.0], [1.0, 0.0]]}
+    assert parse_params(tree, "params.yaml").evaluation.equivalence_margin == 1
+
+
 def test_a_file_that_refers_to_itself_or_is_a_folder_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "params.yaml"
     file.write_text("data: &a {x: *a}\n")

@@ -89,7 +89,9 @@ def _systems(layout: Layout, kind: Kind, rng: np.random.Generator) -> None:
         {
             "verdict": "the ensemble greedy beats the best member resnet_2 by 1.20 points of "
             "accuracy [0.40, 2.10], 21% less error [8%, 33%], 95% interval, p = 0.003, "
-            "2,000 test samples",
+            "2,000 test samples, for these trained systems",
+            "resolved": "these 2,000 test samples show a difference of 0.90 points of accuracy in "
+            "80% of cases, and smaller ones in fewer",
             "kind": kind,
             "headline": HEADLINE[kind],
             "notes": ["test has no sample of newt, so it says nothing about it"],
