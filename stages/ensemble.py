@@ -1,5 +1,6 @@
 """Fit every member's calibration and every ensemble on validation, and choose one to deploy."""
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from pipeline.core.files import write_json
 from pipeline.core.paths import CODE, Layout
 from pipeline.core.stage import Stage, run
 from pipeline.ensembling.combiner import Combiner
+from pipeline.ensembling.conformal import calibrate
 from pipeline.ensembling.cross_fitting import Fitted, Validation, fit
 from pipeline.ensembling.leave_one_out import without
 from pipeline.ensembling.nested import nested
@@ -34,6 +36,10 @@ def main(stage: Stage[Params]) -> None:
     chosen = min(ensembles, key=lambda name: ensembles[name].loss)
     whole = ensembles[chosen].combiner
     left_out = _write_variants(stage.outputs, methods[chosen], whole, predictions, val)
+    if val.prediction_type.kind == "classes":
+        held_out = ensembles[chosen].held_out
+        sets = calibrate(held_out, pool.targets, settings.sets, settings.coverage)
+        write_json(stage.outputs.sets, asdict(sets))
     _write(stage, fitted, ensembles, pool, {"chosen": chosen, "left_out": left_out})
 
 

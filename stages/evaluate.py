@@ -19,6 +19,7 @@ from pipeline.evaluation.errors import confusion_matrix, confusions, misses, mis
 from pipeline.evaluation.frontier import frontier
 from pipeline.evaluation.histories import histories
 from pipeline.evaluation.label_errors import suspects
+from pipeline.evaluation.prediction_sets import set_qualities
 from pipeline.evaluation.slices import left_out, slices
 from pipeline.evaluation.systems import Tested, outputs_of
 
@@ -36,7 +37,7 @@ def main(stage: Stage[Params]) -> None:
     found: Tables = {
         **_of_systems(stage, tested, comparison),
         **_of_members(stage, tested),
-        **_of_chosen(tested, held_out),
+        **_of_chosen(stage.params, tested, held_out),
         **_curves(stage, tested),
     }
     for name, rows in found.items():
@@ -106,8 +107,8 @@ def _of_members(stage: Stage[Params], tested: Tested) -> Tables:
     }
 
 
-def _of_chosen(tested: Tested, held_out: OutOfFold) -> Tables:
-    """Tabulate the chosen ensemble's errors, and suspected label errors."""
+def _of_chosen(params: Params, tested: Tested, held_out: OutOfFold) -> Tables:
+    """Tabulate the chosen ensemble's errors and prediction sets, and suspected label errors."""
     evaluator, chosen = tested.evaluator, tested.systems[tested.chosen]
     ids, targets, names = evaluator.ids, evaluator.targets, evaluator.names
     found: Tables = {
@@ -117,7 +118,11 @@ def _of_chosen(tested: Tested, held_out: OutOfFold) -> Tables:
     if evaluator.kind == "values":
         missed = misses(chosen.predictions, targets, tested.std, ids, names)
         return {**found, "largest_errors": missed}
-    outputs = held_out.systems[tested.chosen]
+    outputs, settings = held_out.systems[tested.chosen], params.ensemble
+    if evaluator.kind == "classes":
+        found["prediction_sets"] = set_qualities(
+            evaluator, chosen, held_out, tested.chosen, settings.sets, settings.coverage
+        )
     return {
         **found,
         "label_errors": suspects(outputs, held_out.targets, held_out.ids, names),

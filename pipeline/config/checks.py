@@ -3,7 +3,7 @@
 from itertools import product
 from typing import Any
 
-from pipeline.config.ensembling import fitting, suits
+from pipeline.config.ensembling import Sets, fitting, suits
 from pipeline.config.params import Params
 from pipeline.config.recipe_checks import check_recipe
 from pipeline.config.recipes import Choices, Recipe, override
@@ -30,6 +30,7 @@ def check(params: Params, origin: str) -> None:
         _methods_fit,
         _decisions_fit,
         _margin_fits,
+        _sets_fit,
     ):
         one(params, origin)
 
@@ -253,6 +254,15 @@ def _decisions_fit(params: Params, origin: str) -> None:
         raise UserError(
             f"{origin}: ensemble.positive_class: got null with ensemble.threshold f1, which "
             "differs between the classes; allowed one of the two classes"
+        )
+
+
+def _sets_fit(params: Params, origin: str) -> None:
+    task: Any = params.task
+    if task.KIND != "classes" and params.ensemble.sets != Sets():
+        raise UserError(
+            f"{origin}: ensemble.sets: got values with task {task.name}; allowed only for tasks "
+            "with classes; remove it"
         )
 
 

@@ -13,12 +13,27 @@ Goal = Literal["f1", "accuracy", "balanced_accuracy", "half"]
 """The goal that thresholds optimise on validation, and by which systems are then compared; half:
 always 0.5, compared by accuracy."""
 
+SetMethod = Literal["lac", "aps", "raps"]
+
 if TYPE_CHECKING:
     Method: TypeAlias = Component
     Calibrator: TypeAlias = Component
 else:
     Method = choice("method")
     Calibrator = choice("calibrator")
+
+
+class Sets(Strict):
+    """For classes: how to find those that come into question for a sample."""
+
+    method: SetMethod = "lac"
+    by_class: bool = False
+    """Whether `coverage` holds within each class, and not only on average over all samples."""
+    allow_empty: bool = False
+    """Whether a set may be empty; otherwise it holds the most probable class at least."""
+    penalty: Annotated[float, Field(ge=0)] = 0.1
+    """For raps: what each rank below the first `num_free` adds to a score."""
+    num_free: Annotated[int, Field(ge=0)] = 2
 
 
 class Ensembling(Strict):
@@ -40,7 +55,8 @@ class Ensembling(Strict):
     """For classes: one row per true class, with the cost of each decision; the decision is then the
     one with the lowest expected cost."""
     coverage: Fraction = 0.9
-    """For values: the share of samples that the intervals contain."""
+    """The share of samples whose interval contains the value, or whose set contains the class."""
+    sets: Sets = Sets()
 
 
 def fitting(

@@ -425,6 +425,7 @@ def test_check_names_a_folder_that_is_not_there(workspace: Workspace) -> None:
         ),
         ("multiclass", {"costs": ((0, 1), (1,))}, "costs: got 2 rows of "),
         ("binary", {"costs": ((0, 1, 1),) * 3}, "costs: got 3 rows; allowed 2 with task binary"),
+        ("regression", {"sets": {"method": "aps"}}, "sets: got values with task regression; all"),
         ("binary", {"threshold": "f1"}, "positive_class: got null with ensemble.threshold f1, whi"),
     ],
 )

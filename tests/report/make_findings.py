@@ -282,6 +282,17 @@ def _probabilities(layout: Layout, kind: Kind) -> None:
         ),
     )
     if kind == "classes":
+        quality = (0.91, 0.9, 0.92, 1.2, 1.1, 1.3, 0.8, 0.7, 0.9, NUM_SAMPLES)
+        table(
+            layout.tables / "prediction_sets.csv",
+            ("method", "by_class", "is_used", "name", *ends("coverage"), *ends("mean_size"),
+             *ends("single"), "num_samples"),
+            (
+                *((m, by, m == "lac" and not by, "(all)", *quality)
+                  for m in ("lac", "aps", "raps") for by in (False, True)),
+                *(("lac", False, True, name, *quality) for name in NAMES),
+            ),
+        )  # fmt: skip
         table(
             layout.tables / "confusion.csv",
             ("true", "predicted", "count"),
