@@ -20,6 +20,13 @@ from pipeline.evaluation.frontier import frontier
 from pipeline.evaluation.histories import histories
 from pipeline.evaluation.label_errors import suspects
 from pipeline.evaluation.prediction_sets import set_qualities
+from pipeline.evaluation.recipes import (
+    by_recipe,
+    recipe_figures,
+    recipe_pairs,
+    recipe_sentence,
+    trained,
+)
 from pipeline.evaluation.slices import left_out, slices
 from pipeline.evaluation.systems import Tested, outputs_of
 
@@ -34,9 +41,11 @@ def main(stage: Stage[Params]) -> None:
     comparison = compare(
         evaluator, tested.systems, chosen=tested.chosen, best_member=tested.best_member
     )
+    recipes = _of_recipes(stage.params, tested)
     found: Tables = {
         **_of_systems(stage, tested, comparison),
         **_of_members(stage, tested),
+        **recipes,
         **_of_chosen(stage.params, tested, held_out),
         **_curves(stage, tested),
     }
@@ -48,10 +57,14 @@ def main(stage: Stage[Params]) -> None:
         *absences(evaluator.kind, evaluator.names, targets),
         *left_out(tested.samples),
     ]
-    write_json(stage.outputs.comparison, {**comparison.as_json(evaluator), "notes": notes})
+    over_seeds = [recipe_sentence(pair, evaluator) for pair in recipes["recipe_pairs"]]
+    write_json(
+        stage.outputs.comparison,
+        {**comparison.as_json(evaluator), "over_seeds": over_seeds, "notes": notes},
+    )
     records.write_metrics(stage.outputs.metrics, comparison, tested.ensembles)
     records.record(stage.spool, comparison, tested.ensembles)
-    records.show(comparison, evaluator, tested.ensembles, notes)
+    records.show(comparison, evaluator, tested.ensembles, [*over_seeds, *notes])
 
 
 def _of_systems(stage: Stage[Params], tested: Tested, comparison: Comparison) -> Tables:
@@ -104,6 +117,18 @@ def _of_members(stage: Stage[Params], tested: Tested) -> Tables:
         "sizes": contributions.sizes(
             evaluator, [(own.members, outputs_of(own, tested.predictions)) for own in grown]
         ),
+    }
+
+
+def _of_recipes(params: Params, tested: Tested) -> Tables:
+    """Tabulate the recipes that have several seeds, and the differences between them."""
+    recipe_of = {name: member.recipe for name, member in params.members.items()}
+    members = {name: tested.systems[name] for name in tested.members}
+    systems = by_recipe(members, recipe_of)
+    recipes = {name: trained(tested.evaluator, own) for name, own in systems.items()}
+    return {
+        "recipes": recipe_figures(tested.evaluator, recipes),
+        "recipe_pairs": recipe_pairs(tested.evaluator, recipes),
     }
 
 

@@ -52,13 +52,13 @@ def sentence(gain: Contrast, evaluator: Evaluator, first: str, second: str) -> s
     sure = f"{confidence:.0%} interval, {shown_p(gain.p)}, {rests_on}, for these trained systems"
     alike = _alike(gain, evaluator) if is_equivalent(gain, confidence) else ""
     if not is_shown(found, gain.p, confidence):
-        size = _size(found, evaluator, "+")
+        size = sized(found, evaluator, "+")
         both = f"{first} and {second}"
         said = f"{both} are {alike}" if alike else f"no difference shown between {both}"
         return f"{said}: {size}, {sure}"
     is_better = (found.value > 0) == evaluator.headline_metric.higher_is_better
     winner, loser = (first, second) if is_better else (second, first)
-    size = _size(_positive(found), evaluator, "")
+    size = sized(positive(found), evaluator, "")
     less = _less_error(gain.error_reduction) if is_better and gain.error_reduction else ""
     though = f", yet they are {alike}" if alike else ""
     return f"{winner} beats {loser} by {size}{less}{though}, {sure}"
@@ -93,7 +93,7 @@ def _amount(size: float, evaluator: Evaluator) -> str:
     return f"{100 * size:.2f} points of {name}"
 
 
-def _size(found: Estimate, evaluator: Evaluator, sign: str) -> str:
+def sized(found: Estimate, evaluator: Evaluator, sign: str) -> str:
     name = evaluator.headline.replace("_", " ")
     if evaluator.headline in IN_UNITS:
         value, low, high = (f"{part:{sign}.4g}" for part in found[:3])
@@ -102,7 +102,7 @@ def _size(found: Estimate, evaluator: Evaluator, sign: str) -> str:
     return f"{value} points of {name} [{low}, {high}]"
 
 
-def _positive(found: Estimate) -> Estimate:
+def positive(found: Estimate) -> Estimate:
     low, high = sorted((abs(found.low), abs(found.high)))
     return Estimate(abs(found.value), low, high, found.num_samples)
 

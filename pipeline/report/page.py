@@ -25,6 +25,7 @@ from pipeline.report.sections import (
     per_class,
     prediction_sets,
     probabilities,
+    recipes,
     reproduce,
     robustness,
     search,
@@ -37,8 +38,8 @@ MARGIN_PX, TOP_PX = 10, 30  # around a plot in a file, and above it, where its t
 TITLE_PX = 7.4  # of one character
 TEMPLATES = Path(__file__).parent / "templates"
 SECTIONS = (
-    systems, differences, diversity, cost, probabilities, per_class, prediction_sets, slices,
-    errors, robustness, training, search, data, reproduce,
+    systems, differences, recipes, diversity, cost, probabilities, per_class, prediction_sets,
+    slices, errors, robustness, training, search, data, reproduce,
 )  # fmt: skip
 
 
