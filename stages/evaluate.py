@@ -6,11 +6,13 @@ from typing import Any
 
 from pipeline.config.load import parse_params
 from pipeline.config.params import Params, monitor
-from pipeline.core.artifacts import Cost, OutOfFold
+from pipeline.core.artifacts import Cost, OutOfFold, Samples
 from pipeline.core.files import read_json, write_json
 from pipeline.core.stage import Stage, run
 from pipeline.ensembling.combiner import Combiner
+from pipeline.ensembling.groups import numbered
 from pipeline.evaluation import contributions, curves, records, tables
+from pipeline.evaluation.advice import Advice, advice, errors_of, sentences
 from pipeline.evaluation.calibration import calibrated
 from pipeline.evaluation.comparison import Comparison, compare
 from pipeline.evaluation.diversity import diversity
@@ -18,6 +20,7 @@ from pipeline.evaluation.each import absences, each
 from pipeline.evaluation.errors import confusion_matrix, confusions, misses, mistakes
 from pipeline.evaluation.frontier import frontier
 from pipeline.evaluation.histories import histories
+from pipeline.evaluation.intervals import Bootstrap
 from pipeline.evaluation.label_errors import suspects
 from pipeline.evaluation.prediction_sets import set_qualities
 from pipeline.evaluation.recipes import (
@@ -42,10 +45,12 @@ def main(stage: Stage[Params]) -> None:
         evaluator, tested.systems, chosen=tested.chosen, best_member=tested.best_member
     )
     recipes = _of_recipes(stage.params, tested)
+    advised = _advice(stage, tested, held_out)
     found: Tables = {
         **_of_systems(stage, tested, comparison),
         **_of_members(stage, tested),
         **recipes,
+        "advice": advised.additions,
         **_of_chosen(stage.params, tested, held_out),
         **_curves(stage, tested),
     }
@@ -57,14 +62,20 @@ def main(stage: Stage[Params]) -> None:
         *absences(evaluator.kind, evaluator.names, targets),
         *left_out(tested.samples),
     ]
+    advised_on = sentences(advised)
     over_seeds = [recipe_sentence(pair, evaluator) for pair in recipes["recipe_pairs"]]
     write_json(
         stage.outputs.comparison,
-        {**comparison.as_json(evaluator), "over_seeds": over_seeds, "notes": notes},
+        {
+            **comparison.as_json(evaluator),
+            "over_seeds": over_seeds,
+            "notes": notes,
+            "advice": advised_on,
+        },
     )
     records.write_metrics(stage.outputs.metrics, comparison, tested.ensembles)
     records.record(stage.spool, comparison, tested.ensembles)
-    records.show(comparison, evaluator, tested.ensembles, [*over_seeds, *notes])
+    records.show(comparison, evaluator, tested.ensembles, [*over_seeds, *advised_on, *notes])
 
 
 def _of_systems(stage: Stage[Params], tested: Tested, comparison: Comparison) -> Tables:
@@ -130,6 +141,23 @@ def _of_recipes(params: Params, tested: Tested) -> Tables:
         "recipes": recipe_figures(tested.evaluator, recipes),
         "recipe_pairs": recipe_pairs(tested.evaluator, recipes),
     }
+
+
+def _advice(stage: Stage[Params], tested: Tested, held_out: OutOfFold) -> Advice:
+    """Find out on validation what further members would bring."""
+    settings, kind = stage.params.evaluation, tested.evaluator.kind
+    groups = numbered(Samples.load(stage.inputs.trainval).of(held_out.ids).groups)
+    return advice(
+        kind,
+        {
+            name: errors_of(kind, held_out.systems[name], held_out.targets, tested.std)
+            for name in tested.members
+        },
+        {name: member.recipe for name, member in stage.params.members.items()},
+        tested.combiners[tested.chosen].without_idle().members,
+        tested.best_member,
+        Bootstrap(groups, settings.num_bootstrap, settings.confidence, settings.seed),
+    )
 
 
 def _of_chosen(params: Params, tested: Tested, held_out: OutOfFold) -> Tables:

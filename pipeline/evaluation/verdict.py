@@ -67,12 +67,13 @@ def sentence(gain: Contrast, evaluator: Evaluator, first: str, second: str) -> s
 def resolved(gain: Contrast, evaluator: Evaluator) -> str:
     """State the smallest difference that the test samples can show, and what they cannot."""
     smallest, margin, _ = gain.resolution
+    is_clear = is_shown(gain.differences[evaluator.headline], gain.p, evaluator.confidence)
     samples, share = f"these {len(evaluator.ids):,} test samples", f"{POWER:.0%}"
     if smallest is None:
         return f"{samples} can show no difference between two systems that differ as these do"
     found = _amount(smallest, evaluator)
     said = f"{samples} show a difference of {found} in {share} of cases, and smaller ones in fewer"
-    if margin is None or is_equivalent(gain, evaluator.confidence):
+    if margin is None or is_clear or is_equivalent(gain, evaluator.confidence):
         return said
     return f"{said}; that the two are equivalent within ±{_amount(margin, evaluator)} is not shown"
 

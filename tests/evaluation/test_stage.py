@@ -117,7 +117,7 @@ def test_every_table_that_has_a_meaning_is_there(evaluated) -> None:
     kind, layout = evaluated
     expected = {
         "systems", "pairs", "diversity", "contributions", "cost", "sizes", "per_class", "slices",
-        "calibration", "recipes",
+        "calibration", "recipes", "advice",
     }  # fmt: skip
     assert [row["num_seeds"] for row in table(layout, "recipes")] == ["3"]
     if kind == "values":

@@ -95,6 +95,7 @@ def _systems(layout: Layout, kind: Kind, rng: np.random.Generator) -> None:
             "kind": kind,
             "headline": HEADLINE[kind],
             "over_seeds": ["over seeds, recipe resnet beats recipe cnn by 1.00 points"],
+            "advice": ["advice: keep the ensemble", "advice: one more seed of cnn helps most"],
             "notes": ["test has no sample of newt, so it says nothing about it"],
             "chosen": "greedy",
             "best_member": "resnet_2",
@@ -144,6 +145,12 @@ def _members(layout: Layout, kind: Kind, rng: np.random.Generator) -> None:
         [("cnn", "resnet", "2 and 2", -0.03, -0.05, -0.01, NUM_SAMPLES, 0.01, 0.01, 0.6, 3),
          ("cnn", "mlp", "2 and 2", -0.01, -0.05, 0.03, NUM_SAMPLES, 0.4, 0.4, 0.6, "")],
     )  # fmt: skip
+    figures = ("loss", "error_correlation", "twice", "limit", "saved")
+    table(
+        layout.tables / "advice.csv",
+        ("recipe", "num_seeds", *(column for f in figures for column in ends(f)), "num_samples"),
+        [("cnn", 2, *(0.1, 0.08, 0.12) * 5, NUM_SAMPLES)],
+    )
     measures = ("disagreement", "error_correlation")
     table(
         layout.tables / "diversity.csv",
