@@ -1,5 +1,6 @@
 """Fit every member's calibration and every ensemble on validation, and choose one to deploy."""
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from pipeline.core.stage import Stage, run
 from pipeline.ensembling import choice
 from pipeline.ensembling.choice import Candidate
 from pipeline.ensembling.combiner import Combiner
+from pipeline.ensembling.conformal import calibrate
 from pipeline.ensembling.cross_fitting import Validation, fit
 from pipeline.ensembling.leave_one_out import without
 from pipeline.ensembling.nested import nested
@@ -46,6 +48,10 @@ def main(stage: Stage[Params]) -> None:
     chosen = choice.ensemble(ensembles, val.truth)
     whole = ensembles[chosen].fitted.combiner
     left_out = _write_variants(stage.outputs, methods[chosen], whole, predictions, val)
+    if val.prediction_type.kind == "classes":
+        held_out = ensembles[chosen].fitted.held_out
+        sets = calibrate(held_out, pool.targets, settings.sets, settings.coverage)
+        write_json(stage.outputs.sets, asdict(sets))
     decided = {"chosen": chosen, "best_member": choice.member(alone), "left_out": left_out}
     _write(stage, alone, ensembles, pool, decided)
 

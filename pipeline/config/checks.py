@@ -3,7 +3,7 @@
 from itertools import product
 from typing import Any
 
-from pipeline.config.ensembling import fitting, suits
+from pipeline.config.ensembling import Sets, fitting, suits
 from pipeline.config.params import Params
 from pipeline.config.recipe_checks import check_recipe
 from pipeline.config.recipes import Choices, Recipe, override
@@ -30,6 +30,8 @@ def check(params: Params, origin: str) -> None:
         _members_are_several,
         _methods_fit,
         _decisions_fit,
+        _margin_fits,
+        _sets_fit,
     ):
         one(params, origin)
 
@@ -252,4 +254,24 @@ def _decisions_fit(params: Params, origin: str) -> None:
         raise UserError(
             f"{origin}: ensemble.positive_class: got null with ensemble.threshold f1, which "
             "differs between the classes; allowed one of the two classes"
+        )
+
+
+def _sets_fit(params: Params, origin: str) -> None:
+    task: Any = params.task
+    if task.KIND != "classes" and params.ensemble.sets != Sets():
+        raise UserError(
+            f"{origin}: ensemble.sets: got values with task {task.name}; allowed only for tasks "
+            "with classes; remove it"
+        )
+
+
+def _margin_fits(params: Params, origin: str) -> None:
+    """Check that a margin of shares is a share: all systems are within one of each other."""
+    task: Any = params.task
+    margin, is_share = params.evaluation.equivalence_margin, task.KIND != "values"
+    if margin is not None and margin >= 1 and is_share and params.ensemble.costs is None:
+        raise UserError(
+            f"{origin}: evaluation.equivalence_margin: got {margin:g}; allowed less than 1, as "
+            "systems are compared by a share; write 0.01 for one point"
         )

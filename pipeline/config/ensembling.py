@@ -15,9 +15,23 @@ always 0.5, compared by accuracy."""
 
 ClassShares = Literal["as_found", "uniform"] | dict[str, Annotated[float, Field(ge=0, le=1)]]
 """The share of each class in the population that figures are meant for."""
+SetMethod = Literal["lac", "aps", "raps"]
 
 Method: TypeAlias = Annotated[Component, Choice("method")]
 Calibrator: TypeAlias = Annotated[Component, Choice("calibrator")]
+
+
+class Sets(Strict):
+    """For classes: how to find those that come into question for a sample."""
+
+    method: SetMethod = "lac"
+    by_class: bool = False
+    """Whether `coverage` holds within each class, and not only on average over all samples."""
+    allow_empty: bool = False
+    """Whether a set may be empty; otherwise it holds the most probable class at least."""
+    penalty: Annotated[float, Field(ge=0)] = 0.1
+    """For raps: what each rank below the first `num_free` adds to a score."""
+    num_free: Annotated[int, Field(ge=0)] = 2
 
 
 class Ensembling(Strict):
@@ -42,7 +56,8 @@ class Ensembling(Strict):
     """For classes: the population that systems are fitted, chosen and measured for. as_found: that
     of validation and test; uniform: all classes alike; or a share for each class, by name."""
     coverage: Fraction = 0.9
-    """For values: the share of samples that the intervals contain."""
+    """The share of samples whose interval contains the value, or whose set contains the class."""
+    sets: Sets = Sets()
 
 
 def fitting(

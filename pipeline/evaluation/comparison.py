@@ -9,8 +9,9 @@ import numpy as np
 from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Estimate, Figures, Measurement
 from pipeline.evaluation.outputs import SystemOutput
+from pipeline.evaluation.power import POWER, resolution
 from pipeline.evaluation.significance import holm, pairs
-from pipeline.evaluation.verdict import Contrast, sentence
+from pipeline.evaluation.verdict import Contrast, resolved, sentence
 
 Measured = dict[str, dict[str, Measurement]]
 """Measurements by system and then by metric."""
@@ -39,6 +40,8 @@ class Comparison:
     """The chosen ensemble compared with the best member."""
     verdict: str
     """The gain in one sentence."""
+    resolved: str
+    """What differences the samples can show, in one sentence."""
 
     def as_json(self, evaluator: Evaluator) -> dict[str, Any]:
         """Return a JSON tree, with null for each metric that the samples leave undefined."""
@@ -50,6 +53,10 @@ class Comparison:
             "confidence": evaluator.confidence,
             "num_samples": len(evaluator.ids),
             "verdict": self.verdict,
+            "resolved": self.resolved,
+            "power": POWER,
+            "smallest_difference": gain.resolution.smallest,
+            "equivalence": {"margin": gain.resolution.margin, "p": gain.resolution.p_equivalent},
             "chosen": gain.first,
             "best_member": gain.second,
             "p": gain.p,
@@ -76,7 +83,8 @@ def compare(
     }
     gain = contrast(evaluator, systems, measured, chosen, best_member)
     verdict = sentence(gain, evaluator, f"the ensemble {chosen}", f"the best member {best_member}")
-    return Comparison(estimates, all_pairs(evaluator, systems, measured), gain, verdict)
+    pairs_ = all_pairs(evaluator, systems, measured)
+    return Comparison(estimates, pairs_, gain, verdict, resolved(gain, evaluator))
 
 
 def measure(evaluator: Evaluator, systems: dict[str, SystemOutput]) -> Measured:
@@ -109,6 +117,7 @@ def contrast(
         evaluator.bootstrap.percentiles(reduction) if np.isfinite(reduction[0]) else None,
         float(pairs(evaluator.headline_metric, tables, evaluator.groups, evaluator.weights)[0, 1]),
         np.array_equal(systems[first].decided, systems[second].decided),
+        resolution(evaluator, tables),
     )
 
 

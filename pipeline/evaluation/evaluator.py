@@ -29,6 +29,9 @@ class Evaluator:
     """The name of the metric that verdicts are based on."""
     bootstrap: Bootstrap
     confidence: float
+    margin: float | None
+    """The difference in the headline metric below which two systems are equivalent; None where
+    nobody has said what matters."""
 
     @property
     def headline_metric(self) -> Metric:

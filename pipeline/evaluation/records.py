@@ -57,7 +57,7 @@ def show(
         table.add_row(label, *(_cell(row.get(metric)) for metric in shown))
     console = Console(width=None if Console().is_terminal else 140)
     console.print(table)
-    for sentence in (comparison.verdict, *notes):
+    for sentence in (comparison.verdict, comparison.resolved, *notes):
         console.print(sentence, highlight=False, soft_wrap=True)
 
 

@@ -28,7 +28,7 @@ def pairs(
         tables: the statistics of the metric, for each system.
         weights: how much each sample counts.
     """
-    if _counts_decide(tables, groups, weights):
+    if counts_decide(tables, groups, weights):
         right = tables[..., 0]
         only_first = right @ (1 - right).T
         return mcnemar(only_first, only_first.T)
@@ -44,7 +44,7 @@ def weaker(
     weights: Float[np.ndarray, " n"],
 ) -> Float[np.ndarray, " p"]:
     """Return one-sided p-values, one for each of p parts, of being no worse than the rest."""
-    if _counts_decide(table, groups, weights):
+    if counts_decide(table, groups, weights):
         is_wrong = table[:, 0] == (0 if metric.higher_is_better else 1)
         return fisher(
             (inside & is_wrong).sum(axis=1), inside.sum(axis=1), is_wrong.sum(), len(table)
@@ -139,10 +139,11 @@ def holm(p: Float[np.ndarray, " p"]) -> Float[np.ndarray, " p"]:
     return corrected
 
 
-def _counts_decide(
+def counts_decide(
     tables: Float[np.ndarray, "*m n s"],
     groups: Int[np.ndarray, " n"],
     weights: Float[np.ndarray, " n"],
 ) -> bool:
+    """Return whether each sample is right or wrong, independent, and counts as much as others."""
     is_whole = tables.shape[-1] == 1 and bool(np.isin(tables, (0, 1)).all())
     return is_whole and len(np.unique(groups)) == len(groups) and bool((weights == 1).all())

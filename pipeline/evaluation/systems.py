@@ -18,6 +18,10 @@ from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Bootstrap
 from pipeline.evaluation.metrics import Metric, headline, metrics
 from pipeline.evaluation.outputs import SystemOutput
+from pipeline.evaluation.verdict import IN_UNITS
+
+SHARE_MARGIN = 0.01
+"""The margin of equivalence of headline metrics that are shares, unless the parameters name one."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,8 @@ def make_evaluator(
     settings, decisions, classes = params.evaluation, params.ensemble, card.classes
     groups = samples.units
     weights = class_shares.weights(decisions.class_shares, kind, classes, pool.targets, "test")
+    compared_by = headline(kind, len(classes), decisions.threshold, decisions.costs)
+    usual = None if compared_by in IN_UNITS else SHARE_MARGIN
     return Evaluator(
         kind,
         classes,
@@ -95,9 +101,10 @@ def make_evaluator(
         groups,
         weights,
         metrics_of(kind, classes, params),
-        headline(kind, len(classes), decisions.threshold, decisions.costs),
+        compared_by,
         Bootstrap(groups, weights, settings.num_bootstrap, settings.confidence, settings.seed),
         settings.confidence,
+        usual if settings.equivalence_margin is None else settings.equivalence_margin,
     )
 
 

@@ -459,6 +459,7 @@ def test_check_names_a_folder_that_is_not_there(workspace: Workspace) -> None:
         ),
         ("multiclass", {"costs": ((0, 1), (1,))}, "costs: got 2 rows of "),
         ("binary", {"costs": ((0, 1, 1),) * 3}, "costs: got 3 rows; allowed 2 with task binary"),
+        ("regression", {"sets": {"method": "aps"}}, "sets: got values with task regression; all"),
         ("binary", {"threshold": "f1"}, "positive_class: got null with ensemble.threshold f1, whi"),
     ],
 )
@@ -478,6 +479,15 @@ def test_decisions_that_no_data_could_fit_are_refused_before_work(
     with pytest.raises(UserError) as caught:
         parse_params(tree, "params.yaml")
     assert f"ensemble.{message}" in str(caught.value)
+
+
+def test_a_margin_in_points_is_refused_where_systems_are_compared_by_a_share() -> None:
+    tree = read_yaml(ROOT / "params.yaml")
+    tree["evaluation"] = {"equivalence_margin": 1.0}
+    with pytest.raises(UserError, match="equivalence_margin: got 1; allowed less than 1, as"):
+        parse_params(tree, "params.yaml")
+    tree["ensemble"] = {"costs": [[0.0, 1.0], [1.0, 0.0]]}
+    assert parse_params(tree, "params.yaml").evaluation.equivalence_margin == 1
 
 
 def test_a_file_that_refers_to_itself_or_is_a_folder_is_refused(tmp_path: Path) -> None:

@@ -68,4 +68,5 @@ def make_evaluator(
         headline=headline(kind, 3, "half", None),
         bootstrap=Bootstrap(groups, np.ones(len(groups)), num_draws, 0.95, seed=0),
         confidence=0.95,
+        margin=None if kind == "values" else 0.01,
     )
