@@ -23,6 +23,8 @@ class Assignment:
     """`train`, `val` or `test`; with folds, everything that is not test is `train`."""
     fold: Int[np.ndarray, " n"]
     """The fold that validates on a sample: 0 for val, 0 to k − 1 with k folds, else −1."""
+    unit: list[str]
+    """The name of each sample's unit, which is never divided."""
     moved: Bool[np.ndarray, " n"]
     """Samples that were moved from where their hash or stratification put them, because a split or
     fold lacked one of their classes."""
@@ -81,7 +83,7 @@ def assign(
         equal = np.full(num_folds, 1 / num_folds)
         fold, moved_to_fold = draw.place(pool, equal, "fold", f"{num_folds} folds")
         moved |= moved_to_fold
-    return Assignment(split, fold, moved)
+    return Assignment(split, fold, [draw.names[unit] for unit in units], moved)
 
 
 def _check_fractions(
