@@ -54,6 +54,10 @@ WAYS: dict[str, dict[str, Any]] = {
         "sampling": "square_root",
     },
 }
+HEADING = (
+    "| training | images an epoch | balanced accuracy | difference from plain | 3 commonest "
+    "| 3 rarest |"
+)
 POST_HOC = "plain, less the log of each class's share in prediction"
 
 
@@ -136,10 +140,7 @@ def images_of_an_epoch(way: dict[str, Any], largest: int) -> int:
 def main(num_seeds: int, largest: int, epochs: int) -> None:
     whole, test = read()
     found = [measure(whole, test, seed, largest, epochs) for seed in range(num_seeds)]
-    print(
-        "| training | images an epoch | balanced accuracy | less plain | 3 commonest | 3 rarest |"
-    )
-    print("|---|---|---|---|---|---|")
+    print(HEADING, "|---|---|---|---|---|---|", sep="\n")
     for name in found[0]:
         own = np.stack([each[name] for each in found])
         less = own.mean(axis=1) - np.array([each["plain"].mean() for each in found])
