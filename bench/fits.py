@@ -18,7 +18,7 @@ from pipeline.core.component import make
 from pipeline.core.run_log import Spool
 from pipeline.execution.job import Job
 from pipeline.models.network import Network
-from pipeline.training.callbacks.metrics_recorder import Figures
+from pipeline.training.callbacks.metrics_recorder import MetricsRecorder
 from pipeline.training.datamodule import Inputs
 from pipeline.training.fit import fit
 
@@ -48,21 +48,21 @@ def fitted(recipe: Recipe, inputs: Inputs, **job: Any) -> Network:
 
 def epoch_s(recipe: Recipe, inputs: Inputs, **job: Any) -> float:
     """Return the seconds of an epoch: the mean of all but the first, which excludes the start."""
-    tell = Figures.on_validation_end
+    tell = MetricsRecorder.on_validation_end
     with tempfile.TemporaryDirectory() as folder:
         times = Path(folder) / "times"
 
-        def noting(self: Figures, trainer: Any, module: Any) -> None:
+        def noting(self: MetricsRecorder, trainer: Any, module: Any) -> None:
             tell(self, trainer, module)
             if trainer.is_global_zero:
                 with times.open("a") as file:
                     file.write(f"{time.monotonic()}\n")
 
-        Figures.on_validation_end = noting  # type: ignore[method-assign]
+        MetricsRecorder.on_validation_end = noting  # type: ignore[method-assign]
         try:
             fitted(recipe, inputs, **job)
         finally:
-            Figures.on_validation_end = tell  # type: ignore[method-assign]
+            MetricsRecorder.on_validation_end = tell  # type: ignore[method-assign]
         noted = [float(line) for line in times.read_text().split()]
     return (noted[-1] - noted[0]) / (len(noted) - 1)
 

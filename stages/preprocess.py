@@ -10,6 +10,7 @@ from pipeline.core.stage import Stage, run
 from pipeline.preprocessing.audit import (
     audit,
     classes_line,
+    shares_lines,
     summary,
     summary_line,
     write_findings,
@@ -55,7 +56,8 @@ def main(stage: Stage[Params]) -> None:
     write_json(stage.outputs.audit / "counts.json", figures)
     write_page(stage.outputs.audit / "index.html", listing, seen, findings, card.counts)
     stage.spool.record(figures)
-    for line in (classes_line(card), summary_line(figures), places.message):
+    lines = (classes_line(card), summary_line(figures), *shares_lines(findings), places.message)
+    for line in lines:
         if line:
             print(f"preprocess  {line}", flush=True)
 

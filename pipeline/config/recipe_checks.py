@@ -56,10 +56,25 @@ def _balance_fits(training: Training, task: Any) -> None:
             f"training.class_weights: got {training.class_weights!r}, but task {task.name} has "
             "no classes; allowed null; remove it"
         )
-    if training.sampling != "natural" and task.KIND != "classes":
+    for key, off in (("sampling", "natural"), ("logit_adjustment", 0)):
+        given = getattr(training, key)
+        if given != off and task.KIND != "classes":
+            raise UserError(
+                f"training.{key}: got {given!r}, which needs one class per image; allowed {off} "
+                f"with task {task.name}; remove it"
+            )
+    _start_fits(training)
+
+
+def _start_fits(training: Training) -> None:
+    """Check that class weights which begin late exist, and begin before patience ends a fit."""
+    given = f"training.class_weights_start: got {training.class_weights_start}"
+    if training.class_weights_start and not training.class_weights:
+        raise UserError(f"{given} without class_weights; allowed 0; or set class_weights")
+    if training.class_weights_start and training.patience is not None:
         raise UserError(
-            f"training.sampling: got {training.sampling!r}, which needs one class per image; "
-            f"allowed natural with task {task.name}; remove it"
+            f"{given} with patience {training.patience}, which may end a fit before the weights "
+            "apply; allowed 0, or patience: null"
         )
 
 

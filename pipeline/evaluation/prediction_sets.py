@@ -96,7 +96,8 @@ def _of_table(table: Float[np.ndarray, "n 4"], name: str) -> dict[str, Metric]:
             given,
             lambda sums, _: ratio(sums[:, column], sums[:, 0]),
             higher_is_better=is_share,
-            share_of=num_among if is_share else None,
+            interval="share" if is_share else "percentiles",
+            share_of=num_among,
         )
 
     return {f"{figure} {name}": mean_of(i) for i, figure in enumerate(FIGURES, start=1)}

@@ -15,6 +15,7 @@ from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.pairs import Pairs
 from pipeline.preprocessing.places import Places
 from pipeline.preprocessing.scanned import Scan
+from pipeline.preprocessing.shares import differences
 
 CONSTANT_CONTRAST = 2.0  # grey levels of 255; an image below this shows nothing
 ENLARGED = 2.0  # a side stretched by more than this is mostly invented
@@ -40,6 +41,7 @@ def audit(listing: Listing, scan: Scan, pairs: Pairs, places: Places) -> list[Fi
         *_same_pictures(listing, pairs),
         *(_leak(listing, places.kept, leak) for leak in places.leaks),
         *_moved(listing, places),
+        *_differing_shares(listing, places),
         *(Finding("ignored file", name, "", "no sample") for name in listing.ignored),
     ]
 
@@ -74,6 +76,15 @@ def classes_line(card: Card) -> str:
     named = [f"{name} {count:,}" for name, count in list(totals.items())[:MOST_NAMED]]
     more = ", …" if len(totals) > MOST_NAMED else ""
     return f"{len(totals)} classes: {', '.join(named)}{more}"
+
+
+def shares_lines(findings: list[Finding]) -> list[str]:
+    """Say in a line each which splits differ in the shares of their classes, and where most."""
+    return [
+        f"{found.id} and {found.other} differ in the shares of their classes: {found.detail}"
+        for found in findings
+        if found.kind == "differing shares"
+    ]
 
 
 def write_findings(path: Path, findings: list[Finding]) -> None:
@@ -123,6 +134,13 @@ def _moved(listing: Listing, places: Places) -> Iterator[Finding]:
     for row, split in zip(places.kept[moved], places.assignment.split[moved], strict=True):
         detail = f"to {split}, which had no image of {label(listing, row)}"
         yield Finding("moved", listing.ids[row], "", detail)
+
+
+def _differing_shares(listing: Listing, places: Places) -> Iterator[Finding]:
+    """Find pairs of splits in which the classes have different shares."""
+    targets, assignment = listing.targets[places.kept], places.assignment
+    for found in differences(targets, assignment.unit, assignment.split, listing.classes):
+        yield Finding("differing shares", found.first, found.second, str(found))
 
 
 def label(listing: Listing, row: int) -> str:

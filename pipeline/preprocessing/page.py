@@ -26,6 +26,8 @@ MEANING = {
     "near duplicate": "the same picture up to brightness, contrast, compression or size",
     "near constant": "hardly anything to see",
     "odd size": "enlarged by much, or of an aspect unlike the others'",
+    "differing shares": "the classes have other shares in one split than in another, by more than "
+    "chance: figures of one say little about the other",
     "moved": "its split lacked a class by chance: the class is small",
     "ignored file": "no sample, by its name or its place",
 }

@@ -8,6 +8,7 @@ without increasing inference time, 2022.
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,12 +17,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from pipeline.config.hardware import Hardware
 from pipeline.config.params import monitor
 from pipeline.config.training import Training
-from pipeline.core.component import Component
 from pipeline.models.device import choose_device
 from pipeline.models.network import Network
 from pipeline.models.precision import choose
 from pipeline.prediction.predictor import predict_logits
 from pipeline.training.averaging import update_batch_norm
+from pipeline.training.balance import Balance
 from pipeline.training.datamodule import DataModule, Inputs
 from pipeline.training.scores import scores_of
 
@@ -73,7 +74,7 @@ def make_soup(
     inputs: Inputs,
     *,
     training: Training,
-    task: Component,
+    task: Any,
     seed: int,
     hardware: Hardware,
 ) -> MixedNetwork:
@@ -94,8 +95,11 @@ def make_soup(
         _estimate_statistics(network, networks, data)
         return network.eval()
 
+    balance = Balance(training, task.KIND, **inputs.class_counts, num_outputs=network.num_outputs)
+    offset = balance.val_offset(training.epochs - 1)
+
     def val_loss(network: Network) -> float:
-        logits = predict_logits(network, inputs.val.images, device)
+        logits = predict_logits(network, inputs.val.images, device) + offset
         return float(scores(logits, inputs.val.targets)[watched].mean())
 
     return METHODS[method](members, mix, val_loss)

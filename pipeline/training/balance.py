@@ -1,11 +1,13 @@
-"""Class imbalance: class weights for the loss, and resampling of the classes in an epoch."""
+"""Class imbalance: weights and adjusted logits for the loss, and resampling of the classes."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from pipeline.core.artifacts import Targets
+from pipeline.config.training import Training
+from pipeline.core.artifacts import Kind, Targets
 
 Weighting = Literal["inverse", "inverse_sqrt", "effective"]
 Sampling = Literal["natural", "square_root", "balanced"]
@@ -17,19 +19,84 @@ BETA = 0.999
 EXPONENT = {"natural": 1.0, "square_root": 0.5, "balanced": 0.0}
 
 
-def loss_weights(
-    targets: Targets, num_classes: int, rule: Weighting
-) -> Float[np.ndarray, " {num_classes}"]:
-    """Return a weight for each class, with mean 1 over the samples, or for each label.
+def counts(targets: Targets, num_classes: int) -> list[int]:
+    """Count the images of each class, or with each label; return nothing for values."""
+    if targets.dtype.kind == "f":
+        return []
+    found = (
+        targets.sum(axis=0) if targets.ndim == 2 else np.bincount(targets, minlength=num_classes)
+    )
+    return [int(count) for count in found]
 
-    Every label applies to every sample, so the mean over the labels is 1. A label that few images
-    have then counts as much as any other, both where it is present and where it is absent.
+
+@dataclass(frozen=True)
+class Balance:
+    """How the loss treats each class in each epoch, and what validation has to make of it.
+
+    Trained on classes of shares π with weights w, a network predicts for classes of shares π · w,
+    which are called its prior here.
     """
-    if targets.ndim == 1:
-        return class_weights(np.bincount(targets, minlength=num_classes), rule)
-    weights = class_weights(targets.sum(axis=0), rule)
-    shared: np.ndarray = weights / weights.mean()
-    return shared
+
+    settings: Training
+    kind: Kind
+    train: list[int]
+    """Images of each class, or with each label; empty for values."""
+    val: list[int]
+    num_outputs: int
+
+    @property
+    def first_epoch(self) -> int:
+        """The first epoch whose loss has the class weights."""
+        return int(self.settings.class_weights_start * self.settings.epochs)
+
+    def weights(self, epoch: int) -> list[float] | None:
+        """Return a weight for each class, with mean 1 over the samples, or for each label.
+
+        Every label applies to every sample, so the mean over the labels is 1. A label that few
+        images have then counts as much as any other, both where it is present and where it is
+        absent.
+        """
+        rule = self.settings.class_weights
+        if rule is None or epoch < self.first_epoch:
+            return None
+        found = class_weights(np.array(self.train), rule)
+        shared: list[float] = (found / found.mean() if self.kind == "labels" else found).tolist()
+        return shared
+
+    def loss_offset(self, epoch: int) -> list[float] | None:
+        """Return what the loss adds to each logit."""
+        tau = self.settings.logit_adjustment
+        return self._of_logits(tau * self._log_prior(epoch)).tolist() if tau else None
+
+    def val_offset(self, epoch: int) -> Float[np.ndarray, " {self.num_outputs}"]:
+        """Return what to add to each logit to predict for the classes' shares in val.
+
+        Otherwise early stopping and the choice of the best epoch would prefer networks that have
+        not yet learned the prior that the recipe asks for. M. Saerens, P. Latinne and C.
+        Decaestecker, Adjusting the Outputs of a Classifier to New a Priori Probabilities, 2002,
+        equation 4.
+        """
+        if self.kind != "classes" or not self._is_shifted:
+            return np.zeros(self.num_outputs)
+        tau, val = self.settings.logit_adjustment, np.array(self.val) + 0.5  # no share is 0
+        return self._of_logits((tau - 1) * self._log_prior(epoch) + np.log(val / val.sum()))
+
+    @property
+    def _is_shifted(self) -> bool:
+        chosen = self.settings
+        is_weighted = chosen.class_weights is not None
+        return is_weighted or chosen.sampling != "natural" or chosen.logit_adjustment > 0
+
+    def _log_prior(self, epoch: int) -> Float[np.ndarray, " k"]:
+        chosen, weights = self.settings, self.weights(epoch)
+        shown = resampled(np.array(self.train), chosen.sampling, chosen.resampling)
+        counted = shown * (1.0 if weights is None else np.array(weights))
+        log_prior: np.ndarray = np.log(counted / counted.sum())
+        return log_prior
+
+    def _of_logits(self, offset: Float[np.ndarray, " k"]) -> Float[np.ndarray, " o"]:
+        """Return the offsets of the logits: of two classes, a single logit is the difference."""
+        return np.diff(offset) if self.num_outputs == 1 else offset
 
 
 def class_weights(counts: Int[np.ndarray, " k"], rule: Weighting) -> Float[np.ndarray, " k"]:

@@ -17,6 +17,7 @@ from pipeline.core.artifacts import Card
 from pipeline.core.files import read_json
 from pipeline.core.paths import Layout
 from pipeline.images.packed import Packed
+from pipeline.training.balance import counts
 from pipeline.training.batches import Batch, Block, Stored, TrainBlocks, ValBatch, moved
 from pipeline.training.order import Ordered, Shuffled
 
@@ -48,6 +49,15 @@ class Inputs:
             packed.take(np.flatnonzero(packed.folds == fold)),
             read_json(layout.augmentation / "policy.json"),
         )
+
+    @property
+    def class_counts(self) -> dict[str, list[int]]:
+        """The images of each class, or with each label, in train and in val."""
+        num_classes = len(self.card.classes)
+        return {
+            "train": counts(self.train.targets, num_classes),
+            "val": counts(self.val.targets, num_classes),
+        }
 
 
 class TrainLoader:

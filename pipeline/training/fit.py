@@ -22,7 +22,6 @@ from pipeline.models.precision import choose
 from pipeline.models.provenance import describe
 from pipeline.training import checkpoint
 from pipeline.training.attempts import Attempts, shrink
-from pipeline.training.balance import loss_weights
 from pipeline.training.compiling import compile_body
 from pipeline.training.datamodule import DataModule, Inputs
 from pipeline.training.module import STATE, ConvoyModule
@@ -74,8 +73,6 @@ def module_of(job: Job, inputs: Inputs) -> ConvoyModule:
     card, recipe = inputs.card, job.recipe
     num_outputs = load("task", job.task).num_outputs(len(card.classes))
     shape = tuple(inputs.policy["output_shape"])
-    rule = recipe.training.class_weights
-    by_class = loss_weights(inputs.train.targets, len(card.classes), rule) if rule else None
     init_seed = job.seed if job.init_seed is None else job.init_seed
     return ConvoyModule(
         recipe.model_dump(),
@@ -84,7 +81,7 @@ def module_of(job: Job, inputs: Inputs) -> ConvoyModule:
         num_outputs,
         seed=job.seed,
         target_scale=card.target_scale,
-        class_weights=None if by_class is None else by_class.tolist(),
+        class_counts=inputs.class_counts,
         network=Network.create(recipe.model, card, shape, num_outputs, init_seed),
     )
 

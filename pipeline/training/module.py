@@ -8,7 +8,6 @@ is one step of the optimiser. Lightning's overhead around a batch is then paid o
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -24,13 +23,14 @@ from pipeline.config.recipes import Recipe
 from pipeline.core.artifacts import Scale
 from pipeline.core.component import retuple, schema
 from pipeline.models.network import Network
+from pipeline.training.balance import Balance
 from pipeline.training.batch_norm import GlobalBatchNorm
 from pipeline.training.batches import Batch, Block, ValBatch, split
 from pipeline.training.data_parallel import connect
 from pipeline.training.datamodule import DataModule
 from pipeline.training.dropout import dropout_seed
 from pipeline.training.hooks import hear_steps
-from pipeline.training.objective import Loss, loss_of
+from pipeline.training.objective import loss_of
 from pipeline.training.optimisers import build, groups, scale_lr, weights
 from pipeline.training.penalties import clip, penalty
 from pipeline.training.schedules import factor
@@ -50,7 +50,7 @@ class ConvoyModule(LightningModule):
         num_outputs: logits for each image.
         seed: determines dropout, together with the step and the device.
         target_scale: mean and standard deviation of values; empty for other tasks.
-        class_weights: the weights of the loss, one for each class or label.
+        class_counts: images of each class, or with each label, in train and in val.
         network: the network with its initial weights; without one, a network to load weights into.
     """
 
@@ -63,7 +63,7 @@ class ConvoyModule(LightningModule):
         *,
         seed: int = 0,  # noqa: ARG002  # Lightning keeps it with all others in `hparams`
         target_scale: Scale = (),
-        class_weights: list[float] | None = None,  # noqa: ARG002
+        class_counts: dict[str, list[int]],
         network: Network | None = None,
     ) -> None:
         super().__init__()
@@ -71,9 +71,12 @@ class ConvoyModule(LightningModule):
         self.automatic_optimization = False
         self.recipe = Recipe.model_validate(retuple(recipe))
         self.settings = self.recipe.training
-        own_task = schema("task", task["name"]).model_validate(retuple(task))
+        own_task: Any = schema("task", task["name"]).model_validate(retuple(task))
         self.monitor = monitor(own_task)
         self._scores = scores_of(own_task, target_scale)
+        self.balance = Balance(
+            self.settings, own_task.KIND, **class_counts, num_outputs=num_outputs
+        )
         self.network = network or Network.build(self.recipe.model, tuple(input_shape), num_outputs)
         self.history: list[dict[str, float]] = []  # the metrics of all completed epochs
         self._watched: list[float] = []  # the monitored one of them: lower is better
@@ -87,12 +90,6 @@ class ConvoyModule(LightningModule):
     def forward(self, images: UInt8[Tensor, "n h w c"]) -> Float[Tensor, "n k"]:
         """Compute logits."""
         return self.network(images)  # type: ignore[no-any-return]
-
-    @cached_property
-    def loss(self) -> Loss:
-        """The loss of logits and targets, on this module's device."""
-        weights, scale = self.hparams["class_weights"], self.hparams["target_scale"]
-        return loss_of(self.recipe.loss, weights, scale, self.device)
 
     def configure_model(self) -> None:
         """Shard the parameters if the strategy does; batch norm stays global."""
@@ -161,11 +158,13 @@ class ConvoyModule(LightningModule):
         self.prepare(self.current_epoch)
 
     def on_train_epoch_start(self) -> None:
-        """Unfreeze what is to be trained in this epoch."""
+        """Take the loss of this epoch, and unfreeze what is to be trained in it."""
         self.prepare(self.current_epoch)
 
     def prepare(self, epoch: int) -> None:
         """Put the network into training mode, except for the blocks frozen in `epoch`."""
+        scale = self.hparams["target_scale"]
+        self.loss = loss_of(self.recipe.loss, scale, self.balance, epoch, self.device)
         num = num_learning(self.settings.transfer, epoch, len(self.blocks))
         self.train()
         freeze(self.network, self.blocks, num)
@@ -248,19 +247,21 @@ class ConvoyModule(LightningModule):
 
     @property
     def is_best(self) -> bool:
-        """Whether the last epoch is better than all before."""
+        """Whether the last epoch is better than all before that had the class weights."""
         *others, last = self._watched
-        return all(last < other for other in others)
+        return all(last < other for other in others[self.balance.first_epoch :])
 
     def on_validation_epoch_start(self) -> None:
         """Reset the sums."""
+        self._offset = self.balance.val_offset(self.current_epoch)
         self._sums: dict[str, float] = {}
         self._num_validated = 0
 
     def validation_step(self, batch: ValBatch, index: int) -> None:  # noqa: ARG002
         """Add the scores of some images to the sums."""
         logits = self.network(batch.images.to(self.device)).float().cpu().numpy()
-        for name, values in self._scores(logits, batch.targets.numpy()).items():
+        scores = self._scores(logits + self._offset, batch.targets.numpy())
+        for name, values in scores.items():
             added = float(values.sum()) if batch.counts else 0.0
             self._sums[name] = self._sums.get(name, 0.0) + added
         self._num_validated += len(batch.targets) * batch.counts

@@ -310,6 +310,20 @@ def test_patience_would_cut_off_what_swa_averages() -> None:
     parse_params(tree, "params.yaml")
 
 
+def test_weights_that_begin_late_are_weights_and_begin() -> None:
+    training = TREE["recipes"]["cnn"]["training"]
+    late = {**training, "patience": None, "class_weights": "inverse", "class_weights_start": 0.8}
+    parse_params(changed(("recipes", "cnn", "training"), late), "params.yaml")
+    for other, printed in (
+        ({"class_weights": None}, "got 0.8 without class_weights; allowed 0; or set class_weights"),
+        ({"patience": 15}, "got 0.8 with patience 15, which may end a fit before"),
+    ):
+        with pytest.raises(UserError) as caught:
+            parse_params(changed(("recipes", "cnn", "training"), late | other), "params.yaml")
+        key = "params.yaml: recipes.cnn.training.class_weights_start: "
+        assert str(caught.value).startswith(key + printed)
+
+
 def test_strategies_are_those_that_lightning_knows() -> None:
     """These exclude those for one device or a TPU, and those that fork or pickle a running fit."""
     from pytorch_lightning.strategies import StrategyRegistry
@@ -335,6 +349,10 @@ MISFITS = [
         "recipes.cnn.training.sampling: got 'balanced', which needs one class per image; ",
     ),
     (of_task(*LABELS, sampling="balanced"), "allowed natural with task multilabel"),
+    (
+        of_task(*LABELS, logit_adjustment=1.0),
+        "recipes.cnn.training.logit_adjustment: got 1.0, which needs one class per image; ",
+    ),
     (
         of_task(*LABELS) | {"augmentation": MINORITY},
         "augmentation.offline.minority_only: got true, which needs one class per image; ",

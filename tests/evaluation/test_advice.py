@@ -11,7 +11,7 @@ from tests.evaluation.systems import KINDS, SCALE, make_predictions, make_target
 
 NUM, SIZE = 150, 2
 """Samples, and errors of each."""
-BOOTSTRAP = Bootstrap(np.arange(NUM), 200, 0.95, seed=0)
+BOOTSTRAP = Bootstrap(np.arange(NUM), np.ones(NUM), 200, 0.95, seed=0)
 
 
 def pool(seed: int, **recipes: tuple[float, float, int]) -> tuple[dict, dict[str, str]]:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm, ttest_1samp
 
-from pipeline.evaluation.intervals import Bootstrap
+from pipeline.evaluation.intervals import Bootstrap, Measurement
 from pipeline.evaluation.metrics import Metric
-from pipeline.evaluation.metrics.metric import all_samples, mean
+from pipeline.evaluation.metrics.metric import mean
 from pipeline.evaluation.power import (
     POWER,
     equivalence,
@@ -22,7 +22,7 @@ NEAR = 0.03
 LEVEL, MOST = 0.05, 0.065
 """The nominal level, and three standard errors more."""
 
-RIGHT = Metric(lambda *_: ..., mean, higher_is_better=True, share_of=all_samples)
+RIGHT = Metric(lambda *_: ..., mean, higher_is_better=True, interval="share")
 LOSS = Metric(lambda *_: ..., mean, higher_is_better=False)
 
 
@@ -45,13 +45,19 @@ def draw(num: int, share: float, difference: float) -> np.ndarray:
     return np.random.default_rng(0).multinomial(num, shares, NUM_REPEATS)[:, :2]
 
 
-@pytest.mark.parametrize(("num", "share"), [(200, 0.1), (365, 0.0), (1000, 0.02), (2000, 0.3)])
-def test_the_smallest_difference_is_shown_in_80_percent_of_test_sets(num, share) -> None:
+def share(figures: np.ndarray) -> Measurement:
+    return Measurement(figures, "share", 1, 1, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("num", "share_differing"), [(200, 0.1), (365, 0.0), (1000, 0.02), (2000, 0.3)]
+)
+def test_the_smallest_difference_is_shown_in_80_percent_of_test_sets(num, share_differing) -> None:
     """By the p-value and the interval of a verdict, both of which have to show it."""
-    smallest = of_counts(num, share, 0.95)
-    counts = draw(num, max(share, smallest), smallest)
+    smallest = of_counts(num, share_differing, 0.95)
+    counts = draw(num, max(share_differing, smallest), smallest)
     p = mcnemar(*counts.T.astype(float))
-    bootstrap = Bootstrap(alone(num), 200, 0.95, seed=0)
+    bootstrap = Bootstrap(alone(num), np.ones(num), 200, 0.95, seed=0)
     shown = 0
     different, place = np.unique(counts, axis=0, return_inverse=True)
     for i, (first, second) in enumerate(different):
@@ -59,7 +65,7 @@ def test_the_smallest_difference_is_shown_in_80_percent_of_test_sets(num, share)
         spread = np.sqrt((first + second) - (first - second) ** 2 / num) / num
         figures = np.concatenate([[0.0], spread * np.tile([-1, 1], 100)])
         figures[0] = (first - second) / num
-        found = bootstrap.difference(figures, np.zeros(201), of_shares=True)
+        found = bootstrap.difference(share(figures), share(np.zeros(201)))
         is_same = place.reshape(-1) == i
         shown += (is_same & (p < LEVEL)).sum() if found.low > 0 else 0
     assert shown / NUM_REPEATS == pytest.approx(POWER, abs=NEAR)
@@ -68,9 +74,9 @@ def test_the_smallest_difference_is_shown_in_80_percent_of_test_sets(num, share)
 def test_with_no_sample_on_which_two_systems_differ_the_fewest_decide() -> None:
     """Six of six show a difference, so 80 % of test sets must hold six: a Poisson mean of 7.9."""
     assert 1e6 * of_counts(1_000_000, 0.0, 0.95) == pytest.approx(7.906, abs=0.001)
-    assert smallest_difference(RIGHT, right((0, 0), 365), alone(365), 0.95) == pytest.approx(
-        7.9 / 365, rel=0.01
-    )
+    assert smallest_difference(
+        RIGHT, right((0, 0), 365), alone(365), np.ones(365), 0.95
+    ) == pytest.approx(7.9 / 365, rel=0.01)
     assert of_counts(4, 0.0, 0.95) is None
 
 
@@ -86,7 +92,7 @@ def test_more_samples_and_fewer_differing_ones_show_smaller_differences() -> Non
 def test_the_smallest_difference_of_losses_is_shown_in_80_percent_of_test_sets(num: int) -> None:
     generator = np.random.default_rng(0)
     planned = generator.normal(size=(2, num, 1))
-    smallest = smallest_difference(LOSS, planned, alone(num), 0.95)
+    smallest = smallest_difference(LOSS, planned, alone(num), np.ones(num), 0.95)
     spread = (planned[0] - planned[1]).std(ddof=1)
     found = two_sided(generator.normal(smallest, spread, (num, NUM_REPEATS)))
     assert (found < LEVEL).mean() == pytest.approx(POWER, abs=NEAR)
@@ -96,10 +102,12 @@ def test_groups_are_the_units_of_what_can_be_shown() -> None:
     """Ten copies of each of forty samples show what the forty do."""
     rows, groups = np.random.default_rng(0).normal(size=(2, 40, 1)), np.repeat(alone(40), 10)
     copies = np.repeat(rows, 10, axis=1)
-    once = smallest_difference(LOSS, rows, alone(40), 0.95)
-    assert smallest_difference(LOSS, copies, groups, 0.95) == pytest.approx(once)
-    assert equivalence(LOSS, copies, groups, 0.3) == pytest.approx(
-        equivalence(LOSS, rows, alone(40), 0.3)
+    once = smallest_difference(LOSS, rows, alone(40), np.ones(40), 0.95)
+    assert smallest_difference(LOSS, copies, groups, np.ones(len(groups)), 0.95) == pytest.approx(
+        once
+    )
+    assert equivalence(LOSS, copies, groups, np.ones(len(groups)), 0.3) == pytest.approx(
+        equivalence(LOSS, rows, alone(40), np.ones(40), 0.3)
     )
 
 
@@ -107,13 +115,13 @@ def test_few_groups_that_differ_show_no_small_difference() -> None:
     """One group of fifty differs; six of one sign would be needed, as `two_sided` has it."""
     groups = np.repeat(alone(50), 4)
     tables = right((4, 0), 200)
-    assert smallest_difference(RIGHT, tables, groups, 0.95) >= 7.9 / 50
+    assert smallest_difference(RIGHT, tables, groups, np.ones(len(groups)), 0.95) >= 7.9 / 50
 
 
 def test_two_systems_of_equal_loss_show_nothing() -> None:
     tables = np.full((2, 30, 1), 0.5)
-    assert smallest_difference(LOSS, tables, alone(30), 0.95) is None
-    assert equivalence(LOSS, tables, alone(30), 0.1) == 0
+    assert smallest_difference(LOSS, tables, alone(30), np.ones(30), 0.95) is None
+    assert equivalence(LOSS, tables, alone(30), np.ones(30), 0.1) == 0
 
 
 @pytest.mark.parametrize("num", [100, 365, 1000, 10_000])
@@ -147,4 +155,4 @@ def test_losses_are_equivalent_by_two_one_sided_tests() -> None:
         ttest_1samp(own, -0.5, alternative="greater").pvalue,
         ttest_1samp(own, 0.5, alternative="less").pvalue,
     ]
-    assert equivalence(LOSS, tables, alone(50), 0.5) == pytest.approx(max(sides))
+    assert equivalence(LOSS, tables, alone(50), np.ones(50), 0.5) == pytest.approx(max(sides))

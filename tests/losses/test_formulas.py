@@ -10,6 +10,7 @@ from sklearn.metrics import hinge_loss, mean_absolute_error, mean_squared_error
 from torch.nn import functional
 from torchvision.ops import sigmoid_focal_loss
 
+from pipeline.losses.shared.adjusted import adjusted
 from tests.losses.test_losses import WEIGHTS, build, sample
 
 SEEDS = st.integers(0, 10_000)
@@ -67,6 +68,24 @@ def test_one_logit_for_two_classes_is_the_softmax_with_a_logit_of_zero(smoothing
     two = build("cross_entropy", weights, label_smoothing=smoothing)
     both = torch.cat([torch.zeros_like(logits), logits], dim=1)
     torch.testing.assert_close(one(logits, targets), two(both, targets))
+
+
+@given(SEEDS, st.sampled_from([0.5, 1.0, 2.0]))
+def test_logit_adjusted_cross_entropy_is_menons_equation_10(seed: int, tau: float) -> None:
+    logits, targets = sample("cross_entropy", "classes", seed)
+    shares, f = np.array([0.7, 0.2, 0.09, 0.01]), logits.numpy()
+    expected = [
+        np.log1p(
+            sum(
+                (shares[other] / shares[y]) ** tau * np.exp(f[i, other] - f[i, y])
+                for other in range(4)
+                if other != y
+            )
+        )
+        for i, y in enumerate(targets.tolist())
+    ]
+    loss = adjusted(build("cross_entropy"), torch.from_numpy(tau * np.log(shares)))
+    assert float(loss(logits, targets)) == pytest.approx(np.mean(expected))
 
 
 @given(SEEDS, st.sampled_from([0.0, 0.5, 2.0, 5.0]))

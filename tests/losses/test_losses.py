@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pipeline.core.component import load, make, names, schema
 from pipeline.core.errors import UserError
+from pipeline.losses.shared.adjusted import adjusted
 from pipeline.losses.shared.standardised import standardised
 
 KINDS = {"softmax": ("classes",), "sigmoid": ("classes", "labels"), "identity": ("values",)}
@@ -110,6 +111,18 @@ def test_bf16_logits_are_averaged_in_fp32(name: str, kind: str) -> None:
     loss = build(name)(narrow, targets)
     assert loss.dtype == torch.float32
     torch.testing.assert_close(loss, build(name)(narrow.float(), targets))
+
+
+@pytest.mark.parametrize("name", [name for name, kind in CASES if kind == "classes"])
+def test_every_loss_of_classes_takes_adjusted_logits_in_full_precision(name: str) -> None:
+    logits, targets = sample(name, "classes")
+    offset = torch.tensor([-9.21, -0.003, -2.3, -4.61])[: logits.shape[1]]
+    expected = build(name)(logits.float() + offset, targets)
+    torch.testing.assert_close(adjusted(build(name), offset)(logits.float(), targets), expected)
+    narrow = logits.bfloat16()
+    expected = build(name)(narrow.float() + offset, targets)
+    torch.testing.assert_close(adjusted(build(name), offset)(narrow, targets), expected)
+    assert expected != build(name)(narrow.float(), targets)
 
 
 @given(st.integers(0, 10_000), st.sampled_from(CASES))

@@ -52,7 +52,12 @@ def read(
 
 
 def assignment(split: np.ndarray = SPLIT) -> Assignment:
-    return Assignment(split, np.where(split == "val", 0, -1), np.zeros(len(split), bool))
+    return Assignment(
+        split,
+        np.where(split == "val", 0, -1),
+        [f"{i}" for i in range(len(split))],
+        np.zeros(len(split), bool),
+    )
 
 
 def packed(listing: Listing, folder: Path, **settings) -> Card:

@@ -121,6 +121,12 @@ def test_the_first_screen_says_what_was_compared_and_found(page: Page) -> None:
     assert "[0.40, 2.10]" in page.inner_text("h1")
 
 
+@pytest.mark.slow
+def test_the_data_name_the_splits_that_differ_in_their_classes(page: Page) -> None:
+    seen = page.inner_text("#data")
+    assert re.search(r"shares in train and test\s+newt 40.0% and 10.0%, p < 0.001", seen)
+
+
 def column(page: Page, place: int) -> list[str]:
     cells = page.locator("table.sortable").first.locator(f"tbody tr > :nth-child({place})")
     return [text.split()[0] for text in cells.all_inner_texts()]

@@ -43,12 +43,14 @@ def network(change: float = 0.0) -> Network:
     return made.eval()
 
 
-def soup_of(members: dict[str, Network], method: str) -> MixedNetwork:
+def soup_of(
+    members: dict[str, Network], method: str, training: Training = TRAINING
+) -> MixedNetwork:
     return make_soup(
         members,
         method,
         inputs("none", None),
-        training=TRAINING,
+        training=training,
         task=make("task", "multiclass"),
         seed=5,
         hardware=Hardware(accelerator="cpu", precision="fp32"),
@@ -96,6 +98,19 @@ def test_statistics_are_of_train_as_the_first_epoch_shows_it() -> None:
     assert not soup.network.training
     assert soup.loss == pytest.approx(loss(soup.network))
     assert soup.losses == {name: pytest.approx(loss(member)) for name, member in members.items()}
+
+
+def test_members_are_compared_for_the_shares_of_val() -> None:
+    """Their logits are for equally common classes; half a sample is added to those of val."""
+    adjusted, val = TRAINING.model_copy(update={"logit_adjustment": 1.0}), inputs("none", None).val
+    members = {"a": network(0.1), "b": network(0.3)}
+    found = soup_of(members, "greedy", adjusted).losses
+    shift = np.log(np.bincount(val.targets) + 0.5)
+    for name, member in members.items():
+        log_p = multiclass.predictions(predict_logits(member, val.images, CPU) + shift)
+        expected = -log_p[np.arange(len(val.targets)), val.targets].mean()
+        assert found[name] == pytest.approx(expected)
+        assert found[name] != pytest.approx(loss(member), rel=1e-3)
 
 
 class Number(Network):

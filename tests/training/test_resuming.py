@@ -23,6 +23,7 @@ WAYS = [
     {"optimiser": {"name": "lion"}, "clip": {"by": "value", "at": 0.1}},
     {"optimiser": {"name": "muon"}, "clip": {}, "penalty": {"l1": 1e-4, "l2": 1e-3}},
     {"micro_batches": 2, "sampling": "balanced", "schedule": {"name": "constant"}},
+    {"class_weights": "inverse", "class_weights_start": 0.4, "logit_adjustment": 1.0},
     {
         "transfer": {"frozen_epochs": 1, "gradual": True, "lr_decay_by_depth": 0.5},
         "average": {"name": "swa", "start": 0.3},

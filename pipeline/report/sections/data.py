@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pipeline.evaluation.tables import read
 from pipeline.report.blocks import (
     Block,
     Cell,
@@ -20,6 +21,7 @@ from pipeline.report.sources import picture, tree
 from pipeline.report.wording import percent, words
 
 COUNTED = {
+    "differing_shares": "pairs of splits with other shares of the classes",
     "equal": "pairs of equal images",
     "leak": "pairs across given splits",
     "near_constant": "almost blank images",
@@ -55,7 +57,16 @@ def _facts(findings: Findings) -> list[tuple[str, str]]:
     if trained and tuple(trained) != card.image_shape:
         own.append(("images as trained on", f"{trained[0]} × {trained[1]} pixels"))
     counts = ((COUNTED.get(name, words(name)), f"{num:,}") for name, num in found.items())
-    return [*own, ("validation", how), *counts]
+    return [*own, ("validation", how), *counts, *_differing_shares(findings)]
+
+
+def _differing_shares(findings: Findings) -> list[tuple[str, str]]:
+    """Return the pairs of splits in which the classes have other shares, beyond chance."""
+    return [
+        (f"shares in {row['id']} and {row['other']}", row["detail"])
+        for row in read(findings.inputs.audit / "findings.csv")
+        if row["kind"] == "differing shares"
+    ]
 
 
 def _counts(findings: Findings) -> Table:
