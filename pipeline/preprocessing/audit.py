@@ -36,6 +36,10 @@ def audit(listing: Listing, scan: Scan, pairs: Pairs, places: Places) -> list[Fi
     """Return all findings, bad files first."""
     return [
         *(Finding(bad.kind, listing.ids[row], "", str(bad)) for row, bad in scan.bad.items()),
+        *(
+            Finding("damaged metadata", listing.ids[row], "", damage)
+            for row, damage in scan.damaged.items()
+        ),
         *_odd_images(listing, scan),
         *_same_pictures(listing, pairs),
         *(_leak(listing, places.kept, leak) for leak in places.leaks),

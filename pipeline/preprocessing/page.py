@@ -25,6 +25,8 @@ MEANING = {
     "equal": "equal to the pixel",
     "near duplicate": "the same picture up to brightness, contrast, compression or size",
     "near constant": "hardly anything to see",
+    "damaged metadata": "whole pixels beside a damaged EXIF block, colour profile or text; the "
+    "picture may lie on its side",
     "odd size": "enlarged by much, or of an aspect unlike the others'",
     "moved": "its split lacked a class by chance: the class is small",
     "ignored file": "no sample, by its name or its place",
