@@ -11,17 +11,23 @@ import re
 from bisect import bisect_right
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from pydantic import Field
 
 from pipeline.core.artifacts import Kind
 from pipeline.core.component import Component
 from pipeline.core.errors import UserError
 from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.reading.class_labels import class_labels, named
-from pipeline.preprocessing.reading.columns import Columns, chosen, require
+from pipeline.preprocessing.reading.columns import (
+    ClassNames,
+    Columns,
+    Names,
+    OtherNames,
+    chosen,
+    require,
+)
 from pipeline.preprocessing.reading.files import as_id, existing
 from pipeline.preprocessing.reading.spelling import groups_in
 from pipeline.preprocessing.reading.splits import SPLITS
@@ -37,19 +43,19 @@ class Params(Component):
     """The roles of the columns."""
 
     image: str = "image"
-    target: str | Annotated[tuple[str, ...], Field(min_length=1)] = "label"
+    target: Names = "label"
     """The column of classes, or of labels, as a list or separated by |; or several columns, of 0
     and 1 for labels, of numbers for values."""
     id: str | None = None
     """The column of unique ids; null takes an image's own path, or else its file and row."""
-    classes: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
+    classes: ClassNames | None = None
     """All names in the target column, in the order of their indices; null takes those of the
     metadata, or sorts those that occur."""
     group: str | None = None
     """The column of groups that may not be separated: a patient, a scene."""
     split: str | None = None
     """The column of train, val and test; null uses the names of the files."""
-    metadata: tuple[str, ...] = ()
+    metadata: OtherNames = ()
     """Columns to slice results by."""
 
 
