@@ -115,11 +115,11 @@ def test_numbered_classes_count_as_numbers_do(tmp_path: Path) -> None:
 
 
 def test_what_is_no_sample_is_told(tmp_path: Path) -> None:
-    litter = ["README.txt", "a/.DS_Store", "a/Thumbs.db", "b/desktop.ini", ".git/objects/1"]
-    write(tmp_path, "a/1", "b/1", "__MACOSX/a/._1", *litter)
+    litter = ["a/.DS_Store", "a/Thumbs.db", "b/desktop.ini", "__MACOSX/a/._1", "b/._1"]
+    write(tmp_path, "a/1", "b/1", "README.txt", "a/.hidden", ".git/objects/1", *litter)
     found = listed(tmp_path)
     assert found.ids == ["a/1", "b/1"]
-    assert found.ignored == sorted([*litter[:-1], ".git/", "__MACOSX/"])
+    assert found.ignored == [".git/", "README.txt", "a/.hidden"]
 
 
 def test_odd_names_are_samples_under_ids_of_their_own(tmp_path: Path) -> None:

@@ -153,14 +153,14 @@ def test_odd_images_are_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     (root / "cat/grey.png").write_bytes(encode(np.full((16, 16, 3), 90, np.uint8)))
     (root / "cat/tiny.png").write_bytes(encode(picture(5, 5)))
     (root / "dog/long.png").write_bytes(encode(picture(16, 90)))
-    (root / "dog/.DS_Store").write_bytes(b"x")
+    (root / "dog/.hidden").write_bytes(b"x")
     (root / "dog/hurt.jpg").write_bytes(cut_exif(6))
     made = Preprocessed(root, tmp_path / "a", image={"size_px": 16})
     assert {(row["kind"], row["id"]) for row in made.findings} == {
         ("near constant", "cat/grey.png"),
         ("odd size", "cat/tiny.png"),
         ("odd size", "dog/long.png"),
-        ("ignored file", "dog/.DS_Store"),
+        ("ignored file", "dog/.hidden"),
         ("damaged metadata", "dog/hurt.jpg"),
     }
     assert "1 damaged metadata" in capsys.readouterr().out

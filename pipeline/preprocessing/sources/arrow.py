@@ -18,6 +18,7 @@ import numpy as np
 from pipeline.core.artifacts import Kind
 from pipeline.core.component import Component
 from pipeline.core.errors import UserError
+from pipeline.core.files import is_litter
 from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.reading.class_labels import class_labels, named
 from pipeline.preprocessing.reading.columns import (
@@ -102,10 +103,15 @@ def load(params: Params, folder: Path, kind: Kind) -> Listing:
 
 
 def _paths(folder: Path) -> tuple[list[Path], list[str]]:
-    """Return the Parquet files, and the names of all others, including hidden files."""
+    """Return the Parquet files, and the names of all others, including hidden files.
+
+    What systems leave in any folder, such as `.DS_Store`, is left out.
+    """
     found, others = [], []
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()
+        if any(map(is_litter, name.split("/"))):
+            continue
         if path.suffix == ".parquet" and "/." not in f"/{name}":
             found.append(path)
         else:

@@ -1,8 +1,8 @@
 """One folder per class: `root/class/**/image`, or `root/{train,val,test}/class/**/image`.
 
 Every file in a class is a sample, whatever its extension: decoding shows whether it is an image.
-Hidden files, `Thumbs.db` and the like, and anything beside the class folders, such as a README, are
-not samples; the listing names them.
+Hidden files and anything beside the class folders, such as a README, are not samples; the listing
+names them, except for what systems leave in any folder, such as `.DS_Store` and `Thumbs.db`.
 """
 
 import os
@@ -15,14 +15,13 @@ import numpy as np
 from pipeline.core.artifacts import Kind
 from pipeline.core.component import Component
 from pipeline.core.errors import UserError, nearest
+from pipeline.core.files import is_litter
 from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.reading.classes import at_least_two, only_classes, ordered
 from pipeline.preprocessing.reading.columns import ClassNames
 from pipeline.preprocessing.reading.files import Files, as_id, existing
 from pipeline.preprocessing.reading.spelling import STANDS, doubtful
 from pipeline.preprocessing.reading.splits import SPLITS
-
-LITTER = {"thumbs.db", "desktop.ini", "__macosx"}  # left by Windows and by zip files from a Mac
 
 
 class Params(Component):
@@ -136,7 +135,9 @@ def _walk(root: str) -> Found:
         for entry in _entries(os.path.join(root, below)):  # noqa: PTH118  # 500,000 of them
             is_folder = entry.is_dir(follow_symlinks=False)
             name = below + entry.name + "/" * is_folder
-            if entry.name.startswith(".") or entry.name.lower() in LITTER:
+            if is_litter(entry.name):
+                continue
+            if entry.name.startswith("."):
                 found.ignored.append(name)
             elif is_folder:
                 found.folders.append(name)
