@@ -60,10 +60,16 @@ def exit_on_sigterm() -> None:
     sys.unraisablehook = _leave_again
 
 
-def die_with_parent(signum: int = signal.SIGTERM) -> None:
-    """Ask the kernel for a signal when the parent ends; do nothing where there is no prctl."""
+def die_with_parent(signum: int = signal.SIGTERM, parent_id: int | None = None) -> None:
+    """Ask the kernel for a signal when the parent ends; do nothing where there is no prctl.
+
+    Args:
+        parent_id: the process that has started this one, where it may have ended before this call.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signum)
+        if parent_id not in (None, os.getppid()):
+            os.kill(os.getpid(), signum)
 
 
 def _leave(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001

@@ -32,4 +32,4 @@ class Listing:
     metadata: dict[str, list[str]] = field(default_factory=dict)
     """Columns to slice results by, with one value per sample."""
     ignored: list[str] = field(default_factory=list)
-    """Files that are not samples, such as `.DS_Store`: listed in the audit."""
+    """Files that are not samples, such as a README: listed in the audit."""

@@ -17,6 +17,7 @@ from pipeline.core.errors import UserError
 from pipeline.core.kind import Kind
 from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.reading.classes import at_least_two, only_classes
+from pipeline.preprocessing.reading.columns import ClassNames
 from pipeline.preprocessing.reading.files import existing
 from pipeline.preprocessing.reading.stacks import Stacks
 
@@ -30,7 +31,7 @@ UBYTE = 0x08  # the only element type of the MNIST family
 class Params(Component):
     """`classes` names the labels 0, 1, 2, …; null uses the numbers themselves."""
 
-    classes: tuple[str, ...] | None = None
+    classes: ClassNames | None = None
 
 
 def load(params: Params, folder: Path, kind: Kind) -> Listing:
