@@ -147,7 +147,7 @@ def test_recipes_are_compared_whatever_the_task(kind) -> None:
     found = {name: trained(evaluator, own) for name, own in systems.items()}
     assert [row.recipe for row in recipe_figures(evaluator, found)] == ["strong", "weak"]
     (pair,) = recipe_pairs(evaluator, found)
-    expected = [evaluator.figures(members[f"weak_{i}"])[0] for i in range(3)]
+    expected = [evaluator.measure(members[f"weak_{i}"]).figures[0] for i in range(3)]
     assert found["weak"].values == pytest.approx(expected)
     assert pair.p < 0.001
     said = recipe_sentence(pair, evaluator)
