@@ -20,6 +20,7 @@ from pipeline.ensembling.conformal import calibrate
 from pipeline.ensembling.cross_fitting import Validation, fit
 from pipeline.ensembling.leave_one_out import without
 from pipeline.ensembling.nested import nested
+from pipeline.ensembling.practicable import practicable
 from pipeline.ensembling.validation import pooled, validation
 from pipeline.evaluation.held_out import headline_metric, quality
 
@@ -33,16 +34,16 @@ def main(stage: Stage[Params]) -> None:
     pool, predictions = pooled(stage.inputs, members, "val", stage.params)
     val = validation(stage.inputs, pool, stage.params)
     best = make("method", choice.BASELINE)
-    metric = headline_metric(
-        val.prediction_type.kind, Card.load(stage.inputs.card).classes, settings
-    )
+    classes = Card.load(stage.inputs.card).classes
+    metric = headline_metric(val.prediction_type.kind, classes, settings)
 
     def candidate(method: Component, names: list[str], own: np.ndarray) -> Candidate:
         fitted = fit(method, names, own, val)
         return Candidate(fitted, quality(metric, fitted.combiner, fitted.held_out, val.truth))
 
     alone = {m: candidate(best, [m], predictions[[i]]) for i, m in enumerate(members)}
-    listed = fitting("method", settings.methods, task)
+    num_features = len(members) * len(classes)
+    listed, notes = practicable(fitting("method", settings.methods, task), num_features)
     methods = {method.name: method for method in (best, *listed)}
     ensembles = {n: candidate(method, members, predictions) for n, method in methods.items()}
     chosen = choice.ensemble(ensembles, val.truth)
@@ -52,7 +53,12 @@ def main(stage: Stage[Params]) -> None:
         held_out = ensembles[chosen].fitted.held_out
         sets = calibrate(held_out, pool.targets, settings.sets, settings.coverage)
         write_json(stage.outputs.sets, asdict(sets))
-    decided = {"chosen": chosen, "best_member": choice.member(alone), "left_out": left_out}
+    decided = {
+        "chosen": chosen,
+        "best_member": choice.member(alone),
+        "left_out": left_out,
+        "not_fitted": [*val.notes, *notes],
+    }
     _write(stage, alone, ensembles, pool, decided)
 
 

@@ -62,6 +62,7 @@ def main(stage: Stage[Params]) -> None:
     notes = [
         *absences(evaluator.kind, evaluator.names, targets),
         *left_out(tested.samples),
+        *read_json(stage.inputs.ensemble / "choice.json")["not_fitted"],
     ]
     advised_on = sentences(advised)
     over_seeds = [recipe_sentence(pair, evaluator) for pair in recipes["recipe_pairs"]]

@@ -36,6 +36,8 @@ class Validation:
     """The fold of each sample when systems are evaluated."""
     calibrators: Sequence[Component]
     decide: Decide
+    notes: Sequence[str] = ()
+    """What was left out, in sentences."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pipeline.ensembling import class_shares
 from pipeline.ensembling.cross_fitting import Validation
 from pipeline.ensembling.decisions import check_costs, choose, positive_index
 from pipeline.ensembling.folds import folds
+from pipeline.ensembling.practicable import practicable
 from pipeline.ensembling.prediction_type import PredictionType
 from pipeline.ensembling.truth import Truth
 
@@ -48,11 +49,13 @@ def validation(inputs: Layout, pool: Pool, params: Params) -> Validation:
         settings.class_shares, prediction_type.kind, card.classes, pool.targets, "validation"
     )
     truth = Truth(pool.targets, units, weights)
+    listed = fitting("calibrator", settings.calibrators, params.task)
+    calibrators, notes = practicable(listed, len(card.classes))
     return Validation(
         prediction_type,
         truth,
         folds(units, settings.num_folds, settings.seed),
-        fitting("calibrator", settings.calibrators, params.task),
+        calibrators,
         lambda held_out: choose(
             prediction_type.kind,
             held_out,
@@ -62,4 +65,5 @@ def validation(inputs: Layout, pool: Pool, params: Params) -> Validation:
             costs=settings.costs,
             coverage=settings.coverage,
         ),
+        notes,
     )

@@ -10,6 +10,7 @@ from pipeline.core.errors import UserError
 from pipeline.ensembling.cross_fitting import Validation, fit
 from pipeline.ensembling.decisions import Decision
 from pipeline.ensembling.folds import folds
+from pipeline.ensembling.practicable import practicable
 from pipeline.ensembling.truth import Truth
 from tests.ensembling.pools import distributions, pool, prediction_type
 
@@ -116,3 +117,14 @@ def test_units_are_spread_evenly() -> None:
 def test_one_group_is_refused() -> None:
     with pytest.raises(UserError, match="20 samples of one group"):
         folds(np.zeros(20, int), 5, 0)
+
+
+def test_what_would_take_hours_is_left_out_and_named() -> None:
+    listed = [make("method", "mean"), make("method", "stacking")]
+    assert practicable(listed, 1000) == (listed, [])
+    kept, notes = practicable(listed, 20_000)
+    assert kept == listed[:1]
+    assert notes == [
+        "stacking was not fitted: it would see 20,000 features, and takes 1,000 at most in "
+        "reasonable time"
+    ]

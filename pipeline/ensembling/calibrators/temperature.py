@@ -18,6 +18,7 @@ from pipeline.ensembling.truth import Truth
 PER_LABEL = False
 MOST = 4.0  # |log T|: from 55 times flatter to 55 times sharper
 PRIOR_STD = 0.5  # of log T around 0, that is T = 1
+EXACT = {"ftol": 1e-14, "gtol": 1e-9}
 
 
 class Params(Component):
@@ -33,17 +34,23 @@ def fit(
     truth: Truth,
 ) -> State:
     """Find the most probable temperature, given the targets and the prior."""
-    rows = np.arange(len(truth.targets))
+    true = log_probs[np.arange(len(truth.targets)), truth.targets]
 
-    def loss(log_temperature: float) -> float:
-        scaled = scipy.special.log_softmax(log_probs * np.exp(-log_temperature), axis=1)
-        prior = log_temperature**2 / (2 * PRIOR_STD**2)
-        return float(prior - scaled[rows, truth.targets] @ truth.weights)
+    def loss(log_temperature: np.ndarray) -> tuple[float, np.ndarray]:
+        sharpness = np.exp(-log_temperature[0])
+        scaled = scipy.special.log_softmax(log_probs * sharpness, axis=1)
+        expected = np.einsum("nk,nk->n", np.exp(scaled), log_probs)
+        # The log of the sum of exponentials is what normalising takes off any outcome.
+        rest = (log_probs[:, 0] * sharpness - scaled[:, 0]) - true * sharpness
+        value = truth.mean(rest) + log_temperature[0] ** 2 * prior / 2
+        slope = sharpness * truth.mean(true - expected) + log_temperature[0] * prior
+        return float(value), np.array([slope])
 
-    found = scipy.optimize.minimize_scalar(
-        loss, bounds=(-MOST, MOST), method="bounded", options={"xatol": 1e-6}
+    prior = 1 / PRIOR_STD**2 / len(true)
+    found = scipy.optimize.minimize(
+        loss, [0.0], jac=True, method="L-BFGS-B", bounds=[(-MOST, MOST)], options=EXACT
     )
-    return {"temperature": np.asarray(np.exp(found.x))}
+    return {"temperature": np.asarray(np.exp(found.x[0]))}
 
 
 def apply(state: State, log_probs: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:

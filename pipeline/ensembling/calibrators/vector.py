@@ -24,6 +24,7 @@ class Params(Component):
 
     ACTIVATIONS: ClassVar[tuple[str, ...]] = ("softmax", "sigmoid", "identity")
     ORDER: ClassVar[int] = 2
+    MOST_FEATURES: ClassVar[int] = 200
 
 
 def fit(

@@ -25,6 +25,7 @@ class Params(Component):
     """The possible strengths of the penalty; inner cross-validation chooses."""
 
     ACTIVATIONS: ClassVar[tuple[str, ...]] = ("softmax", "sigmoid", "identity")
+    MOST_FEATURES: ClassVar[int] = 1000
 
     strengths: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (
         1.0, 10.0, 100.0, 1000.0,

@@ -1,0 +1,136 @@
+"""The rule that chooses an ensemble, on simulated pools: what does it cost, and is it ever worse?
+
+    OMP_NUM_THREADS=1 python -m bench.choice [POOLS]        (default: 40 of each kind and size)
+
+Four kinds of pools of six networks, each more or less confident: equals; one recipe, whose members
+err mostly alike; one strong member among weak ones; and two clusters that err alike within. Every
+method is fitted on validation, one is chosen as in the pipeline, and all are measured on the same
+5,000 test samples. The errors of the choice are compared with those of the method that is best for
+that kind and size in hindsight, and tested against the member that was best on validation.
+"""
+
+import sys
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import log_softmax
+
+from pipeline.core.component import load, make, names
+from pipeline.ensembling import choice
+from pipeline.ensembling.choice import Candidate
+from pipeline.ensembling.cross_fitting import Validation, fit
+from pipeline.ensembling.decisions import Decision
+from pipeline.ensembling.folds import folds
+from pipeline.ensembling.prediction_type import PredictionType
+from pipeline.ensembling.truth import Truth
+from pipeline.evaluation.significance import mcnemar
+
+KINDS, SIZES = ("equals", "one recipe", "one strong", "two clusters"), (300, 1000, 5000)
+NUM_MEMBERS, NUM_TEST = 6, 5000
+WEAK = (1.0, 0.35, 0.45, 0.55, 0.5, 0.4)
+"""Skill relative to the strong member."""
+TYPE, DECISION = PredictionType("classes"), Decision("most_probable")
+
+
+class Result(NamedTuple):
+    """One pool: the test errors of every method, and of what was chosen."""
+
+    errors: dict[str, float]
+    chosen: str
+    is_worse: bool
+    """The choice makes significantly more errors than the best member."""
+
+
+class World(NamedTuple):
+    """What validation and test have in common."""
+
+    num_classes: int
+    skill: float
+    confidences: np.ndarray
+
+
+def members(kind: str, world: World, num: int, rng: np.random.Generator) -> tuple:
+    """Return log-probabilities `m n k` and targets; noise is larger on hard samples."""
+    classes = np.arange(world.num_classes)
+    targets = rng.integers(0, world.num_classes, num)
+    hardness = np.exp(0.5 * rng.normal(size=(num, 1)))
+    shared, *clusters = rng.normal(size=(3, num, world.num_classes))
+    made = []
+    for place in range(NUM_MEMBERS):
+        own, skill = rng.normal(size=shared.shape), world.skill
+        if kind == "one recipe":
+            noise = 0.9 * shared + 0.44 * own
+        elif kind == "two clusters":
+            noise = 0.5 * shared + 0.7 * clusters[place % 2] + 0.5 * own
+            skill *= 1 - 0.15 * (place % 2)
+        else:
+            noise = 0.6 * shared + 0.8 * own
+            skill *= WEAK[place] if kind == "one strong" else 1.0
+        logits = skill * (targets[:, None] == classes) + hardness * noise
+        made.append(log_softmax(world.confidences[place] * logits, axis=1))
+    return np.stack(made), targets
+
+
+def run(kind: str, num: int, seed: int) -> Result:
+    rng = np.random.default_rng([seed, KINDS.index(kind), num])
+    world = World(
+        int(rng.choice([2, 3, 5, 10])), rng.uniform(2.0, 4.5), rng.uniform(0.7, 3.0, NUM_MEMBERS)
+    )
+    table, targets = members(kind, world, num, rng)
+    test, truth = members(kind, world, NUM_TEST, rng)
+    place = folds(np.arange(num), 5, 0)
+    calibrators = [make("calibrator", "temperature")]
+    val = Validation(TYPE, Truth.plain(targets), place, calibrators, lambda _: DECISION)
+    listed = [f"m{i}" for i in range(NUM_MEMBERS)]
+
+    def candidate(method: str, chosen: list[int]) -> Candidate:
+        own = fit(make("method", method), [listed[i] for i in chosen], table[chosen], val)
+        return Candidate(own, (own.held_out.argmax(axis=1) == targets).astype(float))
+
+    alone = {listed[i]: candidate("best", [i]) for i in range(NUM_MEMBERS)}
+    methods = {name: candidate(name, list(range(NUM_MEMBERS))) for name in usable()}
+    named = dict(zip(listed, test, strict=True))
+    right = {
+        name: own.fitted.combiner(named).argmax(axis=1) == truth
+        for name, own in {**alone, **methods}.items()
+    }
+    chosen, best = choice.ensemble(methods, val.truth), choice.member(alone)
+    ahead, behind = (
+        np.array([float((right[a] & ~right[b]).sum())]) for a, b in ((chosen, best), (best, chosen))
+    )
+    is_worse = bool(behind[0] > ahead[0] and mcnemar(ahead, behind)[0] < 0.05)
+    return Result({n: 1 - float(right[n].mean()) for n in methods}, chosen, is_worse)
+
+
+def usable() -> list[str]:
+    """Return the methods for classes."""
+    return [n for n in names("method") if hasattr(load("method", make("method", n)), "fit")]
+
+
+def main(num_pools: int) -> None:
+    print("| pools | validation | best method: error | chosen: error relative to it | worse than "
+          "the best member | chosen most often | always mean | always greedy |")  # fmt: skip
+    print("|" + "---|" * 8)
+    num_worse = total = 0
+    for num in SIZES:
+        for kind in KINDS:
+            found = [run(kind, num, seed) for seed in range(num_pools)]
+            errors = {name: np.mean([r.errors[name] for r in found]) for name in usable()}
+            best = min(errors, key=lambda name: errors[name])
+            own = np.mean([r.errors[r.chosen] for r in found])
+            picks = [r.chosen for r in found]
+            most = max(set(picks), key=picks.count)
+            worse = sum(r.is_worse for r in found)
+            num_worse, total = num_worse + worse, total + len(found)
+            print(
+                f"| {kind} | {num:,} | {best}: {errors[best]:.4f} | {own / errors[best] - 1:+.1%} "
+                f"| {worse} of {len(found)} | {most}, {picks.count(most)} "
+                f"| {errors['mean'] / errors[best] - 1:+.1%} "
+                f"| {errors['greedy'] / errors[best] - 1:+.1%} |",
+                flush=True,
+            )
+    print(f"\nsignificantly worse than the best member: {num_worse} of {total} pools")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 40)
