@@ -44,7 +44,8 @@ def measure(whole: Packed, test: Packed, seed: int, largest: int, epochs: int) -
         logits = [predict_logits(own, test.images, torch.device("cpu")) for own in networks]
         order = np.arange(len(inputs.card.classes))
         found.append([recalls(own, test.targets, order).mean() for own in logits])
-        print(f"seed {seed}  {found[-1]}  {name}", file=sys.stderr, flush=True)
+        shown = " ".join(f"{accuracy:.1f}" for accuracy in found[-1])
+        print(f"seed {seed}  {shown}  {name}", file=sys.stderr, flush=True)
     return np.array(found)
 
 
