@@ -18,8 +18,9 @@ from scipy.special import log_softmax
 from pipeline.core.component import load, make, names
 from pipeline.ensembling.cross_fitting import Validation, fit
 from pipeline.ensembling.decisions import Decision
-from pipeline.ensembling.groups import folds
+from pipeline.ensembling.folds import folds
 from pipeline.ensembling.prediction_type import PredictionType
+from pipeline.ensembling.truth import Truth
 
 ACCURACIES, SIZES = (0.9, 0.97, 0.99, 0.998), (100, 360, 1000, 5000)
 FACTORS = (0.5, 1.0, 1.5, 2.5)  # of the logits: below 1 underconfident, above overconfident
@@ -50,9 +51,9 @@ def problem(accuracy: float, size: int, factor: float, seed: int) -> Problem:
 def ratios(one: Problem) -> tuple[float, float]:
     """Return the chosen calibrator's loss over that of the best, and over that of none."""
     calibrators = [make("calibrator", name) for name in names("calibrator")]
-    place = folds([""] * len(one.targets), 5, 0)
+    place = folds(np.arange(len(one.targets)), 5, 0)
     decision = Decision("most_probable")
-    val = Validation(TYPE, one.targets, place, calibrators, lambda _: decision)
+    val = Validation(TYPE, Truth.plain(one.targets), place, calibrators, lambda _: decision)
     found = fit(make("method", "best"), "a", one.val[None], val).combiner
     losses = {
         name: _loss(TYPE.apply(load("calibrator", make("calibrator", name)), states, one.test), one)

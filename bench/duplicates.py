@@ -5,8 +5,8 @@
 Times are paired, on one core: the k-d tree alternates with a matrix product of all standardised
 thumbnails. The findings are listed by distance, next to the pairs whose 64-bit pHash differs in up
 to 4 bits (computed as in ImageHash: the 8×8 lowest DCT frequencies of a 32×32 picture, above their
-median or not). The misses are measured on modified copies of originals. Without Fashion-MNIST all
-of it runs on synthetic pictures.
+median or not). The misses are measured on modified copies of originals, also among parts below a
+fixed camera, which all look alike. Without Fashion-MNIST all of it runs on synthetic pictures.
 """
 
 import sys
@@ -21,6 +21,7 @@ from sklearn.datasets import load_digits
 
 from bench.paired import ratio, shown
 from pipeline.preprocessing.duplicates import digests, equal_pairs, near_pairs, thumbnails, units
+from pipeline.preprocessing.pairs import within_crowd
 from pipeline.preprocessing.sources import idx
 
 DISTANCE = 0.1
@@ -140,6 +141,44 @@ def recall(name: str, images: np.ndarray) -> None:
         print(f"| {name} | {change} | {np.median(distances):.3f} | {shares} |", flush=True)
 
 
+def parts(num: int, shift_px: float, noise: float) -> np.ndarray:
+    """Make pictures of one part, 256 px: each is shifted, turned and lit a little differently, has
+    sensor noise (grey levels), and every second one has a scratch."""
+    random = np.random.default_rng(0)
+    still = cv2.GaussianBlur(scenes(1, 272)[0], (0, 0), 1.5).astype(np.float32)
+    made = np.zeros((num, 256, 256, 3), np.uint8)
+    for i, image in enumerate(made):
+        pose = cv2.getRotationMatrix2D((136, 136), random.normal(0, 0.2 * shift_px), 1)
+        pose[:, 2] += random.normal(0, shift_px, 2) - 8
+        shown = cv2.warpAffine(still, pose, (256, 256)) * (1 + random.normal(0, 0.03))
+        if i % 2:
+            start = random.integers(50, 200, 2)
+            end = start + random.integers(-20, 20, 2)
+            cv2.line(shown, start.tolist(), end.tolist(), (230, 230, 230), 2)
+        image[:] = np.clip(shown + random.normal(0, noise, shown.shape), 0, 255)
+    return made
+
+
+def fixed_camera(num: int, shift_px: float, noise: float) -> None:
+    """Print the units of parts, and how many copies of an eighth of them are found."""
+    images = parts(num, shift_px, noise)
+    crowd, copied = thumbnails(images), images[: num // 8]
+    near, distance = within_crowd(crowd, NONE_EQUAL)
+    before, after = (sizes_of(num, pairs) for pairs in (search(crowd), near))
+    shares = []
+    for change in ("half the size and back", "JPEG, quality 90", "JPEG, quality 75"):
+        copies = thumbnails(np.stack([COPIES[change](image) for image in copied]))
+        unit = units(
+            num + len(copied), within_crowd(np.concatenate([crowd, copies]), NONE_EQUAL)[0], None
+        )
+        shares.append(f"{(unit[: len(copied)] == unit[num:]).mean():.0%}")
+    print(
+        f"| {num}, {shift_px} px, {noise} | {before.max()} | {distance:.3f} | {after.max()} | "
+        f"{after[after > 1].sum()} | {' | '.join(shares)} |",
+        flush=True,
+    )
+
+
 def main(folder: Path) -> None:
     photographs = scenes(300, 256)
     if folder.is_dir():
@@ -160,6 +199,14 @@ def main(folder: Path) -> None:
     print(f"\n| originals | copies | median distance | {header} |\n|---|---|---|---|---|---|---|")
     recall("scenes, 256 px", photographs)
     recall(f"{name}, 28 px", many[:: len(many) // 1000])
+    print(
+        "\n| parts, shift, noise | largest unit, 0.1 | distance, auto | largest unit, auto | "
+        f"with a near duplicate | halved | quality 90 | quality 75 |\n|{'---|' * 8}"
+    )
+    for num in (80, 400):
+        for shift_px in (0.0, 0.5, 1.0, 2.0):
+            for noise in (1.0, 4.0):
+                fixed_camera(num, shift_px, noise)
     speed(thumbnails(many))
 
 

@@ -21,10 +21,11 @@ from bench.paired import ratio, shown
 from pipeline.core.component import load, make, names
 from pipeline.ensembling.cross_fitting import Validation, fit
 from pipeline.ensembling.decisions import Decision
-from pipeline.ensembling.groups import folds
+from pipeline.ensembling.folds import folds
 from pipeline.ensembling.methods.greedy import Params as Greedy
 from pipeline.ensembling.methods.greedy import fit as fit_greedy
 from pipeline.ensembling.prediction_type import PredictionType
+from pipeline.ensembling.truth import Truth
 
 NUM_MEMBERS, NUM_SAMPLES, NUM_CLASSES = 100, 10_000, 10
 PLAIN = Greedy(name="greedy", num_bags=1, sorted_start=False)
@@ -82,7 +83,7 @@ def fit_times(component, log_probs: np.ndarray, targets: np.ndarray, num_fits: i
     module = load("method", component)
     return np.array(
         [
-            processor_seconds(partial(module.fit, component, log_probs, targets))
+            processor_seconds(partial(module.fit, component, log_probs, Truth.plain(targets)))
             for _ in range(num_fits)
         ]
     )
@@ -90,9 +91,11 @@ def fit_times(component, log_probs: np.ndarray, targets: np.ndarray, num_fits: i
 
 def judge(name: str, log_probs: np.ndarray, targets: np.ndarray) -> None:
     calibrators = [make("calibrator", c) for c in names("calibrator")]
-    place = folds([""] * len(targets), 5, 0)
+    place = folds(np.arange(len(targets)), 5, 0)
     answer = Decision("most_probable")
-    val = Validation(PredictionType("classes"), targets, place, calibrators, lambda _: answer)
+    val = Validation(
+        PredictionType("classes"), Truth.plain(targets), place, calibrators, lambda _: answer
+    )
     fit(make("method", name), [str(m) for m in range(NUM_MEMBERS)], log_probs, val)
 
 
@@ -104,9 +107,13 @@ def greedy(log_probs: np.ndarray, targets: np.ndarray, num_fits: int) -> None:
     one_bag = Greedy(name="greedy", num_bags=1)
     fits = fit_times(one_bag, log_probs, targets, 4 * num_fits)
     print(f"\ngreedy, the whole pool as one bag, {4 * num_fits} fits: {spread(fits)} s")
-    same = np.allclose(naive(log_probs, targets), fit_greedy(PLAIN, log_probs, targets)["weights"])
+    same = np.allclose(
+        naive(log_probs, targets), fit_greedy(PLAIN, log_probs, Truth.plain(targets))["weights"]
+    )
     longer = ratio(
-        partial(naive, log_probs, targets), partial(fit_greedy, PLAIN, log_probs, targets), num_fits
+        partial(naive, log_probs, targets),
+        partial(fit_greedy, PLAIN, log_probs, Truth.plain(targets)),
+        num_fits,
     )
     print(f"whole distributions / greedy, {num_fits} pairs: {shown(longer)}; same weights: {same}")
 

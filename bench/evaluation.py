@@ -91,8 +91,10 @@ def compared(targets: np.ndarray, systems: dict[str, SystemOutput]) -> None:
         ids=lone.astype(str),
         targets=targets,
         groups=lone,
+        weights=np.ones(NUM_SAMPLES),
         metrics=METRICS,
-        bootstrap=Bootstrap(lone, NUM_DRAWS, 0.95, seed=0),
+        headline="accuracy",
+        bootstrap=Bootstrap(lone, np.ones(len(lone)), NUM_DRAWS, 0.95, seed=0),
         confidence=0.95,
     )
     compare(evaluator, systems, chosen="0", best_member="1")
@@ -100,7 +102,7 @@ def compared(targets: np.ndarray, systems: dict[str, SystemOutput]) -> None:
 
 def side_by_side(targets: np.ndarray, num_draws: int = 300) -> None:
     outputs = system(targets, seed=0)
-    ours = Bootstrap(np.arange(NUM_SAMPLES), num_draws, 0.95, seed=0)
+    ours = Bootstrap(np.arange(NUM_SAMPLES), np.ones(NUM_SAMPLES), num_draws, 0.95, seed=0)
     drawn = resampled(outputs, targets, draws(NUM_SAMPLES, num_draws, seed=0))
     print("\n| metric | value | our interval | resampled |\n|---|---|---|---|")
     for name, (value, low, high, _) in ours.estimates(METRICS, outputs, targets).items():
@@ -119,7 +121,7 @@ def main() -> None:
     print(f"{NUM_SYSTEMS} systems, {len(METRICS)} metrics, all pairs, {NUM_DRAWS:,} draws:")
     print(f"{seconds:.1f} s of a core; peak memory {peak:.0f} MiB, {before:.0f} MiB of it before")
     one, few = system(targets, seed=0), draws(NUM_SAMPLES, 10, seed=0)
-    bootstrap = Bootstrap(np.arange(NUM_SAMPLES), NUM_DRAWS, 0.95, seed=0)
+    bootstrap = Bootstrap(np.arange(NUM_SAMPLES), np.ones(NUM_SAMPLES), NUM_DRAWS, 0.95, seed=0)
     longer = ratio(
         partial(resampled, one, targets, few),
         partial(bootstrap.estimates, METRICS, one, targets),

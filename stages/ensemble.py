@@ -1,5 +1,6 @@
 """Fit every member's calibration and every ensemble on validation, and choose one to deploy."""
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -7,16 +8,20 @@ import numpy as np
 from pipeline.config.ensembling import fitting
 from pipeline.config.load import parse_params
 from pipeline.config.params import Params
-from pipeline.core.artifacts import OutOfFold, Pool
+from pipeline.core.artifacts import Card, OutOfFold, Pool
 from pipeline.core.component import Component, make
 from pipeline.core.files import write_json
 from pipeline.core.paths import CODE, Layout
 from pipeline.core.stage import Stage, run
+from pipeline.ensembling import choice
+from pipeline.ensembling.choice import Candidate
 from pipeline.ensembling.combiner import Combiner
-from pipeline.ensembling.cross_fitting import Fitted, Validation, fit
+from pipeline.ensembling.conformal import calibrate
+from pipeline.ensembling.cross_fitting import Validation, fit
 from pipeline.ensembling.leave_one_out import without
 from pipeline.ensembling.nested import nested
 from pipeline.ensembling.validation import pooled, validation
+from pipeline.evaluation.held_out import headline_metric, quality
 
 MOST_LEFT_OUT = 20
 """The most members that are left out, one at a time, to fit the ensemble without them."""
@@ -27,14 +32,28 @@ def main(stage: Stage[Params]) -> None:
     members = list(stage.params.pool)
     pool, predictions = pooled(stage.inputs, members, "val", stage.params)
     val = validation(stage.inputs, pool, stage.params)
-    best = make("method", "best")
-    fitted = {m: fit(best, [m], predictions[[i]], val) for i, m in enumerate(members)}
-    methods = {method.name: method for method in fitting("method", settings.methods, task)}
-    ensembles = {name: fit(method, members, predictions, val) for name, method in methods.items()}
-    chosen = min(ensembles, key=lambda name: ensembles[name].loss)
-    whole = ensembles[chosen].combiner
+    best = make("method", choice.BASELINE)
+    metric = headline_metric(
+        val.prediction_type.kind, Card.load(stage.inputs.card).classes, settings
+    )
+
+    def candidate(method: Component, names: list[str], own: np.ndarray) -> Candidate:
+        fitted = fit(method, names, own, val)
+        return Candidate(fitted, quality(metric, fitted.combiner, fitted.held_out, val.truth))
+
+    alone = {m: candidate(best, [m], predictions[[i]]) for i, m in enumerate(members)}
+    listed = fitting("method", settings.methods, task)
+    methods = {method.name: method for method in (best, *listed)}
+    ensembles = {n: candidate(method, members, predictions) for n, method in methods.items()}
+    chosen = choice.ensemble(ensembles, val.truth)
+    whole = ensembles[chosen].fitted.combiner
     left_out = _write_variants(stage.outputs, methods[chosen], whole, predictions, val)
-    _write(stage, fitted, ensembles, pool, {"chosen": chosen, "left_out": left_out})
+    if val.prediction_type.kind == "classes":
+        held_out = ensembles[chosen].fitted.held_out
+        sets = calibrate(held_out, pool.targets, settings.sets, settings.coverage)
+        write_json(stage.outputs.sets, asdict(sets))
+    decided = {"chosen": chosen, "best_member": choice.member(alone), "left_out": left_out}
+    _write(stage, alone, ensembles, pool, decided)
 
 
 def _write_variants(
@@ -53,25 +72,21 @@ def _write_variants(
 
 def _write(
     stage: Stage[Params],
-    members: dict[str, Fitted],
-    ensembles: dict[str, Fitted],
+    members: dict[str, Candidate],
+    ensembles: dict[str, Candidate],
     pool: Pool,
     decided: dict[str, Any],
 ) -> None:
-    systems = {**members, **ensembles}
+    systems = {name: own.fitted for name, own in {**members, **ensembles}.items()}
     for name, fitted in systems.items():
         fitted.combiner.save(stage.outputs.system(name))
-    choice = {
+    choices = {
         **decided,
-        "best_member": min(members, key=lambda name: members[name].loss),
         "members": list(members),
         "ensembles": list(ensembles),
-        "held_out_val_loss": {
-            name: {c: float(losses.mean()) for c, losses in fitted.losses.items()}
-            for name, fitted in systems.items()
-        },
+        "held_out_val_loss": {name: fitted.mean_losses for name, fitted in systems.items()},
     }
-    write_json(stage.outputs.ensemble / "choice.json", choice)
+    write_json(stage.outputs.ensemble / "choice.json", choices)
     write_json(stage.outputs.ensemble / CODE, stage.code())
     OutOfFold(pool.ids, pool.targets, {n: f.held_out for n, f in systems.items()}).save(
         stage.outputs.held_out

@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from pipeline.config.load import parse_params
 from pipeline.config.params import Params, monitor
-from pipeline.core.artifacts import Cost, OutOfFold
+from pipeline.core.artifacts import Cost, OutOfFold, Samples
 from pipeline.core.files import read_json, write_json
 from pipeline.core.stage import Stage, run
 from pipeline.ensembling.combiner import Combiner
 from pipeline.evaluation import contributions, curves, records, tables
+from pipeline.evaluation.advice import Advice, advice, errors_of, sentences
 from pipeline.evaluation.calibration import calibrated
 from pipeline.evaluation.comparison import Comparison, compare
 from pipeline.evaluation.diversity import diversity
@@ -18,7 +21,16 @@ from pipeline.evaluation.each import absences, each
 from pipeline.evaluation.errors import confusion_matrix, confusions, misses, mistakes
 from pipeline.evaluation.frontier import frontier
 from pipeline.evaluation.histories import histories
+from pipeline.evaluation.intervals import Bootstrap
 from pipeline.evaluation.label_errors import suspects
+from pipeline.evaluation.prediction_sets import set_qualities
+from pipeline.evaluation.recipes import (
+    by_recipe,
+    recipe_figures,
+    recipe_pairs,
+    recipe_sentence,
+    trained,
+)
 from pipeline.evaluation.slices import left_out, slices
 from pipeline.evaluation.systems import Tested, outputs_of
 
@@ -33,10 +45,14 @@ def main(stage: Stage[Params]) -> None:
     comparison = compare(
         evaluator, tested.systems, chosen=tested.chosen, best_member=tested.best_member
     )
+    recipes = _of_recipes(stage.params, tested)
+    advised = _advice(stage, tested, held_out)
     found: Tables = {
         **_of_systems(stage, tested, comparison),
         **_of_members(stage, tested),
-        **_of_chosen(tested, held_out),
+        **recipes,
+        "advice": advised.additions,
+        **_of_chosen(stage.params, tested, held_out),
         **_curves(stage, tested),
     }
     for name, rows in found.items():
@@ -47,10 +63,20 @@ def main(stage: Stage[Params]) -> None:
         *absences(evaluator.kind, evaluator.names, targets),
         *left_out(tested.samples),
     ]
-    write_json(stage.outputs.comparison, {**comparison.as_json(evaluator), "notes": notes})
+    advised_on = sentences(advised)
+    over_seeds = [recipe_sentence(pair, evaluator) for pair in recipes["recipe_pairs"]]
+    write_json(
+        stage.outputs.comparison,
+        {
+            **comparison.as_json(evaluator),
+            "over_seeds": over_seeds,
+            "notes": notes,
+            "advice": advised_on,
+        },
+    )
     records.write_metrics(stage.outputs.metrics, comparison, tested.ensembles)
     records.record(stage.spool, comparison, tested.ensembles)
-    records.show(comparison, evaluator, tested.ensembles, notes)
+    records.show(comparison, evaluator, tested.ensembles, [*over_seeds, *advised_on, *notes])
 
 
 def _of_systems(stage: Stage[Params], tested: Tested, comparison: Comparison) -> Tables:
@@ -73,17 +99,21 @@ def _of_systems(stage: Stage[Params], tested: Tested, comparison: Comparison) ->
         ],
         "pairs": comparison.pairs,
         "cost": frontier(costs, counted, figures, higher_is_better=better),
-        "calibration": [row for name in tested.systems for row in _calibrations(tested, name)],
+        "calibration": [
+            row
+            for name in tested.systems
+            for row in _calibrations(tested, name, stage.params.evaluation.num_bins)
+        ],
     }
 
 
-def _calibrations(tested: Tested, name: str) -> Sequence[Any]:
+def _calibrations(tested: Tested, name: str, num_bins: int) -> Sequence[Any]:
     own = tested.combiners[name]
     each_way = {
         calibrator: outputs_of(replace(own, calibrator=calibrator), tested.predictions)
         for calibrator in own.calibrations
     }
-    return calibrated(tested.evaluator, name, own.calibrator, each_way)
+    return calibrated(tested.evaluator, name, own.calibrator, each_way, num_bins)
 
 
 def _of_members(stage: Stage[Params], tested: Tested) -> Tables:
@@ -106,8 +136,38 @@ def _of_members(stage: Stage[Params], tested: Tested) -> Tables:
     }
 
 
-def _of_chosen(tested: Tested, held_out: OutOfFold) -> Tables:
-    """Tabulate the chosen ensemble's errors, and suspected label errors."""
+def _of_recipes(params: Params, tested: Tested) -> Tables:
+    """Tabulate the recipes that have several seeds, and the differences between them."""
+    recipe_of = {name: member.recipe for name, member in params.members.items()}
+    members = {name: tested.systems[name] for name in tested.members}
+    systems = by_recipe(members, recipe_of)
+    recipes = {name: trained(tested.evaluator, own) for name, own in systems.items()}
+    return {
+        "recipes": recipe_figures(tested.evaluator, recipes),
+        "recipe_pairs": recipe_pairs(tested.evaluator, recipes),
+    }
+
+
+def _advice(stage: Stage[Params], tested: Tested, held_out: OutOfFold) -> Advice:
+    """Find out on validation what further members would bring."""
+    settings, kind = stage.params.evaluation, tested.evaluator.kind
+    samples = Samples.load(stage.inputs.trainval).of(held_out.ids)
+    groups, weights = samples.units, np.ones(len(held_out.ids))
+    return advice(
+        kind,
+        {
+            name: errors_of(kind, held_out.systems[name], held_out.targets, tested.std)
+            for name in tested.members
+        },
+        {name: member.recipe for name, member in stage.params.members.items()},
+        tested.combiners[tested.chosen].without_idle().members,
+        tested.best_member,
+        Bootstrap(groups, weights, settings.num_bootstrap, settings.confidence, settings.seed),
+    )
+
+
+def _of_chosen(params: Params, tested: Tested, held_out: OutOfFold) -> Tables:
+    """Tabulate the chosen ensemble's errors and prediction sets, and suspected label errors."""
     evaluator, chosen = tested.evaluator, tested.systems[tested.chosen]
     ids, targets, names = evaluator.ids, evaluator.targets, evaluator.names
     found: Tables = {
@@ -117,7 +177,11 @@ def _of_chosen(tested: Tested, held_out: OutOfFold) -> Tables:
     if evaluator.kind == "values":
         missed = misses(chosen.predictions, targets, tested.std, ids, names)
         return {**found, "largest_errors": missed}
-    outputs = held_out.systems[tested.chosen]
+    outputs, settings = held_out.systems[tested.chosen], params.ensemble
+    if evaluator.kind == "classes":
+        found["prediction_sets"] = set_qualities(
+            evaluator, chosen, held_out, tested.chosen, settings.sets, settings.coverage
+        )
     return {
         **found,
         "label_errors": suspects(outputs, held_out.targets, held_out.ids, names),

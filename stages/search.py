@@ -32,8 +32,7 @@ def _job(stage: Stage[Params], number: int, settings: dict[str, Value]) -> tuple
     """Return the name of a trial for errors, and its fit."""
     params = {key: str(value) for key, value in settings.items()}
     spool = stage.spool.nested(f"trial_{number:03d}", {"params": params})
-    scratch = stage.scratch / "trials"
-    job = trial(stage.params, stage.key, number, settings, spool=spool, scratch=scratch)
+    job = trial(stage.params, stage.key, number, settings, spool=spool, work=stage.work)
     return f"trial {number} {settings}", job
 
 

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
-from jaxtyping import install_import_hook
 from ruamel.yaml import YAML
+
+from tests.annotations import check_annotations
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-install_import_hook("pipeline", "beartype.beartype")
+check_annotations("pipeline")
 settings.register_profile("convoy", deadline=None)  # nothing timed is asserted
 settings.load_profile("convoy")
 

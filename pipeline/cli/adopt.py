@@ -18,6 +18,7 @@ from pipeline.config.load import load_params
 from pipeline.core import dvcfile
 from pipeline.core.errors import UserError, nearest
 from pipeline.core.files import read_yaml
+from pipeline.core.git import git
 from pipeline.core.paths import CODE, PARAMS_FILE, Layout
 from pipeline.core.run_log import Spool
 
@@ -59,7 +60,7 @@ def adopt(
     if not chosen:
         print(f"{len(able)} entries can be adopted; name them, or pass --all")
         return
-    commit = _commit()
+    commit = git("rev-parse", "--short=12", "HEAD") or "no commit"
     for name in chosen:
         spool = Spool(Layout().runs / changes[name].entry.name)
         spool.tag({"convoy.adopted_at": commit, "convoy.adopted_code": " ".join(able[name].code)})
@@ -143,8 +144,3 @@ def _dvc(*arguments: str) -> str:
     if done.returncode:
         raise UserError(f"dvc {arguments[0]}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
-
-
-def _commit() -> str:
-    command = ["git", "rev-parse", "--short=12", "HEAD"]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()

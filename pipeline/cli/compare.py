@@ -13,6 +13,13 @@ def compare(
         list[str],
         typer.Argument(help="Git revisions, DVC experiments, MLflow run ids, or `workspace`."),
     ],
+    over_seeds: Annotated[
+        bool,
+        typer.Option(
+            "--over-seeds",
+            help="Compare recipes of two seeds or more, with the variance of training.",
+        ),
+    ] = False,
 ) -> None:
     """Compare the chosen ensembles of several states with the first, on the samples they share."""
     loaded = load_params(PARAMS_FILE)
@@ -21,6 +28,6 @@ def compare(
 
     from pipeline.comparison.run import run
 
-    text, path = run(states, loaded)
+    text, path = run(states, loaded, over_seeds=over_seeds)
     rich.print(Markdown(text))
     print(f"saved to {path}")

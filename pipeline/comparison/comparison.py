@@ -1,11 +1,13 @@
 """The comparison of the chosen ensembles of several states on the test samples they share."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Int
 
 from pipeline.config.params import Params
 from pipeline.core.artifacts import Card, Pool, Predictions, Samples, rows_of
@@ -21,13 +23,14 @@ from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.outputs import SystemOutput
 from pipeline.evaluation.significance import holm
 from pipeline.evaluation.systems import make_evaluator, outputs_of
-from pipeline.evaluation.verdict import Contrast, sentence
+from pipeline.evaluation.verdict import Contrast, resolved, sentence
 
 
 class Loaded(NamedTuple):
     """One state with its output on test."""
 
     name: str
+    inputs: Layout
     chosen: str
     tree: dict[str, Any]
     """The content of its params.yaml."""
@@ -51,6 +54,9 @@ class StateComparison:
     p_corrected: list[float]
     """The p-values corrected for all contrasts."""
     verdicts: list[str]
+    """What the corrected p-values show, in one sentence each."""
+    resolved: list[str]
+    """What differences the samples can show, in one sentence for each contrast."""
     changed: dict[str, dict[str, Any]]
     """The value in each state, by dotted key of params.yaml, where they differ."""
 
@@ -61,13 +67,13 @@ class StateComparison:
             "num_samples": len(self.evaluator.ids),
             "left_out": self.left_out,
             "systems": {
-                state: {metric: e._asdict() for metric, e in own.items()}
+                state: {metric: e.as_json() for metric, e in own.items()}
                 for state, own in self.systems.items()
             },
             "contrasts": [
-                {**asdict(found), "p_corrected": p, "verdict": verdict}
-                for found, p, verdict in zip(
-                    self.contrasts, self.p_corrected, self.verdicts, strict=True
+                {**asdict(found), "p_corrected": p, "verdict": verdict, "resolved": resolved}
+                for found, p, verdict, resolved in zip(
+                    self.contrasts, self.p_corrected, self.verdicts, self.resolved, strict=True
                 )
             ],
             "changed_params": self.changed,
@@ -80,16 +86,44 @@ def load_state(name: str, folder: Path) -> Loaded:
     card = Card.load(inputs.card)
     chosen = read_json(inputs.ensemble / "choice.json")["chosen"]
     combiner = Combiner.load(inputs.system(chosen))
-    paths = {member: inputs.predictions(member, "test") for member in combiner.members}
+    pool, predictions = _predictions(inputs, tree, card, combiner.members)
+    made = outputs_of(combiner, predictions)
+    return Loaded(name, inputs, chosen, tree, card, combiner, pool, made, Samples.load(inputs.test))
+
+
+def members_of(state: Loaded) -> dict[str, SystemOutput]:
+    """Return the output of each member of a state, as a system of its own, on test.
+
+    Samples are in the order of those of the chosen ensemble.
+    """
+    names = list(state.tree["members"])
+    pool, predictions = _predictions(state.inputs, state.tree, state.card, names)
+    rows = rows_of(pool.ids, state.pool.ids)
+    combiners = {name: Combiner.load(state.inputs.system(name)) for name in names}
+    return {name: taken(outputs_of(own, predictions), rows) for name, own in combiners.items()}
+
+
+def _predictions(
+    inputs: Layout, tree: dict[str, Any], card: Card, members: Iterable[str]
+) -> tuple[Pool, dict[str, np.ndarray]]:
+    paths = {member: inputs.predictions(member, "test") for member in members}
     pool = Pool.gather({member: Predictions.load(path) for member, path in paths.items()})
     task = load("task", Component(name=tree["task"]["name"]))
-    predictions = task.predictions(pool.logits, *card.target_scale)
-    made = outputs_of(combiner, dict(zip(pool.members, predictions, strict=True)))
-    return Loaded(name, chosen, tree, card, combiner, pool, made, Samples.load(inputs.test))
+    made = task.predictions(pool.logits, *card.target_scale)
+    return pool, dict(zip(pool.members, made, strict=True))
 
 
 def compare(states: list[Loaded], settings: Params) -> StateComparison:
-    """Measure all states on the samples that they share.
+    """Measure all states on the samples that they share."""
+    evaluator, rows = on_shared_samples(states, settings)
+    outputs = {state.name: taken(state.outputs, r) for state, r in zip(states, rows, strict=True)}
+    return _compared(states, outputs, evaluator)
+
+
+def on_shared_samples(
+    states: list[Loaded], settings: Params
+) -> tuple[Evaluator, list[Int[np.ndarray, " n"]]]:
+    """Return the evaluator of the samples that all states share, and their rows in each state.
 
     Raises:
         UserError: the states have different tasks, share no sample, or disagree on a target.
@@ -103,9 +137,7 @@ def compare(states: list[Loaded], settings: Params) -> StateComparison:
     _refuse_other_truths(states, rows, shared)
     first = states[0]
     pool, kind = first.pool.take(rows[0]), first.combiner.prediction_type.kind
-    evaluator = make_evaluator(kind, first.card, pool, first.samples.of(shared), settings)
-    outputs = {state.name: _of(state.outputs, r) for state, r in zip(states, rows, strict=True)}
-    return _compared(states, outputs, evaluator)
+    return make_evaluator(kind, first.card, pool, first.samples.of(shared), settings), rows
 
 
 def _compared(
@@ -114,17 +146,20 @@ def _compared(
     measured = measure(evaluator, outputs)
     first, *others = states
     contrasts = [contrast(evaluator, outputs, measured, o.name, first.name) for o in others]
+    p_corrected = holm(np.array([found.p for found in contrasts])).tolist()
+    surely = [replace(c, p=p) for c, p in zip(contrasts, p_corrected, strict=True)]
     called = {state.name: f"{state.name} ({state.chosen})" for state in states}
     return StateComparison(
         evaluator,
         {state.name: len(state.pool.ids) - len(evaluator.ids) for state in states},
         {
-            name: {metric: evaluator.estimate(metric, f) for metric, f in own.items()}
+            name: {metric: evaluator.bootstrap.estimate(one) for metric, one in own.items()}
             for name, own in measured.items()
         },
         contrasts,
-        holm(np.array([found.p for found in contrasts])).tolist(),
-        [sentence(c, evaluator, called[c.first], called[c.second]) for c in contrasts],
+        p_corrected,
+        [sentence(c, evaluator, called[c.first], called[c.second]) for c in surely],
+        [resolved(c, evaluator) for c in contrasts],
         changed({state.name: state.tree for state in states}),
     )
 
@@ -167,5 +202,6 @@ def _refuse_other_truths(states: list[Loaded], rows: list[np.ndarray], shared: n
             )
 
 
-def _of(made: SystemOutput, rows: np.ndarray) -> SystemOutput:
+def taken(made: SystemOutput, rows: Int[np.ndarray, " n"]) -> SystemOutput:
+    """Return the output on some of the samples."""
     return made._replace(predictions=made.predictions[rows], decided=made.decided[rows])

@@ -1,12 +1,12 @@
 """The states that `compare` accepts: git revisions, DVC experiments, MLflow runs, the workspace."""
 
 import re
-import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.core.dvcfile import LOCK, ensembles_in
+from pipeline.core.dvcfile import LOCK, content_hash, ensembles_in
 from pipeline.core.errors import UserError, nearest
+from pipeline.core.git import git
 from pipeline.tracking.mirror import ENSEMBLES
 from pipeline.tracking.store import Store, TrackingError
 
@@ -42,12 +42,12 @@ def resolve(name: str, experiment: str) -> State:
     if name == WORKSPACE:
         return State(name, None)
     experiments = _experiments()
-    commit = _git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}") or experiments.get(name)
+    commit = git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}") or experiments.get(name)
     if commit:
         return State(name, commit)
     if re.fullmatch("[0-9a-f]{32}", name):
         return State(name, _of_run(name, experiment))
-    branches = _git("branch", "--format=%(refname:short)").split()
+    branches = (git("branch", "--format=%(refname:short)") or "").split()
     hint = nearest(name, [WORKSPACE, *experiments, *branches])
     raise UserError(
         f"compare: got {name!r}, which is not a revision, experiment or MLflow run; {hint}"
@@ -79,6 +79,22 @@ def fetch(state: State, folder: Path) -> Path:
     return folder
 
 
+def refuse_equal(states: list[State], folders: list[Path]) -> None:
+    """Refuse a state with the results of the first, as HEAD and workspace have after a commit.
+
+    Raises:
+        UserError: names the two.
+    """
+    results = [path for path in NEEDED if path != "params.yaml"]
+    first, *others = ([content_hash(folder / path) for path in results] for folder in folders)
+    for state, hashes in zip(states[1:], others, strict=True):
+        if hashes == first:
+            raise UserError(
+                f"compare: {states[0].name} and {state.name} have the same results; allowed "
+                "states that differ, such as `HEAD~1 HEAD`; run `dvc repro` after a change"
+            )
+
+
 def _lost(state: State, path: str, error: Exception | None = None) -> str:
     why = f" ({str(error).splitlines()[0]})" if error and str(error) else ""
     return (
@@ -89,8 +105,8 @@ def _lost(state: State, path: str, error: Exception | None = None) -> str:
 
 def _experiments() -> dict[str, str]:
     """Return the commits of DVC's experiments by name."""
-    lines = _git("for-each-ref", "--format=%(refname) %(objectname)", EXPERIMENTS).splitlines()
-    named = (line.split() for line in lines)
+    listed = git("for-each-ref", "--format=%(refname) %(objectname)", EXPERIMENTS) or ""
+    named = (line.split() for line in listed.splitlines())
     return {ref.rsplit("/", 1)[1]: commit for ref, commit in named if ref.count("/") == 4}
 
 
@@ -106,18 +122,13 @@ def _of_run(run_id: str, experiment: str) -> str | None:
     if ensembles and ensembles == ensembles_in(LOCK):
         return None
     commits = [
-        *_git("log", "--all", "--format=%H", "--", str(LOCK)).split(),
+        *(git("log", "--all", "--format=%H", "--", str(LOCK)) or "").split(),
         *_experiments().values(),
     ]
     for commit in commits:
-        if ensembles and ensembles in _git("show", f"{commit}:{LOCK}"):
+        if ensembles and ensembles in (git("show", f"{commit}:{LOCK}") or ""):
             return commit
     raise UserError(
         f"compare: {run_id}: no commit holds its results; commit dvc.lock after `dvc repro`, or "
         "keep a state with `dvc exp save --name NAME`"
     )
-
-
-def _git(*command: str) -> str:
-    done = subprocess.run(["git", *command], capture_output=True, text=True, check=False)
-    return done.stdout.strip()

@@ -1,17 +1,14 @@
 """The section `augmentation`: the images that training sees in place of the stored ones."""
 
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import Annotated, TypeAlias
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.config.types import Positive
-from pipeline.core.component import Component, Strict, choice
+from pipeline.core.component import Choice, Component, Strict
 
-if TYPE_CHECKING:
-    Policy: TypeAlias = Component
-else:
-    Policy = choice("policy")
+Policy: TypeAlias = Annotated[Component, Choice("policy")]
 
 
 class Offline(Strict):

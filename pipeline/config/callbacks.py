@@ -35,7 +35,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from pipeline.config.messages import WORDED
-from pipeline.core.component import Component, Strict, names, schema
+from pipeline.core.component import UNKNOWN, Component, Strict, names, schema
 from pipeline.core.errors import nearest
 
 PACKAGE = "pytorch_lightning"
@@ -93,6 +93,14 @@ class LightningCallback(Component):
     """A Lightning callback: `name` and those arguments of its class that were given."""
 
     model_config = ConfigDict(extra="allow")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_named(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or not isinstance(given.get("name"), str):
+            allowed = [*names(FAMILY), *usable()]
+            raise PydanticCustomError(UNKNOWN, "a component", {"allowed": allowed})
+        return given
 
     @model_validator(mode="after")
     def _is_accepted(self) -> "LightningCallback":

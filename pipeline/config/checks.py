@@ -3,11 +3,12 @@
 from itertools import product
 from typing import Any
 
-from pipeline.config.ensembling import fitting, suits
+from pipeline.config.ensembling import Sets, fitting, suits
 from pipeline.config.params import Params
 from pipeline.config.recipe_checks import check_recipe
 from pipeline.config.recipes import Choices, Recipe, override
-from pipeline.core.errors import UserError, nearest
+from pipeline.core.component import names
+from pipeline.core.errors import UserError, nearest, shown
 
 
 def check(params: Params, origin: str) -> None:
@@ -29,6 +30,8 @@ def check(params: Params, origin: str) -> None:
         _members_are_several,
         _methods_fit,
         _decisions_fit,
+        _margin_fits,
+        _sets_fit,
     ):
         one(params, origin)
 
@@ -216,12 +219,11 @@ def _methods_fit(params: Params, origin: str) -> None:
                     f"{origin}: ensemble.{key}: got {component.name!r}, which does not support "
                     f"task {task.name}; {nearest(component.name, allowed)}"
                 )
-    for method in fitting("method", ensemble.methods, task):
-        if method.name in params.pool:
-            key = "members" if method.name in params.members else "soups"
+    for name in names("method"):
+        if name in params.pool:
+            key = "members" if name in params.members else "soups"
             raise UserError(
-                f"{origin}: {key}.{method.name}: may not have the name of an ensemble method; "
-                "rename it"
+                f"{origin}: {key}.{name}: may not have the name of an ensemble method; rename it"
             )
 
 
@@ -233,7 +235,7 @@ def _decisions_fit(params: Params, origin: str) -> None:
         given = getattr(settings, key)
         if given is not None and task.KIND != "classes":
             raise UserError(
-                f"{origin}: ensemble.{key}: got {given!r}; allowed null with task {task.name}"
+                f"{origin}: ensemble.{key}: got {shown(given)}; allowed null with task {task.name}"
             )
     shape = [len(settings.costs or ()), *sorted({len(row) for row in settings.costs or ()})]
     if settings.costs is not None and (len(shape) != 2 or shape[0] != shape[1] or shape[0] < 2):
@@ -252,4 +254,24 @@ def _decisions_fit(params: Params, origin: str) -> None:
         raise UserError(
             f"{origin}: ensemble.positive_class: got null with ensemble.threshold f1, which "
             "differs between the classes; allowed one of the two classes"
+        )
+
+
+def _sets_fit(params: Params, origin: str) -> None:
+    task: Any = params.task
+    if task.KIND != "classes" and params.ensemble.sets != Sets():
+        raise UserError(
+            f"{origin}: ensemble.sets: got values with task {task.name}; allowed only for tasks "
+            "with classes; remove it"
+        )
+
+
+def _margin_fits(params: Params, origin: str) -> None:
+    """Check that a margin of shares is a share: all systems are within one of each other."""
+    task: Any = params.task
+    margin, is_share = params.evaluation.equivalence_margin, task.KIND != "values"
+    if margin is not None and margin >= 1 and is_share and params.ensemble.costs is None:
+        raise UserError(
+            f"{origin}: evaluation.equivalence_margin: got {margin:g}; allowed less than 1, as "
+            "systems are compared by a share; write 0.01 for one point"
         )

@@ -1,16 +1,13 @@
 """The section `data`: where images come from, and how they are split and stored."""
 
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
 from pipeline.config.types import Fraction, Positive, Seed
-from pipeline.core.component import Component, Strict, choice
+from pipeline.core.component import Choice, Component, Strict
 
-if TYPE_CHECKING:
-    Source: TypeAlias = Component
-else:
-    Source = choice("source")
+Source: TypeAlias = Annotated[Component, Choice("source")]
 
 
 class Image(Strict):
@@ -31,9 +28,10 @@ class Data(Strict):
     """The folder that the source reads; DVC hashes it, so a changed file repeats the work."""
     image: Image = Image()
     on_bad_image: Literal["fail", "quarantine"] = "fail"
-    near_duplicate_distance: Annotated[float, Field(ge=0, le=0.5)] | None = 0.1
+    near_duplicate_distance: Annotated[float, Field(ge=0, le=0.5)] | Literal["auto"] | None = "auto"
     """The largest distance between the standardised thumbnails of near duplicates; 0 is equal, 1.41
-    unrelated; null looks for equal images only."""
+    unrelated; null looks for equal images only. auto is 0.1, and less among images that are all
+    alike, as from a fixed camera."""
     leakage: Literal["fail", "warn", "regroup"] = "fail"
     """What to do if the source's own splits share duplicates or a group."""
     val_fraction: Fraction | None = 0.2

@@ -1,24 +1,37 @@
 """The section `ensemble`: the methods to fit on validation, and their decision rules."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
 from pipeline.config.types import Fraction, Seed
-from pipeline.core.component import Component, Strict, choice, make, names
+from pipeline.core.component import Choice, Component, Strict, make, names
 
-Costs = tuple[tuple[float, ...], ...]
+Costs = tuple[tuple[Annotated[float, Field(ge=0)], ...], ...]
 """The cost of each decision (column) for each true class (row)."""
 Goal = Literal["f1", "accuracy", "balanced_accuracy", "half"]
 """The goal that thresholds optimise on validation, and by which systems are then compared; half:
 always 0.5, compared by accuracy."""
 
-if TYPE_CHECKING:
-    Method: TypeAlias = Component
-    Calibrator: TypeAlias = Component
-else:
-    Method = choice("method")
-    Calibrator = choice("calibrator")
+ClassShares = Literal["as_found", "uniform"] | dict[str, Annotated[float, Field(ge=0, le=1)]]
+"""The share of each class in the population that figures are meant for."""
+SetMethod = Literal["lac", "aps", "raps"]
+
+Method: TypeAlias = Annotated[Component, Choice("method")]
+Calibrator: TypeAlias = Annotated[Component, Choice("calibrator")]
+
+
+class Sets(Strict):
+    """For classes: how to find those that come into question for a sample."""
+
+    method: SetMethod = "lac"
+    by_class: bool = False
+    """Whether `coverage` holds within each class, and not only on average over all samples."""
+    allow_empty: bool = False
+    """Whether a set may be empty; otherwise it holds the most probable class at least."""
+    penalty: Annotated[float, Field(ge=0)] = 0.1
+    """For raps: what each rank below the first `num_free` adds to a score."""
+    num_free: Annotated[int, Field(ge=0)] = 2
 
 
 class Ensembling(Strict):
@@ -39,8 +52,12 @@ class Ensembling(Strict):
     costs: Costs | None = None
     """For classes: one row per true class, with the cost of each decision; the decision is then the
     one with the lowest expected cost."""
+    class_shares: ClassShares = "as_found"
+    """For classes: the population that systems are fitted, chosen and measured for. as_found: that
+    of validation and test; uniform: all classes alike; or a share for each class, by name."""
     coverage: Fraction = 0.9
-    """For values: the share of samples that the intervals contain."""
+    """The share of samples whose interval contains the value, or whose set contains the class."""
+    sets: Sets = Sets()
 
 
 def fitting(

@@ -29,6 +29,9 @@ class Evaluation(Strict):
 
     num_bootstrap: Annotated[int, Field(ge=100)] = 1000
     confidence: Fraction = 0.95
+    equivalence_margin: Annotated[float, Field(gt=0)] | None = None
+    """Systems that surely differ by less, in units of the headline metric, are called equivalent;
+    null: 0.01, a point, for shares such as accuracy, and no such statement for rmse and costs."""
     num_bins: Positive = 15
     """Number of bins for the calibration error."""
     top_k: Positive = 3

@@ -1,14 +1,18 @@
 """Turn pydantic's errors into one line: the given value, the allowed ones and the nearest name."""
 
+import re
+from collections.abc import Sequence
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from pipeline.core.component import UNKNOWN, Choice, Strict, names, schema
-from pipeline.core.errors import nearest
+from pipeline.core.errors import nearest, shown
 
 WORDED = "worded"
 """The kind of a pydantic error whose message is everything that follows the key."""
+NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
 RENAMED = {
     "launch": "use execution.command",
     "hardware.loader_workers": "use execution.loader_workers",
@@ -16,19 +20,29 @@ RENAMED = {
     "hardware.timeout_s": "use execution.timeout_s",
     "hardware.sharding": "use hardware.strategy, with fsdp for full and auto for none",
 }
+UNION = ("union_tag_invalid", "union_tag_not_found", "model_attributes_type")
+"""The kinds of pydantic's errors where no branch of a union has the given name."""
 ALLOWED = {  # where pydantic's message names Python types
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "none_required": "null",
     "dict_type": "a mapping, `key: value`",
     "model_type": "a mapping, `key: value`",
     "model_attributes_type": "a mapping, `key: value`",
     "tuple_type": "a list, [a, b]",
     "too_short": "at least {min_length} of them",
+    "too_long": "at most {max_length} of them",
+    "missing": "a longer list",
     "string_pattern_mismatch": "lower-case letters, digits and _, starting with a letter",
 }
 
 
 def explain(error: ValidationError, tree: Any, root: type[Strict]) -> str:
     """Return the first error, as `key: got this; allowed that; nearest other`."""
-    first = error.errors()[0]
+    errors = [one for one in error.errors() if not _follows_from_others(one)]
+    first = errors[0]
     loc, kind, given = first["loc"], first["type"], first["input"]
     where = ".".join(map(str, _present(tree, loc)))
     if kind == WORDED:
@@ -38,20 +52,68 @@ def explain(error: ValidationError, tree: Any, root: type[Strict]) -> str:
     if kind == "extra_forbidden":
         allowed = list(getattr(_node_at(root, loc[:-1], tree), "model_fields", {}))
         return f"{where}: unknown key; {nearest(loc[-1], allowed)}"
-    if kind in (UNKNOWN, "union_tag_invalid", "union_tag_not_found"):
-        tag = given.get("name") if isinstance(given, dict) else given
-        if kind == UNKNOWN:
-            allowed = names(first["ctx"]["family"])
-        else:
-            branches = _flatten(_node_at(root, loc, tree))
-            allowed = [_tag(b) for b in branches if hasattr(b, "model_fields")]
-        return f"{where}.name: got {tag!r}; {nearest(tag, allowed)}"
+    if kind in (UNKNOWN, *UNION):
+        branches = _flatten(_node_at(root, loc, tree)) if kind in UNION else ()
+        tags = [_tag(branch) for branch in branches if hasattr(branch, "model_fields")]
+        return where + _wrong_name(given, tags or first["ctx"]["allowed"])
     if kind == "missing":
         return f"{where}.{loc[-1]}: missing; write a value for it".removeprefix(".")
-    message = first["msg"].removeprefix("Input should be ")
-    allowed_text = ALLOWED.get(kind, message).format(**first.get("ctx", {}))
-    more = f" (and {len(error.errors()) - 1} more)" if len(error.errors()) > 1 else ""
-    return f"{where}: got {given!r}; allowed {allowed_text}{more}"
+    return f"{where}: {_wrong_value(errors, tree)}"
+
+
+def _follows_from_others(error: ErrorDetails) -> bool:
+    """Whether a list is too short only because entries of it are wrong."""
+    return error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]
+
+
+def _wrong_value(errors: list[ErrorDetails], tree: Any) -> str:
+    """Return what follows the key, for all errors of the first wrong value: one for each branch."""
+    first = errors[0]
+    key = _present(tree, first["loc"])
+    here = [one for one in errors if one["loc"] == first["loc"] or _is_branch(one, key, tree)]
+    kept = list(dict.fromkeys(map(_allowed, here)))
+    if "a number" in kept and "a whole number" in kept:
+        kept.remove("a whole number")
+    *others, last = kept
+    allowed = f"{', '.join(others)} or {last}" if others else last
+    more = f" (and {len(errors) - len(here)} more)" if len(errors) > len(here) else ""
+    quotes = _quoting(first["type"], first["input"])
+    return f"got {shown(first['input'])}; allowed {allowed}{more}{quotes}"
+
+
+def _is_branch(error: ErrorDetails, key: list[int | str], tree: Any) -> bool:
+    """Whether an error says what one branch of a union would allow at `key`."""
+    is_absent_key = error["type"] == "missing" and isinstance(error["loc"][-1], str)
+    return _present(tree, error["loc"]) == key and not is_absent_key
+
+
+def _wrong_name(given: Any, allowed: Sequence[str]) -> str:
+    """Return what follows the key in a message about `{name: ...}` that names none of `allowed`."""
+    if not isinstance(given, dict):
+        return f": got {shown(given)}; write {{name: ...}}; {nearest(given, allowed)}"
+    if "name" not in given:
+        return f".name: missing; {nearest(None, allowed)}"
+    return f".name: got {shown(given['name'])}; {nearest(given['name'], allowed)}"
+
+
+def _allowed(error: ErrorDetails) -> str:
+    """Return what would be allowed instead of one value, and the nearest of several names."""
+    context = error.get("ctx", {})
+    if error["type"] == "literal_error":
+        words = re.findall(r"'(\w+)'", context["expected"])
+        if words and isinstance(error["input"], str):
+            return nearest(error["input"], words).removeprefix("allowed ")
+    message = error["msg"].removeprefix("Input should be ")
+    return ALLOWED.get(error["type"], message).format(**context)
+
+
+def _quoting(kind: str, given: Any) -> str:
+    """Advise where YAML took text for a number or the reverse."""
+    if kind == "string_type" and isinstance(given, bool | int | float):
+        return f"; in quotes, '{shown(given)}'"
+    if kind in ("int_type", "float_type") and isinstance(given, str) and NUMBER.fullmatch(given):
+        return "; without quotes"
+    return ""
 
 
 def _present(tree: Any, loc: tuple[int | str, ...]) -> list[int | str]:

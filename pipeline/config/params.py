@@ -1,6 +1,6 @@
 """params.yaml as one typed, frozen tree. Each section has a file beside this one."""
 
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field
 
@@ -14,12 +14,9 @@ from pipeline.config.prediction import Prediction
 from pipeline.config.recipes import Member, Recipe, Soup
 from pipeline.config.tracking import Tracking
 from pipeline.config.types import Name
-from pipeline.core.component import Component, Strict, choice
+from pipeline.core.component import Choice, Component, Strict
 
-if TYPE_CHECKING:
-    Task: TypeAlias = Component
-else:
-    Task = choice("task")
+Task: TypeAlias = Annotated[Component, Choice("task")]
 
 
 class Params(Strict):

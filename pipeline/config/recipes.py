@@ -1,6 +1,6 @@
 """The sections `recipes`, `members` and `soups`: the networks that exist."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -8,15 +8,11 @@ from pydantic_core import PydanticCustomError
 from pipeline.config.messages import explain
 from pipeline.config.training import Training
 from pipeline.config.types import Positive, Seed, Value
-from pipeline.core.component import Component, Strict, choice, retuple
-from pipeline.core.errors import UserError, nearest
+from pipeline.core.component import Choice, Component, Strict, retuple
+from pipeline.core.errors import UserError, nearest, shown
 
-if TYPE_CHECKING:
-    Model: TypeAlias = Component
-    Loss: TypeAlias = Component
-else:
-    Model = choice("model")
-    Loss = choice("loss")
+Model: TypeAlias = Annotated[Component, Choice("model")]
+Loss: TypeAlias = Annotated[Component, Choice("loss")]
 
 
 class Range(Strict):
@@ -41,14 +37,20 @@ class Choices(Strict):
     choices: Annotated[tuple[Value, ...], Field(min_length=1)]
 
 
-def _kind_of_axis(axis: object) -> str:
-    is_categorical = isinstance(axis, Choices) or (isinstance(axis, dict) and "choices" in axis)
-    return "Choices" if is_categorical else "Range"
+def _kind_of_axis(axis: object) -> str | None:
+    if not isinstance(axis, dict):
+        return type(axis).__name__
+    kinds = {"choices": "Choices", "low": "Range", "high": "Range"}
+    return next((kind for key, kind in kinds.items() if key in axis), None)
 
 
 Axis = Annotated[
     Annotated[Range, Tag("Range")] | Annotated[Choices, Tag("Choices")],
-    Discriminator(_kind_of_axis),
+    Discriminator(
+        _kind_of_axis,
+        custom_error_type="axis",
+        custom_error_message="{{low: a, high: b}} or {{choices: [a, b]}}",
+    ),
 ]
 
 
@@ -119,7 +121,11 @@ def override(recipe: Recipe, settings: dict[str, Value]) -> Recipe:
 def _child(node: Any, key: str, dotted: str) -> Any:
     if node is None:
         raise UserError(f"{dotted}: {dotted.rpartition('.')[0]} is null; set it in the recipe")
-    if not isinstance(node, dict) or key not in node:
-        allowed = node if isinstance(node, dict) else []
-        raise UserError(f"{dotted}: unknown key of a recipe; {nearest(key, allowed)}")
+    if not isinstance(node, dict):
+        raise UserError(
+            f"{dotted}: {dotted.rpartition('.')[0]} is {shown(node)}, which has no keys; allowed "
+            "a key of a mapping, such as training.lr"
+        )
+    if key not in node:
+        raise UserError(f"{dotted}: unknown key of a recipe; {nearest(key, node)}")
     return node[key]

@@ -13,8 +13,6 @@ from pipeline.core.component import retuple
 from pipeline.core.errors import UserError
 from pipeline.core.files import read_json, write_json
 
-Kind = Literal["classes", "labels", "values"]
-"""What a task learns from: one class per image, any number of labels, or numbers."""
 Targets = Int[np.ndarray, " n"] | Bool[np.ndarray, "n k"] | Float[np.ndarray, "n t"]
 """One class index per image, one boolean for each of k labels, or t values in their own units."""
 Scale = tuple[tuple[float, ...], tuple[float, ...]] | tuple[()]
@@ -86,13 +84,17 @@ class Samples:
     """The table that preprocessing writes: what is known of each sample besides its image."""
 
     columns: dict[str, list[str]]
-    """Columns by heading, in the table's order: id, fold, group, height_px, width_px, brightness,
-    contrast, and the metadata from the source."""
+    """Columns by heading, in the table's order: id, fold, group, unit, height_px, width_px,
+    brightness, contrast, and the metadata from the source."""
 
     @property
-    def groups(self) -> list[str]:
-        """The group of each sample; a group stays together, and "" is a group of its own."""
-        return self.columns["group"]
+    def units(self) -> Int[np.ndarray, " n"]:
+        """The number of each sample's unit, which no split divides.
+
+        A unit holds the samples of one group, and the copies and near copies of one picture: they
+        are no independent evidence.
+        """
+        return np.unique(self.columns["unit"], return_inverse=True)[1]
 
     def of(self, ids: np.ndarray) -> "Samples":
         """Return the rows of these samples, in the given order."""

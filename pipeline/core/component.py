@@ -17,10 +17,10 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
-from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from pipeline.core.errors import UserError
 
@@ -113,7 +113,7 @@ UNKNOWN = "unknown_component"  # the kind of pydantic's error where no file has 
 
 @dataclass(frozen=True)
 class Choice:
-    """Makes pydantic check a value by the schema of the component that it names."""
+    """Makes a key of params.yaml, `Annotated[Component, Choice(family)]`, name one component."""
 
     family: str
 
@@ -123,16 +123,9 @@ class Choice:
     def _checked(self, given: Any) -> Component:
         if isinstance(given, Component):
             return given
-        if not isinstance(given, dict):
-            raise PydanticKnownError("dict_type")
-        if given.get("name") not in names(self.family):
-            raise PydanticCustomError(UNKNOWN, "a component", {"family": self.family})
+        if not isinstance(given, dict) or given.get("name") not in names(self.family):
+            raise PydanticCustomError(UNKNOWN, "a component", {"allowed": names(self.family)})
         return schema(self.family, given["name"]).model_validate(retuple(given))
-
-
-def choice(family: str) -> Any:
-    """Return the type of a key in params.yaml that names one component of `family`."""
-    return Annotated[Component, Choice(family)]
 
 
 def retuple(tree: Any) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import UserError, nearest
-from pipeline.core.files import read_yaml
+from pipeline.core.files import is_litter, read_yaml
 from pipeline.core.tree import flatten
 
 LOCK = Path("dvc.lock")
@@ -90,8 +90,9 @@ def content_hash(path: Path) -> str:
             return file_digest(file, "sha256").hexdigest()
     digest = sha256()
     for file_path in sorted(p for p in path.rglob("*") if p.is_file()):
-        if "__pycache__" not in file_path.parts:
-            digest.update(f"{file_path.relative_to(path)} {content_hash(file_path)}\n".encode())
+        name = file_path.relative_to(path)
+        if not any(map(is_litter, name.parts)):
+            digest.update(f"{name} {content_hash(file_path)}\n".encode())
     return digest.hexdigest()
 
 

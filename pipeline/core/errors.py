@@ -17,9 +17,27 @@ class UserError(Exception):
 
 
 def nearest(given: object, allowed: Iterable[str]) -> str:
-    """Return `allowed a, b, c; nearest b`, the closing half of a message about a wrong name."""
+    """Return `allowed a, b, c; nearest b`, the closing half of a message about a wrong name.
+
+    What is no text has no nearest; capital letters make no difference.
+    """
     allowed = sorted(allowed)
-    close = get_close_matches(str(given), allowed, n=1, cutoff=0.5)
-    named = ", ".join(allowed[:MOST_NAMED])
+    spelt = {name.casefold(): name for name in allowed}
+    text = given.casefold() if isinstance(given, str) else ""
+    close = get_close_matches(text, spelt, n=1, cutoff=0.5)
+    named = ", ".join(allowed[:MOST_NAMED]) or "none"
     more = f" and {len(allowed) - MOST_NAMED:,} more" if len(allowed) > MOST_NAMED else ""
-    return f"allowed {named}{more}" + (f"; nearest {close[0]}" if close else "")
+    return f"allowed {named}{more}" + (f"; nearest {spelt[close[0]]}" if close else "")
+
+
+def shown(value: object) -> str:
+    """Spell a value as params.yaml does, such as `null`, `true` and `[1, 2]`; text is quoted."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {shown(item)}' for key, item in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(shown, value))}]"
+    return repr(value)

@@ -10,6 +10,16 @@ from ruamel.yaml.error import YAMLError
 
 from pipeline.core.errors import UserError
 
+LITTER = (".ds_store", "__macosx", "thumbs.db", "desktop.ini", "__pycache__")
+
+
+def is_litter(name: str) -> bool:
+    """Return whether a program leaves a file or folder of this name in any folder that it opens.
+
+    `.dvcignore` lists the same, so that none of them makes data or code look changed.
+    """
+    return name.lower() in LITTER or name.startswith("._")
+
 
 def write_json(path: Path, tree: Any) -> None:
     """Write sorted, indented JSON, so that equal trees give equal bytes."""

@@ -83,6 +83,11 @@ class Layout:
         return self.ensemble / "held_out.npz"
 
     @property
+    def sets(self) -> Path:
+        """Return the path of the rule of prediction sets; classes alone have one."""
+        return self.ensemble / "sets.json"
+
+    @property
     def model(self) -> Path:
         return self.root / "artifacts/model"
 

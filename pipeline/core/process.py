@@ -12,6 +12,7 @@ import psutil
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 POLL_S = 0.5
+AGAIN_S = 0.1  # by then, the callback that lost an exception has most likely ended
 SHELLS = ("sh", "dash", "bash", "zsh")
 
 
@@ -50,19 +51,41 @@ def _set_environment() -> None:
 
 
 def exit_on_sigterm() -> None:
-    """Make SIGTERM raise SystemExit, so that open resources are closed."""
+    """Make SIGTERM raise SystemExit, so that open resources are closed.
+
+    Python prints an exception that arises in a destructor or in another callback, and goes on; the
+    signal is then sent again.
+    """
     signal.signal(signal.SIGTERM, _leave)
+    sys.unraisablehook = _leave_again
 
 
-def die_with_parent(signum: int = signal.SIGTERM) -> None:
-    """Ask the kernel for a signal when the parent ends; do nothing where there is no prctl."""
+def die_with_parent(signum: int = signal.SIGTERM, parent_id: int | None = None) -> None:
+    """Ask the kernel for a signal when the parent ends; do nothing where there is no prctl.
+
+    Args:
+        parent_id: the process that has started this one, where it may have ended before this call.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signum)
+        if parent_id not in (None, os.getppid()):
+            os.kill(os.getpid(), signum)
 
 
 def _leave(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not interrupt the clean-up
     raise SystemExit(128 + signum)
+
+
+def _leave_again(lost: "sys.UnraisableHookArgs") -> None:
+    """Send SIGTERM again where its exception was lost; print any other one as Python does."""
+    if getattr(lost.exc_value, "code", None) != 128 + signal.SIGTERM:
+        sys.__unraisablehook__(lost)
+        return
+    signal.signal(signal.SIGTERM, _leave)
+    again = threading.Timer(AGAIN_S, os.kill, (os.getpid(), signal.SIGTERM))
+    again.daemon = True
+    again.start()
 
 
 def _ancestors() -> list[psutil.Process]:

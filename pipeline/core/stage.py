@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from pipeline.core import dvcfile, process
@@ -93,12 +94,14 @@ def _run(
     entry: dvcfile.Entry, tree: dict[str, Any], checked: P, main: Callable[[Stage[P]], None]
 ) -> None:
     lock = hold(SCRATCH / "locks" / entry.dvc_name, entry.name)
-    place = _emptied(SCRATCH / "staging" / entry.name)
+    # A process that outlives a killed run for a moment cannot write into this one.
+    own = Path(mkdtemp(dir=_emptied(SCRATCH / "staging" / entry.name)))
+    place = own / "outputs"
     scratch = _emptied(SCRATCH / "scratch" / entry.name)
     outputs = Layout(place)
     identity = _identity(entry, tree)
     work = _kept(_work(entry, identity["fingerprint"]))
-    spool = Spool(scratch / "run")
+    spool = Spool(own / "run")
     spool.open(entry.name, identity)
     is_followed = checked.is_live or entry.stage in LAST
     with Follower(spool.folder) if is_followed else nullcontext() as follower:
@@ -107,7 +110,7 @@ def _run(
         _move_into_place(entry, place)
         if follower:
             follower.finish(Layout().runs / entry.name)
-    for folder in (scratch, place, work):
+    for folder in (scratch, own, work):
         shutil.rmtree(folder)
     lock.close()
 
@@ -149,5 +152,5 @@ def _kept(own: Path) -> Path:
 
 def _emptied(folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     return folder

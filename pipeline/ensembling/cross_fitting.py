@@ -17,6 +17,7 @@ from pipeline.core.component import Component, load
 from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.decisions import Decision
 from pipeline.ensembling.prediction_type import PredictionType
+from pipeline.ensembling.truth import Truth
 
 MARGIN = 2.0
 """Paired standard errors by which a calibrator must beat the one that comes first."""
@@ -30,7 +31,7 @@ class Validation:
     """The data that all systems are fitted on."""
 
     prediction_type: PredictionType
-    targets: np.ndarray
+    truth: Truth
     folds: Int[np.ndarray, " n"]
     """The fold of each sample when systems are evaluated."""
     calibrators: Sequence[Component]
@@ -46,11 +47,18 @@ class Fitted:
     """Its calibrated predictions of validation, each from a fit without the sample."""
     losses: dict[str, np.ndarray]
     """The losses of these per sample, with each calibrator."""
+    mean_losses: dict[str, float]
+    """Their means, with each calibrator."""
 
     @property
     def loss(self) -> float:
         """The mean loss with the chosen calibrator."""
-        return float(self.losses[self.combiner.calibrator].mean())
+        return self.mean_losses[self.combiner.calibrator]
+
+    @property
+    def own_losses(self) -> np.ndarray:
+        """The losses per sample with the chosen calibrator."""
+        return self.losses[self.combiner.calibrator]
 
 
 def fit(
@@ -65,29 +73,32 @@ def fit(
     prediction_type = val.prediction_type
 
     def predicted(seen: np.ndarray, unseen: np.ndarray) -> np.ndarray:
-        states = prediction_type.fit(module, method, predictions[:, seen], val.targets[seen])
+        states = prediction_type.fit(module, method, predictions[:, seen], val.truth.of(seen))
         return prediction_type.apply(module, states, predictions[:, unseen])
 
     combined = _held_out(predicted, val.folds)
     calibrated = {c.name: _calibrated(c, combined, val) for c in val.calibrators}
-    losses = {name: prediction_type.losses(made, val.targets) for name, made in calibrated.items()}
-    chosen = _suiting(val.calibrators, losses)
+    losses = {
+        name: prediction_type.losses(made, val.truth.targets) for name, made in calibrated.items()
+    }
+    chosen = _suiting(val.calibrators, losses, val.truth)
     combiner = Combiner(
         method=method.name,
         members=tuple(members),
-        states=prediction_type.fit(module, method, predictions, val.targets),
+        states=prediction_type.fit(module, method, predictions, val.truth),
         calibrator=chosen,
         calibrations={
-            c.name: prediction_type.fit(load("calibrator", c), c, combined, val.targets)
+            c.name: prediction_type.fit(load("calibrator", c), c, combined, val.truth)
             for c in val.calibrators
         },
         prediction_type=prediction_type,
         decision=val.decide(calibrated[chosen]),
     )
-    return Fitted(combiner, calibrated[chosen], losses)
+    means = {name: float(val.truth.mean(own)) for name, own in losses.items()}
+    return Fitted(combiner, calibrated[chosen], losses, means)
 
 
-def _suiting(calibrators: Sequence[Any], losses: dict[str, np.ndarray]) -> str:
+def _suiting(calibrators: Sequence[Any], losses: dict[str, np.ndarray], truth: Truth) -> str:
     """Return the calibrator that comes first by its ORDER, unless another is clearly better.
 
     Clearly: its mean held-out loss is lower by more than MARGIN paired standard errors. The lowest
@@ -96,9 +107,9 @@ def _suiting(calibrators: Sequence[Any], losses: dict[str, np.ndarray]) -> str:
     first = min(calibrators, key=lambda calibrator: calibrator.ORDER).name
     gains = {name: losses[first] - own for name, own in losses.items() if name != first}
     clear = {
-        name: gain.mean()
+        name: truth.mean(gain)
         for name, gain in gains.items()
-        if gain.mean() > MARGIN * gain.std(ddof=1) / np.sqrt(len(gain))
+        if truth.mean(gain) > MARGIN * truth.standard_error(gain)
     }
     return max(clear, key=lambda name: clear[name], default=first)
 
@@ -119,7 +130,7 @@ def _calibrated(calibrator: Component, combined: np.ndarray, val: Validation) ->
     module = load("calibrator", calibrator)
 
     def predicted(seen: np.ndarray, unseen: np.ndarray) -> np.ndarray:
-        states = val.prediction_type.fit(module, calibrator, combined[seen], val.targets[seen])
+        states = val.prediction_type.fit(module, calibrator, combined[seen], val.truth.of(seen))
         return val.prediction_type.apply(module, states, combined[unseen])
 
     return _held_out(predicted, val.folds)

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from pipeline.config.ensembling import Costs, Goal
-from pipeline.core.artifacts import Kind
 from pipeline.core.errors import UserError, nearest
+from pipeline.core.kind import Kind
+from pipeline.ensembling.truth import Truth
 
 NEVER = float(np.nextafter(1, 2))  # a threshold that no probability reaches
 
@@ -42,7 +43,7 @@ class Decision:
 def choose(
     kind: Kind,
     predictions: np.ndarray,
-    targets: np.ndarray,
+    truth: Truth,
     *,
     goal: Goal,
     positive: int | None,
@@ -60,30 +61,30 @@ def choose(
         coverage: coverage of the intervals around values.
     """
     if kind == "values":
-        return Decision("values", half_widths=_half_widths(predictions, targets, coverage))
+        return Decision("values", half_widths=_half_widths(predictions, truth.targets, coverage))
     if kind == "labels":
         return Decision("thresholds", tuple(
-            threshold(probs, truth, goal)
-            for probs, truth in zip(np.exp(predictions[..., 1]).T, targets.T, strict=True)
+            threshold(probs, is_true, truth.weights, goal)
+            for probs, is_true in zip(np.exp(predictions[..., 1]).T, truth.targets.T, strict=True)
         ))  # fmt: skip
     if costs is not None:
         return Decision("costs", costs=costs)
     if predictions.shape[1] > 2:
         return Decision("most_probable")
-    return Decision("thresholds", (_of_two(np.exp(predictions), targets, goal, positive),))
+    return Decision("thresholds", (_of_two(np.exp(predictions), truth, goal, positive),))
 
 
 def _of_two(
     probs: Float[np.ndarray, "n 2"],
-    targets: Int[np.ndarray, " n"],
+    truth: Truth,
     goal: Goal,
     positive: int | None,
 ) -> float:
     """Return the probability from which the second class is predicted."""
     if positive == 0:
-        found = threshold(probs[:, 0], targets == 0, goal)
+        found = threshold(probs[:, 0], truth.targets == 0, truth.weights, goal)
         return float(np.nextafter(1 - found, 2))  # the first class has its threshold or more
-    return threshold(probs[:, 1], targets == 1, goal)
+    return threshold(probs[:, 1], truth.targets == 1, truth.weights, goal)
 
 
 def positive_index(
@@ -128,7 +129,12 @@ def check_costs(costs: Costs | None, kind: Kind, classes: Sequence[str]) -> None
         )
 
 
-def threshold(probs: Float[np.ndarray, " n"], is_true: Bool[np.ndarray, " n"], goal: Goal) -> float:
+def threshold(
+    probs: Float[np.ndarray, " n"],
+    is_true: Bool[np.ndarray, " n"],
+    weights: Float[np.ndarray, " n"],
+    goal: Goal,
+) -> float:
     """Return the threshold with the best `goal`, half-way between two probabilities.
 
     If several are best, it is the one nearest to 0.5, and of two equally near the one that predicts
@@ -140,13 +146,14 @@ def threshold(probs: Float[np.ndarray, " n"], is_true: Bool[np.ndarray, " n"], g
     candidates = np.concatenate([[0.0], (values[:-1] + values[1:]) / 2, [NEVER]])
     order = np.argsort(probs)
     first = np.searchsorted(probs[order], candidates)  # from here on the prediction is yes
-    num_true = np.concatenate([[0], np.cumsum(is_true[order])])
-    tp = num_true[-1] - num_true[first]
-    fp = len(probs) - first - tp
-    fn, tn = num_true[first], first - num_true[first]
+    fn, tn = (
+        np.concatenate([[0.0], np.cumsum((weights * of_kind)[order])])[first]
+        for of_kind in (is_true, ~is_true)
+    )
+    tp, fp = weights[is_true].sum() - fn, weights[~is_true].sum() - tn
     scores = {
         "f1": 2 * tp / (2 * tp + fp + fn),
-        "accuracy": (tp + tn) / len(probs),
+        "accuracy": (tp + tn) / weights.sum(),
         "balanced_accuracy": tp / (tp + fn) + tn / (tn + fp),
     }[goal]
     best = candidates[scores >= scores.max() - 1e-12]

@@ -18,6 +18,8 @@ class Problem(NamedTuple):
     """Log-probabilities that the model is added to."""
     one_hot: Float[np.ndarray, "n k"]
     """1 for the true outcome and 0 for all others."""
+    weights: Float[np.ndarray, " n"]
+    """How much each sample counts."""
 
     def of(self, rows: np.ndarray) -> "Problem":
         return Problem(*(array[rows] for array in self))
@@ -34,16 +36,19 @@ def fit_logistic(data: Problem, strength: float, begin: Model) -> Model:
     """
     num_classes = data.start.shape[1]
     nothing = np.zeros((num_classes, data.features.shape[1]))
-    unknowing = Problem(nothing, np.zeros((num_classes, num_classes)), np.eye(num_classes))
+    even = np.zeros((num_classes, num_classes))
+    unknowing = Problem(nothing, even, np.eye(num_classes), np.ones(num_classes))
     more = Problem(*map(np.concatenate, zip(data, unknowing, strict=True)))
 
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
         model = flat.reshape(begin.shape)
         log_p = log_probs(more, model)
-        error = np.exp(log_p) - more.one_hot
+        error = more.weights[:, None] * (np.exp(log_p) - more.one_hot)
         slope = more.features.T @ error + strength * model[:-1]
-        loss = -(log_p * more.one_hot).sum() + strength / 2 * (model[:-1] ** 2).sum()
-        return loss, np.concatenate([slope, error.sum(axis=0, keepdims=True)]).ravel()
+        penalty = strength / 2 * (model[:-1] ** 2).sum()
+        return sum_of_losses(more, log_p) + penalty, np.concatenate(
+            [slope, error.sum(axis=0, keepdims=True)]
+        ).ravel()
 
     options = {"maxiter": 1000, "maxfun": 2000, "ftol": 1e-9, "gtol": 1e-4}
     found = scipy.optimize.minimize(
@@ -51,6 +56,11 @@ def fit_logistic(data: Problem, strength: float, begin: Model) -> Model:
     )
     solved: np.ndarray = found.x.reshape(begin.shape)
     return solved
+
+
+def sum_of_losses(data: Problem, log_p: Float[np.ndarray, "n k"]) -> float:
+    """Return the weighted sum of the log-losses of these log-probabilities."""
+    return float(-data.weights @ (log_p * data.one_hot).sum(axis=1))
 
 
 def log_probs(data: Problem, model: Model) -> Float[np.ndarray, "n k"]:

@@ -3,7 +3,7 @@
 The order is that in which they help the mean most on validation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -12,7 +12,10 @@ from pipeline.core.component import make
 from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.cross_fitting import Validation, fit
 from pipeline.ensembling.prediction_type import PredictionType
+from pipeline.ensembling.truth import Truth
 
+Loss = Callable[[np.ndarray], np.ndarray]
+"""Computes each sample's loss from the means of candidates, `c n s`."""
 ALL_UP_TO, STEP = 10, 1.25  # from 10 members on, each size is a quarter larger than the last
 
 
@@ -22,7 +25,7 @@ def nested(members: Sequence[str], predictions: np.ndarray, val: Validation) -> 
     Args:
         predictions: predictions of validation; the first axis is that of the members.
     """
-    order = usefulness(val.prediction_type, predictions, val.targets)
+    order = usefulness(val.prediction_type, predictions, val.truth)
     return [
         fit(
             make("method", "mean"),
@@ -42,33 +45,34 @@ def sizes(num_members: int) -> list[int]:
     return found
 
 
-def usefulness(
-    prediction_type: PredictionType, predictions: np.ndarray, targets: np.ndarray
-) -> list[int]:
+def usefulness(prediction_type: PredictionType, predictions: np.ndarray, truth: Truth) -> list[int]:
     """Return the members' indices: next is always the one that leaves the mean the lowest loss."""
     if prediction_type.kind == "values":
         _, std = prediction_type.scale
-        parts = ((predictions - targets) / std).reshape(len(predictions), -1)
+        parts = (predictions - truth.targets) / std
+        loss: Loss = _squared
     else:
-        wanted = np.broadcast_to(targets.astype(np.intp)[..., None], (*predictions.shape[:-1], 1))
+        outcomes = truth.targets.astype(np.intp)[..., None]
+        wanted = np.broadcast_to(outcomes, (*predictions.shape[:-1], 1))
         true = np.take_along_axis(predictions, wanted, axis=-1)
-        parts = np.exp(true).reshape(len(predictions), -1)
-    loss = _squared if prediction_type.kind == "values" else _log_loss
+        parts = np.exp(true).reshape(*predictions.shape[:2], -1)
+        loss = _log_loss
     order: list[int] = []
-    total = np.zeros(parts.shape[1])
+    total = np.zeros(parts.shape[1:])
     for size in range(1, len(parts) + 1):
         left = [place for place in range(len(parts)) if place not in order]
-        order.append(left[int(loss((total + parts[left]) / size).argmin())])
+        losses = truth.mean(loss((total + parts[left]) / size))
+        order.append(left[int(losses.argmin())])
         total += parts[order[-1]]
     return order
 
 
-def _log_loss(probs: Float[np.ndarray, "m s"]) -> Float[np.ndarray, " m"]:
+def _log_loss(probs: Float[np.ndarray, "m n s"]) -> Float[np.ndarray, "m n"]:
     with np.errstate(divide="ignore"):
-        losses: np.ndarray = -np.log(probs).mean(axis=1)
+        losses: np.ndarray = -np.log(probs).mean(axis=2)
     return losses
 
 
-def _squared(errors: Float[np.ndarray, "m s"]) -> Float[np.ndarray, " m"]:
-    losses: np.ndarray = (errors**2).mean(axis=1)
+def _squared(errors: Float[np.ndarray, "m n s"]) -> Float[np.ndarray, "m n"]:
+    losses: np.ndarray = (errors**2).mean(axis=2)
     return losses

@@ -6,14 +6,15 @@ over (absent, present) for every pair of sample and label: either all pairs shar
 component with `PER_LABEL = True`, each label has its own.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from pipeline.core.artifacts import Kind
 from pipeline.core.component import Component
+from pipeline.core.kind import Kind
+from pipeline.ensembling.truth import Truth
 
 State = dict[str, np.ndarray]
 """The fitted state of a component: plain arrays, which JSON can hold."""
@@ -32,12 +33,12 @@ class PredictionType:
     """Mean and standard deviation of values over train; empty for other kinds."""
 
     def fit(
-        self, module: ModuleType, params: Component, predictions: np.ndarray, targets: np.ndarray
+        self, module: ModuleType, params: Component, predictions: np.ndarray, truth: Truth
     ) -> list[State]:
         """Return one state, or one per label if labels are fitted separately."""
         fit = module.fit_values if self.kind == "values" else module.fit
         inputs = self._inputs(predictions, per_label=module.PER_LABEL)
-        wanted = self._targets(targets, per_label=module.PER_LABEL)
+        wanted = self._truths(truth, per_label=module.PER_LABEL)
         return [fit(params, *pair) for pair in zip(inputs, wanted, strict=True)]
 
     def apply(self, module: ModuleType, states: list[State], predictions: np.ndarray) -> np.ndarray:
@@ -79,12 +80,16 @@ class PredictionType:
         *leading, num, num_labels, _ = predictions.shape
         return [predictions.reshape(*leading, num * num_labels, 2)]
 
-    def _targets(self, targets: np.ndarray, *, per_label: bool) -> list[np.ndarray]:
-        """Return what each fit of the component sees of the targets."""
+    def _truths(self, truth: Truth, *, per_label: bool) -> list[Truth]:
+        """Return what each fit of the component sees of the truth."""
         if self.kind == "values":
             mean, std = self.scale
-            return [(targets - mean) / std]
+            return [replace(truth, targets=(truth.targets - mean) / std)]
         if self.kind == "classes":
-            return [targets]
-        outcomes = targets.astype(np.intp)
-        return list(outcomes.T) if per_label else [outcomes.reshape(-1)]
+            return [truth]
+        outcomes = truth.targets.astype(np.intp)
+        if per_label:
+            return [replace(truth, targets=own) for own in outcomes.T]
+        num_labels = outcomes.shape[1]
+        units, weights = (np.repeat(own, num_labels) for own in (truth.units, truth.weights))
+        return [Truth(outcomes.reshape(-1), units, weights)]

@@ -9,10 +9,12 @@ from pipeline.config.params import Params
 from pipeline.core.artifacts import Card, Pool, Predictions, Samples
 from pipeline.core.component import load
 from pipeline.core.paths import Layout
+from pipeline.ensembling import class_shares
 from pipeline.ensembling.cross_fitting import Validation
 from pipeline.ensembling.decisions import check_costs, choose, positive_index
-from pipeline.ensembling.groups import folds
+from pipeline.ensembling.folds import folds
 from pipeline.ensembling.prediction_type import PredictionType
+from pipeline.ensembling.truth import Truth
 
 
 def pooled(
@@ -41,16 +43,20 @@ def validation(inputs: Layout, pool: Pool, params: Params) -> Validation:
         prediction_type.kind,
         card.classes,
     )
-    groups = Samples.load(inputs.trainval).of(pool.ids).groups
+    units = Samples.load(inputs.trainval).of(pool.ids).units
+    weights = class_shares.weights(
+        settings.class_shares, prediction_type.kind, card.classes, pool.targets, "validation"
+    )
+    truth = Truth(pool.targets, units, weights)
     return Validation(
         prediction_type,
-        pool.targets,
-        folds(groups, settings.num_folds, settings.seed),
+        truth,
+        folds(units, settings.num_folds, settings.seed),
         fitting("calibrator", settings.calibrators, params.task),
         lambda held_out: choose(
             prediction_type.kind,
             held_out,
-            pool.targets,
+            truth,
             goal=settings.threshold,
             positive=positive,
             costs=settings.costs,

@@ -1,6 +1,7 @@
 """The weighted mean that several methods use: one weight ≥ 0 per member, summing to 1."""
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int
 
 from pipeline.ensembling.prediction_type import State
@@ -18,6 +19,14 @@ def apply(state: State, log_probs: Float[np.ndarray, "m n k"]) -> Float[np.ndarr
     for member in counted:
         total += state["weights"][member] * np.exp(log_probs[member] - most)
     combined: np.ndarray = np.log(total) + most
+    return combined
+
+
+def apply_to_logs(state: State, log_probs: Float[np.ndarray, "m n k"]) -> Float[np.ndarray, "n k"]:
+    """Return the weighted sum of log-probabilities, normalised again: a geometric mean."""
+    combined: np.ndarray = scipy.special.log_softmax(
+        np.tensordot(state["weights"], log_probs, axes=1), axis=1
+    )
     return combined
 
 

@@ -6,14 +6,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline.evaluation.evaluator import Evaluator, Figures
-from pipeline.evaluation.intervals import Estimate
+from pipeline.evaluation.evaluator import Evaluator
+from pipeline.evaluation.intervals import Estimate, Figures, Measurement
 from pipeline.evaluation.outputs import SystemOutput
+from pipeline.evaluation.power import POWER, resolution
 from pipeline.evaluation.significance import holm, pairs
-from pipeline.evaluation.verdict import Contrast, sentence
+from pipeline.evaluation.verdict import Contrast, resolved, sentence
 
-Measured = dict[str, dict[str, Figures]]
-"""Figures by system and then by metric."""
+Measured = dict[str, dict[str, Measurement]]
+"""Measurements by system and then by metric."""
 
 
 class Pair(NamedTuple):
@@ -39,6 +40,8 @@ class Comparison:
     """The chosen ensemble compared with the best member."""
     verdict: str
     """The gain in one sentence."""
+    resolved: str
+    """What differences the samples can show, in one sentence."""
 
     def as_json(self, evaluator: Evaluator) -> dict[str, Any]:
         """Return a JSON tree, with null for each metric that the samples leave undefined."""
@@ -50,14 +53,18 @@ class Comparison:
             "confidence": evaluator.confidence,
             "num_samples": len(evaluator.ids),
             "verdict": self.verdict,
+            "resolved": self.resolved,
+            "power": POWER,
+            "smallest_difference": gain.resolution.smallest,
+            "equivalence": {"margin": gain.resolution.margin, "p": gain.resolution.p_equivalent},
             "chosen": gain.first,
             "best_member": gain.second,
             "p": gain.p,
-            "error_reduction": gain.error_reduction and gain.error_reduction._asdict(),
-            "differences": {metric: e._asdict() for metric, e in gain.differences.items()},
+            "error_reduction": gain.error_reduction and gain.error_reduction.as_json(),
+            "differences": {metric: e.as_json() for metric, e in gain.differences.items()},
             "systems": {
                 name: {
-                    metric: own[metric]._asdict() if metric in own else undefined
+                    metric: own[metric].as_json() if metric in own else undefined
                     for metric in evaluator.metrics
                 }
                 for name, own in self.systems.items()
@@ -71,12 +78,13 @@ def compare(
     """Measure every system and compare each with every other."""
     measured = measure(evaluator, systems)
     estimates = {
-        name: {metric: evaluator.estimate(metric, figures) for metric, figures in own.items()}
+        name: {metric: evaluator.bootstrap.estimate(one) for metric, one in own.items()}
         for name, own in measured.items()
     }
     gain = contrast(evaluator, systems, measured, chosen, best_member)
     verdict = sentence(gain, evaluator, f"the ensemble {chosen}", f"the best member {best_member}")
-    return Comparison(estimates, all_pairs(evaluator, systems, measured), gain, verdict)
+    pairs_ = all_pairs(evaluator, systems, measured)
+    return Comparison(estimates, pairs_, gain, verdict, resolved(gain, evaluator))
 
 
 def measure(evaluator: Evaluator, systems: dict[str, SystemOutput]) -> Measured:
@@ -96,16 +104,20 @@ def contrast(
     own, base = measured[first], measured[second]
     tables = np.stack([evaluator.table(systems[name]) for name in (first, second)])
     headline = evaluator.headline
+    shared = [n for n in own if n in base and own[n].interval != "none"]
     reduction = _error_reduction(
-        own[headline], base[headline], higher_is_better=evaluator.headline_metric.higher_is_better
+        own[headline].figures,
+        base[headline].figures,
+        higher_is_better=evaluator.headline_metric.higher_is_better,
     )
     return Contrast(
         first,
         second,
-        {n: evaluator.difference(n, own[n], base[n]) for n in own if n in base},
-        evaluator.bootstrap.estimate(reduction) if np.isfinite(reduction[0]) else None,
-        float(pairs(evaluator.headline_metric, tables, evaluator.groups)[0, 1]),
+        {n: evaluator.bootstrap.difference(own[n], base[n]) for n in shared},
+        evaluator.bootstrap.percentiles(reduction) if np.isfinite(reduction[0]) else None,
+        float(pairs(evaluator.headline_metric, tables, evaluator.groups, evaluator.weights)[0, 1]),
         np.array_equal(systems[first].decided, systems[second].decided),
+        resolution(evaluator, tables),
     )
 
 
@@ -114,15 +126,16 @@ def all_pairs(
 ) -> list[Pair]:
     """Compare each pair once, in the order of `systems`."""
     figures = [own[evaluator.headline] for own in measured.values()]
+    bootstrap = evaluator.bootstrap
     tables = np.stack([evaluator.table(outputs) for outputs in systems.values()])
-    p_of = pairs(evaluator.headline_metric, tables, evaluator.groups)
+    p_of = pairs(evaluator.headline_metric, tables, evaluator.groups, evaluator.weights)
     names, places = list(systems), list(combinations(range(len(systems)), 2))
     corrected = holm(np.array([p_of[place] for place in places]))
     return [
         Pair(
             names[i],
             names[j],
-            evaluator.difference(evaluator.headline, figures[i], figures[j]),
+            bootstrap.difference(figures[i], figures[j]),
             float(p_of[i, j]),
             float(p),
         )

@@ -39,13 +39,13 @@ def contributions(
     Args:
         without: the ensemble's output without each member, by the member's name.
     """
-    metric, figures = evaluator.headline_metric, evaluator.figures(whole)
+    metric, measured = evaluator.headline_metric, evaluator.measure(whole)
     tables = np.stack([evaluator.table(outputs) for outputs in (whole, *without.values())])
-    p = holm(pairs(metric, tables, evaluator.groups)[0, 1:])
+    p = holm(pairs(metric, tables, evaluator.groups, evaluator.weights)[0, 1:])
     found = [
         Contribution(
             member,
-            evaluator.difference(evaluator.headline, figures, evaluator.figures(outputs)),
+            evaluator.bootstrap.difference(measured, evaluator.measure(outputs)),
             float(corrected),
         )
         for (member, outputs), corrected in zip(without.items(), p, strict=True)
@@ -60,14 +60,14 @@ def sizes(evaluator: Evaluator, growing: list[tuple[tuple[str, ...], SystemOutpu
     Args:
         growing: the members of each ensemble, and its output.
     """
-    figures = [evaluator.figures(outputs) for _, outputs in growing]
+    measured = [evaluator.measure(outputs) for _, outputs in growing]
     num_known, found = 0, []
-    for (members, _), own in zip(growing, figures, strict=True):
+    for (members, _), own in zip(growing, measured, strict=True):
         added = ", ".join(members[num_known:])
         num_known = len(members)
-        value = evaluator.estimate(evaluator.headline, own)
-        from_all = evaluator.difference(evaluator.headline, own, figures[-1])
-        if own is figures[-1]:
+        value = evaluator.bootstrap.estimate(own)
+        from_all = evaluator.bootstrap.difference(own, measured[-1])
+        if own is measured[-1]:
             from_all = Estimate(0.0, 0.0, 0.0, from_all.num_samples)
         found.append(Size(num_known, added, value, from_all))
     return found

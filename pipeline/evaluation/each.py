@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.core.artifacts import Kind
+from pipeline.core.kind import Kind
 from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.metrics import of_each
 from pipeline.evaluation.outputs import SystemOutput

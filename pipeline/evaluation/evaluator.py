@@ -5,13 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from pipeline.core.artifacts import Kind
-from pipeline.evaluation.intervals import Bootstrap, Estimate
+from pipeline.core.kind import Kind
+from pipeline.evaluation.intervals import Bootstrap, Estimate, Measurement
 from pipeline.evaluation.metrics import Metric
 from pipeline.evaluation.outputs import SystemOutput
-
-Figures = Float[np.ndarray, " d"]
-"""A metric over all samples, followed by its value in each bootstrap draw; see Bootstrap."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +22,16 @@ class Evaluator:
     targets: np.ndarray
     groups: Int[np.ndarray, " n"]
     """Samples with the same group number are always drawn together."""
+    weights: Float[np.ndarray, " n"]
+    """How much each sample counts; the mean is 1."""
     metrics: dict[str, Metric]
     headline: str
     """The name of the metric that verdicts are based on."""
     bootstrap: Bootstrap
     confidence: float
+    margin: float | None
+    """The difference in the headline metric below which two systems are equivalent; None where
+    nobody has said what matters."""
 
     @property
     def headline_metric(self) -> Metric:
@@ -40,20 +42,10 @@ class Evaluator:
         """Return the statistics of the headline metric, one row for each sample."""
         return self.headline_metric.statistics(outputs, self.targets)
 
-    def figures(self, outputs: SystemOutput) -> Figures:
-        """Return the headline metric over all samples and over each draw."""
+    def measure(self, outputs: SystemOutput) -> Measurement:
+        """Measure one system by the headline metric."""
         only = {self.headline: self.headline_metric}
         return self.bootstrap.measure(only, outputs, self.targets)[self.headline]
-
-    def estimate(self, metric: str, figures: Figures) -> Estimate:
-        """Turn figures of a metric over all samples into an estimate."""
-        share_of = len(self.ids) if self.metrics[metric].share_of else None
-        return self.bootstrap.estimate(figures, share_of)
-
-    def difference(self, metric: str, first: Figures, second: Figures) -> Estimate:
-        """Estimate the first system's figure of a metric minus the second's."""
-        of_shares = self.metrics[metric].share_of is not None
-        return self.bootstrap.difference(first, second, of_shares=of_shares)
 
     def estimates(self, metrics: dict[str, Metric]) -> dict[str, Estimate]:
         """Estimate metrics that already carry their statistics, except undefined ones."""

@@ -2,19 +2,22 @@
 
 B. Efron and R. Tibshirani, An Introduction to the Bootstrap, 1993: percentile intervals
 (chapter 13) over resampled test samples; a quantity that combines several systems is computed
-within each draw (paired). Proportions near 0 or 1, where percentiles are too narrow, take the
-variance alone from the draws. Where samples come in groups, whole groups are drawn: A. Davison and
-D. Hinkley, Bootstrap Methods and their Application, 1997, section 3.8.
+within each draw (paired). Proportions near 0 or 1 and means that few samples decide, where
+percentiles are too narrow, take the variance alone from the draws, see limits.py. Where samples
+come in groups, whole groups are drawn: A. Davison and D. Hinkley, Bootstrap Methods and their
+Application, 1997, section 3.8.
 """
 
 from collections.abc import Callable
+from math import isnan
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
-from scipy.stats import norm, t
 
+from pipeline.evaluation import limits
 from pipeline.evaluation.metrics import Metric
+from pipeline.evaluation.metrics.metric import Interval
 from pipeline.evaluation.outputs import SystemOutput
 
 ROUNDING = 1e-12
@@ -34,8 +37,36 @@ class Estimate(NamedTuple):
 
     value: float
     low: float
+    """NaN, as `high`, where no interval can be had that covers as often as it should."""
     high: float
     num_samples: int
+
+    @property
+    def has_interval(self) -> bool:
+        return not isnan(self.low)
+
+    def __str__(self) -> str:
+        """Format with four decimals: `0.9410 [0.9321, 0.9488]`."""
+        ends = f" [{self.low:.4f}, {self.high:.4f}]" if self.has_interval else ""
+        return f"{self.value:.4f}{ends}"
+
+    def as_json(self) -> dict[str, float | None]:
+        """Return the fields by name, with null for NaN, which JSON does not know."""
+        return {name: None if isnan(own) else own for name, own in self._asdict().items()}
+
+
+class Measurement(NamedTuple):
+    """The figures of one metric, and what its interval rests on."""
+
+    figures: Figures
+    interval: Interval
+    num_samples: int
+    num_alike: float
+    """The number of independent samples that a proportion of 1 rests on."""
+    floor: float
+    """Variance that the draws lack, since classes of few samples happen to agree."""
+    num_effective: float
+    """The effective number of values that decide a mean."""
 
 
 def draws(num_groups: int, num_draws: int, seed: int) -> UInt8[np.ndarray, "b g"]:
@@ -50,161 +81,149 @@ def draws(num_groups: int, num_draws: int, seed: int) -> UInt8[np.ndarray, "b g"
 class Bootstrap:
     """The bootstrap that measures all systems on the same draws of the same test samples.
 
-    Arithmetic on figures, such as the difference of two systems, gives figures again; `estimate`
-    turns them into a value with its interval.
+    Arithmetic on figures, such as the difference of two systems, gives figures again;
+    `percentiles` turns them into a value with its interval.
     """
 
     def __init__(
-        self, groups: Int[np.ndarray, " n"], num_draws: int, confidence: float, seed: int
+        self,
+        groups: Int[np.ndarray, " n"],
+        weights: Float[np.ndarray, " n"],
+        num_draws: int,
+        confidence: float,
+        seed: int,
     ) -> None:
-        """`groups`: a group number for each sample; samples of one group are drawn together."""
+        """Draw the samples.
+
+        Args:
+            groups: a group number for each sample; samples of one group are drawn together.
+            weights: how much each sample counts; the mean is 1.
+        """
         self._order = np.argsort(groups, kind="stable")
         _, self._starts, sizes = np.unique(
             groups[self._order], return_index=True, return_counts=True
         )
+        self._weights, self._is_even = weights, bool((weights == 1).all())
         drawn = draws(len(sizes), num_draws, seed)
         self._counts = np.vstack([np.ones((1, len(sizes)), np.uint8), drawn])
-        self._num_samples = self._counts @ sizes
-        self._tails = _tails(len(sizes), confidence)
-        self._far = _quantile(len(sizes), len(groups), confidence)
+        self._num_samples = self._counts @ self._by_group(weights[:, None])[:, 0]
+        self._confidence = confidence
+        self._tails = limits.percentiles(len(sizes), confidence)
+        self._far = limits.normal_or_t(len(sizes), len(groups), confidence)
 
     def measure(
         self, metrics: dict[str, Metric], outputs: SystemOutput, targets: np.ndarray
-    ) -> dict[str, Figures]:
-        """Compute the figures of one system, without metrics that the samples leave undefined."""
-        return self._figures(metrics, self._sums(metrics, outputs, targets))
+    ) -> dict[str, Measurement]:
+        """Measure one system by every metric that the samples define.
 
-    def estimate(
-        self, figures: Figures, share_of: int | None = None, num_rarer: int | None = None
-    ) -> Estimate:
-        """Return the value with its interval, ignoring draws that leave it undefined.
-
-        Args:
-            share_of: the number of samples that the figure is a proportion of, or a mean from 0 to
-                1; the interval is then Wilson's. None where it is neither; the interval is then
-                that of the percentiles.
-            num_rarer: the number of samples that a share of 1 rests on, where that is not all.
+        Metrics that no weight enters are left out where samples differ in weight.
         """
-        if share_of:
-            return self._share(figures, share_of, num_rarer or share_of)
-        low, high = np.nanquantile(figures[1:], self._tails).tolist()
-        return Estimate(float(figures[0]), low, high, len(self._order))
+        usable = {n: m for n, m in metrics.items() if m.takes_weights or self._is_even}
+        making = dict.fromkeys(metric.statistics for metric in usable.values())
+        tables = [self._weights[:, None] * make(outputs, targets) for make in making]
+        if not tables:
+            return {}
+        grouped = [self._by_group(table) for table in tables]
+        ends = np.cumsum([table.shape[1] for table in tables])
+        parts = np.split(self._counted(np.hstack(grouped)), ends[:-1], axis=1)
+        own = dict(zip(making, zip(grouped, parts, strict=True), strict=True))
+        made = {name: self._measured(m, *own[m.statistics]) for name, m in usable.items()}
+        return {name: one for name, one in made.items() if np.isfinite(one.figures[0])}
 
-    def difference(self, first: Figures, second: Figures, *, of_shares: bool) -> Estimate:
-        """Return the first minus the second with its interval.
-
-        Args:
-            of_shares: both are proportions. Percentiles know nothing of the samples on which the
-                two systems would differ and by chance did not: the interval is then that of
-                D. Bonett and R. Price, Adjusted Wald Intervals for a Difference of Binomial
-                Proportions Based on Paired Data, 2012, with the variance of the draws.
-        """
-        if not of_shares:
-            return self.estimate(first - second)
-        num = len(self._starts)
-        value = float(first[0] - second[0])
-        variance = float(np.nanvar(first[1:] - second[1:])) + 2 / num**2
-        middle, reach = value * num / (num + 2), self._far * variance**0.5
-        low, high = max(-1.0, middle - reach), min(1.0, middle + reach)
-        return Estimate(value, min(low, value), max(high, value), len(self._order))
-
-    def _share(self, figures: Figures, share_of: int, num_alike: int) -> Estimate:
-        """Return Wilson's interval for the number of independent samples that vary as the draws do.
-
-        E. Wilson, Probable Inference, 1927; with the effective number of samples and Student's t of
-        E. Korn and B. Graubard, Confidence Intervals for Proportions with Small Expected Number of
-        Positive Counts Estimated from Survey Data, 1998. Where all samples agree, each group
-        counts once.
-        """
-        value, variance = float(figures[0]), float(np.nanvar(figures[1:]))
-        num = num_alike * len(self._starts) / len(self._order)
-        if 0 < value < 1 and variance > ROUNDING * value * (1 - value):
-            num = value * (1 - value) / variance
-        far = self._far**2 / num
-        middle = (value + far / 2) / (1 + far)
-        reach = (far * (value * (1 - value) + far / 4)) ** 0.5 / (1 + far)
-        low, high = max(0.0, middle - reach), min(1.0, middle + reach)
-        return Estimate(value, min(low, value), max(high, value), share_of)
+    def estimate(self, measured: Measurement) -> Estimate:
+        """Return the value with its interval, ignoring draws that leave it undefined."""
+        figures, value = measured.figures, float(measured.figures[0])
+        if measured.interval == "percentiles":
+            return self.percentiles(figures)
+        if measured.interval == "share":
+            low, high = self._share(measured)
+        elif measured.interval == "log":
+            error = float(np.nanstd(figures[1:]))
+            low, high = limits.log_t(value, error, measured.num_effective, self._confidence)
+        else:
+            low = high = np.nan
+        return Estimate(value, low, high, measured.num_samples)
 
     def estimates(
         self, metrics: dict[str, Metric], outputs: SystemOutput, targets: np.ndarray
     ) -> dict[str, Estimate]:
         """Estimate every metric of one system that the samples define."""
-        sums = self._sums(metrics, outputs, targets)
-        return {
-            name: self.estimate(
-                figures,
-                self._counted_by(metrics[name].share_of, metrics[name], sums),
-                self._counted_by(metrics[name].num_rarer, metrics[name], sums),
-            )
-            for name, figures in self._figures(metrics, sums).items()
-        }
+        made = self.measure(metrics, outputs, targets)
+        return {name: self.estimate(measured) for name, measured in made.items()}
 
-    def differences(
-        self,
-        metrics: dict[str, Metric],
-        outputs: SystemOutput,
-        baseline: SystemOutput,
-        targets: np.ndarray,
-    ) -> dict[str, Estimate]:
-        """Estimate the first system minus the second; an interval without 0 shows a difference."""
-        first, second = (self.measure(metrics, a, targets) for a in (outputs, baseline))
-        return {
-            name: self.difference(
-                first[name], second[name], of_shares=metrics[name].share_of is not None
-            )
-            for name in first
-            if name in second
-        }
+    def percentiles(self, figures: Figures) -> Estimate:
+        """Return the value of any figures with the interval of their percentiles."""
+        low, high = np.nanquantile(figures[1:], self._tails).tolist()
+        return Estimate(float(figures[0]), low, high, len(self._order))
 
-    def _figures(self, metrics: dict[str, Metric], sums: SumsOf) -> dict[str, Figures]:
-        figures = {
-            name: metric.value(sums[metric.statistics], self._num_samples)
-            for name, metric in metrics.items()
-        }
-        return {name: drawn for name, drawn in figures.items() if np.isfinite(drawn[0])}
+    def difference(self, first: Measurement, second: Measurement) -> Estimate:
+        """Return the first minus the second with its interval."""
+        figures = first.figures - second.figures
+        if first.interval != "share":
+            return self.percentiles(figures)
+        value, variance = float(figures[0]), float(np.nanvar(figures[1:]))
+        low, high = limits.paired_difference(value, variance, len(self._starts), self._far)
+        return Estimate(value, low, high, len(self._order))
 
-    def _counted_by(self, count: Any, metric: Metric, sums: SumsOf) -> int | None:
-        if count is None:
-            return None
-        return int(count(sums[metric.statistics][:1], self._num_samples[:1])[0])
+    def _measured(
+        self, metric: Metric, grouped: Float[np.ndarray, "g s"], sums: Float[np.ndarray, "d s"]
+    ) -> Measurement:
+        """Compute the figures of a metric from its statistics in each group and in each draw."""
 
-    def _sums(
-        self, metrics: dict[str, Metric], outputs: SystemOutput, targets: np.ndarray
-    ) -> SumsOf:
-        making = dict.fromkeys(metric.statistics for metric in metrics.values())
-        tables = [make(outputs, targets) for make in making]
-        ends = np.cumsum([table.shape[1] for table in tables])
-        parts = np.split(self._counted(np.hstack(tables)), ends[:-1], axis=1)
-        return dict(zip(making, parts, strict=True))
+        def counted(count: Any) -> float:
+            return float(count(sums[:1], self._num_samples[:1])[0])
 
-    def _counted(self, table: Float[np.ndarray, "n s"]) -> Float[np.ndarray, "d s"]:
+        of = counted(metric.share_of) if metric.share_of else len(self._order)
+        rarer = counted(metric.num_rarer) if metric.num_rarer else 0
+        return Measurement(
+            metric.value(sums, self._num_samples),
+            metric.interval,
+            round(of) if np.isfinite(of) else 0,
+            (rarer or of) * self._num_independent / len(self._order),
+            self._floor(metric, sums[:1]),
+            _effective(grouped[:, 0]),
+        )
+
+    def _floor(self, metric: Metric, sums: Float[np.ndarray, "1 s"]) -> float:
+        """Return the variance that draws lack, where each group counts as one sample."""
+        if metric.floor is None:
+            return 0.0
+        share = self._num_independent / len(self._order)
+        return float(metric.floor(share * sums, share * self._num_samples[:1])[0])
+
+    @property
+    def _num_independent(self) -> float:
+        """The effective number of groups, which counts large ones for more."""
+        return _effective(self._by_group(self._weights[:, None])[:, 0])
+
+    def _share(self, measured: Measurement) -> tuple[float, float]:
+        """Return the limits for as many independent samples as vary like the draws.
+
+        The effective number of samples and Student's t are those of E. Korn and B. Graubard,
+        Confidence Intervals for Proportions with Small Expected Number of Positive Counts Estimated
+        from Survey Data, 1998. Where all samples agree, each group counts once.
+        """
+        value, floor = float(measured.figures[0]), measured.floor
+        variance = float(np.nanvar(measured.figures[1:])) + floor
+        num = floor**-0.5 if floor else measured.num_alike  # the floor of one share is 1 / num²
+        if 0 < value < 1 and variance > ROUNDING * value * (1 - value):
+            num = value * (1 - value) / variance
+        return limits.wilson(value, num, self._far, self._confidence)
+
+    def _counted(self, grouped: Float[np.ndarray, "g s"]) -> Float[np.ndarray, "d s"]:
         """Return the sums over all samples, followed by those over each draw."""
-        grouped = self._by_group(table)
         starts = range(0, len(self._counts), BLOCK)
         blocks = (self._counts[start : start + BLOCK].astype(np.float64) for start in starts)
         return np.vstack([block @ grouped for block in blocks])
 
     def _by_group(self, table: Float[np.ndarray, "n s"]) -> Float[np.ndarray, "g s"]:
         if len(self._starts) == len(table):
-            return table
+            return table[self._order]
         grouped: np.ndarray = np.add.reduceat(table[self._order], self._starts)
         return grouped
 
 
-def _quantile(num_groups: int, num_samples: int, confidence: float) -> float:
-    """Return the quantile of proportions: normal, or Student's t where samples come in groups."""
-    if num_groups == num_samples:
-        return float(norm.ppf((1 + confidence) / 2))
-    return float(t.ppf((1 + confidence) / 2, max(num_groups - 1, 1)))
-
-
-def _tails(num_groups: int, confidence: float) -> list[float]:
-    """Return the quantiles of an expanded percentile interval.
-
-    It compensates for the draws of few groups being too much alike: T. Hesterberg, What Teachers
-    Should Know About the Bootstrap, 2015.
-    """
-    num = max(num_groups, 2)
-    far = t.ppf((1 + confidence) / 2, num - 1) * np.sqrt(num / (num - 1))
-    return [float(norm.cdf(-far)), float(norm.cdf(far))]
+def _effective(values: Float[np.ndarray, " g"]) -> float:
+    """Return the effective number of values that decide their sum."""
+    squares = float((values**2).sum())
+    return float(values.sum() ** 2 / squares) if squares else 0.0

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from pipeline.core.artifacts import Kind
 from pipeline.core.files import write_json
+from pipeline.core.kind import Kind
 from pipeline.core.run_log import Spool
 from pipeline.evaluation.comparison import Comparison
 from pipeline.evaluation.evaluator import Evaluator
@@ -24,7 +24,8 @@ def write_metrics(folder: Path, comparison: Comparison, ensembles: Collection[st
         row: dict[str, float | str] = {"kind": "ensemble" if name in ensembles else "member"}
         for metric, estimate in estimates.items():
             row[metric] = estimate.value
-            row[f"{metric}_interval"] = f"{estimate.low:.4f} .. {estimate.high:.4f}"
+            ends = f"{estimate.low:.4f} .. {estimate.high:.4f}" if estimate.has_interval else ""
+            row[f"{metric}_interval"] = ends
             row["num_samples"] = estimate.num_samples
         write_json(folder / f"{name}.json", row)
 
@@ -56,20 +57,19 @@ def show(
         table.add_row(label, *(_cell(row.get(metric)) for metric in shown))
     console = Console(width=None if Console().is_terminal else 140)
     console.print(table)
-    for sentence in (comparison.verdict, *notes):
+    for sentence in (comparison.verdict, comparison.resolved, *notes):
         console.print(sentence, highlight=False, soft_wrap=True)
 
 
 def _cell(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return "–"
-    return f"{estimate.value:.4f} [{estimate.low:.4f}, {estimate.high:.4f}]"
+    return "–" if estimate is None else str(estimate)
 
 
 def _flat(prefix: str, estimates: dict[str, Estimate]) -> dict[str, float]:
     flat: dict[str, float] = {}
     for metric, estimate in estimates.items():
         flat[f"{prefix}/{metric}"] = estimate.value
-        flat[f"{prefix}/{metric}_low"] = estimate.low
-        flat[f"{prefix}/{metric}_high"] = estimate.high
+        if estimate.has_interval:
+            flat[f"{prefix}/{metric}_low"] = estimate.low
+            flat[f"{prefix}/{metric}_high"] = estimate.high
     return flat

@@ -1,9 +1,10 @@
 """P-values of differences, and their correction for multiple comparisons.
 
-Where each sample is right or wrong and samples are independent, tests on counts are used: McNemar's
-test between two systems, Fisher's test between some of the samples and the rest. Both use the
-mid-p, which wastes less power than the exact p and keeps its level in practice. In all other cases
-Student's t is used on jackknife pseudo-values of the metric, one for each group of samples.
+Where each sample is right or wrong, independent, and counts as much as all others, tests on counts
+are used: McNemar's test between two systems, Fisher's test between some of the samples and the
+rest. Both use the mid-p, which wastes less power than the exact p and keeps its level in practice.
+In all other cases Student's t is used on jackknife pseudo-values of the metric, one for each group
+of samples.
 """
 
 import numpy as np
@@ -16,32 +17,40 @@ from pipeline.evaluation.subset import Table, part_and_gap, parted
 
 
 def pairs(
-    metric: Metric, tables: Float[np.ndarray, "m n s"], groups: Int[np.ndarray, " n"]
+    metric: Metric,
+    tables: Float[np.ndarray, "m n s"],
+    groups: Int[np.ndarray, " n"],
+    weights: Float[np.ndarray, " n"],
 ) -> Float[np.ndarray, "m m"]:
     """Return two-sided p-values of no difference for each pair of m systems; 1 for equal ones.
 
     Args:
         tables: the statistics of the metric, for each system.
+        weights: how much each sample counts.
     """
-    if _counts_decide(tables, groups):
+    if counts_decide(tables, groups, weights):
         right = tables[..., 0]
         only_first = right @ (1 - right).T
         return mcnemar(only_first, only_first.T)
-    pseudo = np.stack([pseudo_values(metric, table, groups) for table in tables], axis=1)
+    pseudo = np.stack([pseudo_values(metric, table, groups, weights) for table in tables], axis=1)
     return np.stack([two_sided(own[:, None] - pseudo) for own in pseudo.T])
 
 
 def weaker(
-    metric: Metric, table: Table, inside: Bool[np.ndarray, "p n"], groups: Int[np.ndarray, " n"]
+    metric: Metric,
+    table: Table,
+    inside: Bool[np.ndarray, "p n"],
+    groups: Int[np.ndarray, " n"],
+    weights: Float[np.ndarray, " n"],
 ) -> Float[np.ndarray, " p"]:
     """Return one-sided p-values, one for each of p parts, of being no worse than the rest."""
-    if _counts_decide(table, groups):
+    if counts_decide(table, groups, weights):
         is_wrong = table[:, 0] == (0 if metric.higher_is_better else 1)
         return fisher(
             (inside & is_wrong).sum(axis=1), inside.sum(axis=1), is_wrong.sum(), len(table)
         )
     parts = [parted(table, part) for part in inside]
-    pseudo = [pseudo_values(part_and_gap(metric, part)[1], part, groups) for part in parts]
+    pseudo = [pseudo_values(part_and_gap(metric, part)[1], part, groups, weights) for part in parts]
     t = student_t(np.stack(pseudo, axis=1))
     num_groups = len(np.unique(groups))
     return np.asarray(student.sf(-t if metric.higher_is_better else t, num_groups - 1))
@@ -77,17 +86,20 @@ def fisher(
 
 
 def pseudo_values(
-    metric: Metric, table: Table, groups: Int[np.ndarray, " n"]
+    metric: Metric,
+    table: Table,
+    groups: Int[np.ndarray, " n"],
+    weights: Float[np.ndarray, " n"],
 ) -> Float[np.ndarray, " g"]:
     """Return what each group contributes to a metric, found by leaving the group out.
 
     For a mean over independent samples these are the samples themselves. J. Tukey, Bias and
     Confidence in Not Quite Large Samples, 1958.
     """
-    sums = np.stack([np.bincount(groups, column) for column in table.T], axis=1)
-    sizes = np.bincount(groups)
-    whole = metric.value(sums.sum(axis=0, keepdims=True), np.array([len(groups)]))
-    without = metric.value(sums.sum(axis=0) - sums, len(groups) - sizes)
+    sums = np.stack([np.bincount(groups, column * weights) for column in table.T], axis=1)
+    sizes = np.bincount(groups, weights)
+    whole = metric.value(sums.sum(axis=0, keepdims=True), sizes.sum(keepdims=True))
+    without = metric.value(sums.sum(axis=0) - sums, sizes.sum() - sizes)
     values: np.ndarray = len(sizes) * whole - (len(sizes) - 1) * without
     return values
 
@@ -127,6 +139,11 @@ def holm(p: Float[np.ndarray, " p"]) -> Float[np.ndarray, " p"]:
     return corrected
 
 
-def _counts_decide(tables: Float[np.ndarray, "*m n s"], groups: Int[np.ndarray, " n"]) -> bool:
+def counts_decide(
+    tables: Float[np.ndarray, "*m n s"],
+    groups: Int[np.ndarray, " n"],
+    weights: Float[np.ndarray, " n"],
+) -> bool:
+    """Return whether each sample is right or wrong, independent, and counts as much as others."""
     is_whole = tables.shape[-1] == 1 and bool(np.isin(tables, (0, 1)).all())
-    return is_whole and len(np.unique(groups)) == len(groups)
+    return is_whole and len(np.unique(groups)) == len(groups) and bool((weights == 1).all())

@@ -22,7 +22,7 @@ from pipeline.evaluation.subset import Table, part_and_gap, parted
 
 NUM_BINS, MOST_CATEGORIES, FEWEST_GROUPS = 4, 20, 20
 MOST_DISCRETE = 10  # distinct numbers that still count as categories, such as the digits 0 to 9
-NO_SLICES = ("id", "fold")
+NO_SLICES = ("id", "fold", "unit")
 
 Parts = dict[str, Bool[np.ndarray, " n"]]
 """The samples of each part, by the part's name."""
@@ -49,7 +49,7 @@ def slices(evaluator: Evaluator, outputs: SystemOutput, samples: Samples) -> lis
         return []
     inside = [columns[column][part] for column, part in places]
     metric, table = evaluator.headline_metric, evaluator.table(outputs)
-    p = holm(weaker(metric, table, np.stack(inside), evaluator.groups))
+    p = holm(weaker(metric, table, np.stack(inside), evaluator.groups, evaluator.weights))
     found = [
         _slice(evaluator, table, column, part, columns[column][part], float(corrected))
         for (column, part), corrected in zip(places, p, strict=True)

@@ -35,8 +35,9 @@ def part_and_gap(metric: Metric, parts: Table) -> tuple[Metric, Metric]:
         return less
 
     better = metric.higher_is_better
-    share_of = num_inside if metric.share_of else None
-    return Metric(given, part, better, share_of), Metric(given, gap, better)
+    is_share = metric.interval == "share"
+    own = Metric(given, part, better, "share" if is_share else "percentiles", num_inside)
+    return own, Metric(given, gap, better)
 
 
 def num_inside(sums: Float[np.ndarray, "b s"], _: object) -> Float[np.ndarray, " b"]:

@@ -6,17 +6,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.config.params import Params
-from pipeline.core.artifacts import Card, Kind, Pool, Samples
+from pipeline.core.artifacts import Card, Pool, Samples
 from pipeline.core.files import read_json
+from pipeline.core.kind import Kind
 from pipeline.core.paths import Layout
+from pipeline.ensembling import class_shares
 from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.decisions import positive_index
-from pipeline.ensembling.groups import numbered
 from pipeline.ensembling.validation import pooled
 from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Bootstrap
 from pipeline.evaluation.metrics import Metric, headline, metrics
 from pipeline.evaluation.outputs import SystemOutput
+from pipeline.evaluation.verdict import IN_UNITS
+
+SHARE_MARGIN = 0.01
+"""The margin of equivalence of headline metrics that are shares, unless the parameters name one."""
 
 
 @dataclass(frozen=True)
@@ -84,17 +89,22 @@ def make_evaluator(
         samples: the metadata of these samples, in the same order.
     """
     settings, decisions, classes = params.evaluation, params.ensemble, card.classes
-    groups = numbered(samples.groups)
+    groups = samples.units
+    weights = class_shares.weights(decisions.class_shares, kind, classes, pool.targets, "test")
+    compared_by = headline(kind, len(classes), decisions.threshold, decisions.costs)
+    usual = None if compared_by in IN_UNITS else SHARE_MARGIN
     return Evaluator(
         kind,
         classes,
         pool.ids,
         pool.targets,
         groups,
+        weights,
         metrics_of(kind, classes, params),
-        headline(kind, len(classes), decisions.threshold, decisions.costs),
-        Bootstrap(groups, settings.num_bootstrap, settings.confidence, settings.seed),
+        compared_by,
+        Bootstrap(groups, weights, settings.num_bootstrap, settings.confidence, settings.seed),
         settings.confidence,
+        usual if settings.equivalence_margin is None else settings.equivalence_margin,
     )
 
 

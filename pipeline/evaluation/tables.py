@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -58,5 +59,7 @@ def _parts(row: Any) -> Cells:
 
 
 def _short(value: Any) -> Any:
-    """Round to six digits, which is more than an interval supports."""
-    return f"{value:.6g}" if isinstance(value, float) else value
+    """Round to six digits, which is more than an interval supports; leave NaN empty."""
+    if not isinstance(value, float):
+        return value
+    return "" if isnan(value) else f"{value:.6g}"

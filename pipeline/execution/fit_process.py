@@ -5,10 +5,12 @@ crash of the fit must not be a crash of the stage. Everything that runs fits sta
 """
 
 import json
+import os
 import shlex
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, NamedTuple
@@ -140,7 +142,7 @@ class FitProcess:
         try:  # in a process group of its own: Ctrl-C is for the process that started it
             return subprocess.Popen(
                 self._command,
-                preexec_fn=process.die_with_parent,  # noqa: PLW1509
+                preexec_fn=partial(process.die_with_parent, parent_id=os.getpid()),  # noqa: PLW1509
                 process_group=0,
                 pass_fds=(self._lock.fileno(),),
             )

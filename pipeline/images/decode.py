@@ -7,14 +7,12 @@ rest. Every bad file is a `BadImage`.
 """
 
 import math
-import struct
 import threading
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -22,6 +20,7 @@ import simplejpeg
 from jaxtyping import UInt8
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from pipeline.images import png, tiff
 from pipeline.images.bad_image import BadImage
 
 cv2.setNumThreads(0)  # parallel over images, not within one; a forked thread pool can hang
@@ -36,19 +35,33 @@ OTHERS = ((4, b"ftyp", "AVIF, HEIC or a video"), (4, b"jP  ", "JPEG 2000"), (0, 
 DAMAGED_METADATA = ("Truncated File Read", "Corrupt EXIF data", "Possibly corrupt EXIF data")
 """Pillow's warnings about EXIF blocks, which say nothing about the pixels. A TIFF file consists of
 such blocks, but then its pixels cannot be read either."""
-TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"iCCP")
-"""PNG chunks beside the pixels; Pillow refuses a file in which one of them unpacks to megabytes."""
 JPEGS = ("JPEG", "MPO")  # MPO: a phone's multi-picture file
 GREY, COLOUR = {"1", "L"}, {"RGB", "P", "CMYK", "YCbCr"}
 WIDE = {"I;16", "I;16B", "I;16L", "I;16N"}
 TRANSPARENT = {"LA", "RGBA", "PA"}
 
 
+class Decoded(NamedTuple):
+    """The content of an image file."""
+
+    pixels: UInt8[np.ndarray, "h w c"]
+    size_px: tuple[int, int]
+    """The upright, full-scale height and width."""
+    damage: str
+    """What is damaged in the metadata; "" if nothing is."""
+
+
 def decode(encoded: bytes, shape: tuple[int, int] | None = None) -> UInt8[np.ndarray, "h w c"]:
-    """Return the upright pixels of a JPEG, PNG, WebP, BMP, TIFF or one-frame GIF; c is 1 or 3.
+    """Return the pixels alone; arguments and errors are those of `read`."""
+    return read(encoded, shape).pixels
+
+
+def read(encoded: bytes, shape: tuple[int, int] | None = None) -> Decoded:
+    """Decode the upright pixels of a JPEG, PNG, WebP, BMP, TIFF or one-frame GIF; c is 1 or 3.
 
     Grey stays grey, even with 16 bits (x / 257, rounded); 16-bit colour keeps its upper byte.
     Transparent pixels are laid on white. A phone's multi-picture JPEG gives its first picture.
+    Damaged metadata leave the pixels as they are.
 
     Args:
         shape: the height and width needed. A JPEG may then come back smaller than it is, by 2 to 8,
@@ -60,21 +73,17 @@ def decode(encoded: bytes, shape: tuple[int, int] | None = None) -> UInt8[np.nda
     if not encoded:
         raise BadImage("empty", "0 bytes")
     try:
-        image, turn = _open(encoded)
+        image, turn, damage = _open(encoded)
+        size_px = (image.width, image.height) if turn > 4 else (image.height, image.width)
         if image.format not in JPEGS:
-            return _upright(_pixels(image), turn)
+            return Decoded(_upright(_pixels(image), turn), size_px, damage)
         needed = shape or (0, 0)
-        return _upright(_jpeg(encoded, image.mode, needed[::-1] if turn > 4 else needed), turn)
+        pixels = _jpeg(encoded, image.mode, needed[::-1] if turn > 4 else needed)
+        return Decoded(_upright(pixels, turn), size_px, damage)
     except BadImage:
         raise
     except Exception as error:  # a damaged file makes decoders raise nearly anything
         raise _explain(error, encoded) from None
-
-
-def size_of(encoded: bytes) -> tuple[int, int]:
-    """Return the upright, full-scale height and width of a file that `decode` has read."""
-    image, turn = _open(encoded)
-    return (image.width, image.height) if turn > 4 else (image.height, image.width)
 
 
 def fit(
@@ -96,25 +105,41 @@ def fit(
     return np.repeat(image, channels, axis=2) if channels > image.shape[2] else image
 
 
-def _open(encoded: bytes) -> tuple[Image.Image, int]:
-    """Return a checked file, decoded unless it is a JPEG, and the orientation to undo, 1 to 8."""
-    if encoded.startswith(b"\x89PNG"):
-        encoded = _without_text(encoded)
-    with _warnings_are_errors():
+def _open(encoded: bytes) -> tuple[Image.Image, int, str]:
+    """Return a checked file, decoded unless it is a JPEG, its orientation and damaged metadata."""
+    damage = ""
+    if encoded.startswith(png.SIGNATURE):
+        encoded, damage = png.checked(encoded)
+    with _warnings_are_errors() as noted:
         image = Image.open(_Reader(encoded), formats=FORMATS)
         _check(image)
         if image.format not in JPEGS:
-            image.load()
-        return image, _orientation(image)
+            with tiff.errors_are_raised():
+                image.load()
+        turn, fault = _orientation(image)
+    if image.format == "PNG" and _may_lack_rows(image) and not png.has_all_rows(encoded):
+        raise BadImage("truncated", "the PNG holds fewer rows than its header says")
+    found = dict.fromkeys([damage, *(str(one.message) for one in noted), fault])  # each once
+    damage = "; ".join(" ".join(text.split()) for text in found if text)
+    return image, turn, f"{damage}; taken in orientation {turn}" if damage else ""
 
 
-def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8; 1 where the metadata are damaged."""
+def _may_lack_rows(image: Image.Image) -> bool:
+    """Return whether rows can be missing, which Pillow leaves black; a cheap look before a count.
+
+    An interlaced file lacks rows in between; any other lacks the last one.
+    """
+    last = image.crop((0, image.height - 1, image.width, image.height))
+    return bool(image.info.get("interlace")) or not np.asarray(last).any()
+
+
+def _orientation(image: Image.Image) -> tuple[int, str]:
+    """Return the EXIF orientation to undo, 1 to 8, and why it cannot be read, if so."""
     try:
         turn = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # Pillow raises nearly anything over damaged metadata
-        return 1
-    return turn if turn in range(1, 9) else 1
+    except Exception as error:  # Pillow raises nearly anything over damaged metadata
+        return 1, f"EXIF: {error or type(error).__name__}"
+    return turn if turn in range(1, 9) else 1, ""
 
 
 class _Reader(BytesIO):
@@ -132,14 +157,18 @@ _LOCK = threading.Lock()
 
 
 @contextmanager
-def _warnings_are_errors() -> Iterator[None]:
-    """Turn Pillow's warnings about contradictory files into errors; filters are global, so lock."""
-    with _LOCK, warnings.catch_warnings():
+def _warnings_are_errors() -> Iterator[list[warnings.WarningMessage]]:
+    """Turn Pillow's warnings about contradictory files into errors; filters are global, so lock.
+
+    Yield the list of those about metadata, which are no errors.
+    """
+    with _LOCK, warnings.catch_warnings(record=True) as noted:
+        warnings.simplefilter("ignore")
         warnings.simplefilter("error", UserWarning)
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         for message in DAMAGED_METADATA:
-            warnings.filterwarnings("ignore", message)
-        yield
+            warnings.filterwarnings("always", message)
+        yield noted
 
 
 def _check(image: Image.Image) -> None:
@@ -156,28 +185,6 @@ def _check(image: Image.Image) -> None:
             "unsupported",
             f"{image.format} in mode {image.mode}; save it with 8 or 16 bits per channel",
         )
-
-
-def _without_text(encoded: bytes) -> bytes:
-    """Compare the checksum of every PNG chunk, since Pillow skips those of the pixels.
-
-    Return the file without text and colour profiles; the EXIF block stays.
-    """
-    at, name, kept = 8, b"", [encoded[:8]]
-    while name != b"IEND":
-        if at + 12 > len(encoded):
-            raise BadImage("truncated", "the PNG ends before its last chunk")
-        size, name = struct.unpack_from(">I4s", encoded, at)
-        end = at + 8 + size
-        if end + 4 > len(encoded):
-            raise BadImage("truncated", f"the PNG ends within a chunk of {size:,} bytes")
-        if zlib.crc32(memoryview(encoded)[at + 4 : end]) != int.from_bytes(encoded[end : end + 4]):
-            if name not in TEXT_CHUNKS:
-                raise BadImage("unreadable", f"wrong checksum in the PNG chunk at byte {at:,}")
-        elif name not in TEXT_CHUNKS or name == b"eXIf":
-            kept.append(encoded[at : end + 4])
-        at = end + 4
-    return b"".join(kept)
 
 
 def _jpeg(encoded: bytes, mode: str, needed: tuple[int, int]) -> UInt8[np.ndarray, "h w c"]:

@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from pipeline.core.artifacts import Kind, rows_of
+from pipeline.core.artifacts import rows_of
 from pipeline.core.files import write_json
+from pipeline.core.kind import Kind
 from pipeline.evaluation.tables import Row
 from pipeline.images.packed import Packed
 from pipeline.inspection.explain import grad_cam

@@ -33,21 +33,24 @@ class Finding(NamedTuple):
     detail: str
 
 
-def audit(listing: Listing, scan: Scan, pairs: Pairs, places: Places) -> list[Finding]:
-    """Return all findings, bad files first."""
+def audit(listing: Listing, scan: Scan, pairs: Pairs, places: Places | None) -> list[Finding]:
+    """Return all findings, bad files first; without `places` where the data cannot be split."""
     return [
         *(Finding(bad.kind, listing.ids[row], "", str(bad)) for row, bad in scan.bad.items()),
+        *(
+            Finding("damaged metadata", listing.ids[row], "", damage)
+            for row, damage in scan.damaged.items()
+        ),
         *_odd_images(listing, scan),
         *_same_pictures(listing, pairs),
-        *(_leak(listing, places.kept, leak) for leak in places.leaks),
-        *_moved(listing, places),
-        *_differing_shares(listing, places),
+        *_crowds(listing, pairs),
+        *_placed(listing, places),
         *(Finding("ignored file", name, "", "no sample") for name in listing.ignored),
     ]
 
 
 def summary(listing: Listing, scan: Scan, findings: list[Finding]) -> dict[str, int]:
-    """Count the samples and the findings of each kind, for `dvc metrics`."""
+    """Count the samples and the findings of each kind."""
     counts = Counter(finding.kind.replace(" ", "_") for finding in findings)
     always = ("near_constant", "equal", "near_duplicate", "two_labels", "leak")
     return {
@@ -119,6 +122,20 @@ def _same_pictures(listing: Listing, pairs: Pairs) -> Iterator[Finding]:
             yield Finding(kind, *ids, " | ".join(labels))
             if labels[0] != labels[1]:
                 yield Finding("two labels", *ids, f"{kind}: {' | '.join(labels)}")
+
+
+def _crowds(listing: Listing, pairs: Pairs) -> Iterator[Finding]:
+    for crowd in pairs.crowds:
+        first, *_, last = (listing.ids[row] for row in crowd.rows)
+        detail = f"{len(crowd.rows):,} images; near duplicates up to {crowd.distance:.3f}"
+        yield Finding("fixed camera", first, last, detail)
+
+
+def _placed(listing: Listing, places: Places | None) -> Iterator[Finding]:
+    if places:
+        yield from (_leak(listing, places.kept, leak) for leak in places.leaks)
+        yield from _moved(listing, places)
+        yield from _differing_shares(listing, places)
 
 
 def _leak(listing: Listing, kept: Int[np.ndarray, " m"], leak: Leak) -> Finding:

@@ -1,9 +1,13 @@
 """What every source returns: the list of samples, before any pixel is decoded."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -28,4 +32,4 @@ class Listing:
     metadata: dict[str, list[str]] = field(default_factory=dict)
     """Columns to slice results by, with one value per sample."""
     ignored: list[str] = field(default_factory=list)
-    """Files that are not samples, such as `.DS_Store`: listed in the audit."""
+    """Files that are not samples, such as a README: listed in the audit."""

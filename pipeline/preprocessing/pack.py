@@ -40,13 +40,14 @@ def pack(
     digest = sha256()
     for store, mask in zip(STORES, (~is_test, is_test), strict=True):
         rows, folds = kept[mask], assignment.fold[mask]
+        units = list(compress(assignment.unit, mask))
         _write_images(plan, scan, rows, folder / store)
         targets, ids = plan.listing.targets[rows], np.array(plan.listing.ids)[rows]
         for name, array in (("targets", targets), ("ids", ids), ("folds", folds)):
             np.save(folder / store / f"{name}.npy", array)
             digest.update(array.tobytes())
         digest.update(scan.digests[rows].tobytes())
-        _write_table(plan.listing, scan, rows, folds, folder / store / "samples.csv")
+        _write_table(plan.listing, scan, rows, folds, units, folder / store / "samples.csv")
     mean, std = scan.statistics(train)
     return Card(
         classes=tuple(plan.listing.classes),
@@ -121,19 +122,21 @@ def _write_table(
     scan: Scan,
     rows: Int[np.ndarray, " m"],
     folds: Int[np.ndarray, " m"],
+    units: list[str],
     path: Path,
 ) -> None:
     """Write what is known of each sample, to slice results by."""
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        names = ("id", "fold", "group", "height_px", "width_px", "brightness", "contrast")
+        names = ("id", "fold", "group", "unit", "height_px", "width_px", "brightness", "contrast")
         table.writerow([*names, *listing.metadata])
-        for row, fold in zip(rows.tolist(), folds.tolist(), strict=True):
+        for row, fold, unit in zip(rows.tolist(), folds.tolist(), units, strict=True):
             table.writerow(
                 [
                     listing.ids[row],
                     fold,
                     listing.groups[row] if listing.groups else "",
+                    unit,
                     scan.height_px[row],
                     scan.width_px[row],
                     f"{scan.brightness[row]:.2f}",

@@ -10,9 +10,10 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from pipeline.core.files import write_json
 from pipeline.images.bad_image import BadImage
 from pipeline.images.decode import decode, fit
-from pipeline.preprocessing.audit import Finding, label
+from pipeline.preprocessing.audit import Finding, label, summary, write_findings
 from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.scanned import Scan
 
@@ -24,7 +25,11 @@ MEANING = {
     "two labels": "the same picture under two labels: one of them is wrong",
     "equal": "equal to the pixel",
     "near duplicate": "the same picture up to brightness, contrast, compression or size",
+    "fixed camera": "images that are all alike, which shows nothing about copies: only the closest "
+    "pairs among them count as near duplicates",
     "near constant": "hardly anything to see",
+    "damaged metadata": "whole pixels beside a damaged EXIF block, colour profile or text; the "
+    "picture may lie on its side",
     "odd size": "enlarged by much, or of an aspect unlike the others'",
     "differing shares": "the classes have other shares in one split than in another, by more than "
     "chance: figures of one say little about the other",
@@ -51,14 +56,18 @@ class Thumb(NamedTuple):
     label: str
 
 
-def write_page(
-    path: Path,
+def write_audit(
+    folder: Path,
     listing: Listing,
     scan: Scan,
     findings: list[Finding],
     counts: dict[str, dict[str, int]],
 ) -> None:
-    """Write a self-contained page."""
+    """Write the findings as a table and as a self-contained page, and their numbers.
+
+    Args:
+        counts: the number of images by split and class.
+    """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -66,7 +75,8 @@ def write_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
+    write_findings(folder / "findings.csv", findings)
+    write_json(folder / "counts.json", summary(listing, scan, findings))
     text = environment.get_template("page.html").render(
         num_images=len(scan.good),
         shape=scan.image_shape,
@@ -75,7 +85,7 @@ def write_page(
         kinds=_kinds(listing, scan, findings),
         histograms=_histograms(scan),
     )
-    path.write_text(text, encoding="utf-8")
+    (folder / "index.html").write_text(text, encoding="utf-8")
 
 
 def _kinds(listing: Listing, scan: Scan, findings: list[Finding]) -> list[dict[str, Any]]:

@@ -6,11 +6,16 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Int
 
+from pipeline.core.errors import UserError
 from pipeline.preprocessing.duplicates import units
 from pipeline.preprocessing.leakage import Leak, gate, leaks
 from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.pairs import Pairs
+from pipeline.preprocessing.presence import TooFewUnits
 from pipeline.preprocessing.split import Assignment, assign
+from pipeline.preprocessing.stratify import strata
+
+SHOWN = 3  # pairs that a message names
 
 
 @dataclass(frozen=True)
@@ -44,23 +49,39 @@ def place(
     """
     ids = [listing.ids[row] for row in kept]
     groups = [listing.groups[row] for row in kept] if listing.groups else None
-    equal, near = (np.searchsorted(kept, found) for found in pairs)
+    equal, near = (np.searchsorted(kept, found) for found in (pairs.equal, pairs.near))
     together = units(len(kept), np.concatenate([equal, near]), groups)
     given, found, message = listing.given, [], ""
     if given is not None:
         found = leaks(given[kept], equal, near, groups)
         given, message = gate(given[kept], found, together, ids, leakage)
-    assignment = assign(
-        listing.targets[kept],
-        ids,
-        together,
-        groups=groups,
-        classes=listing.classes,
-        given=given,
-        val_fraction=val_fraction,
-        test_fraction=test_fraction,
-        num_folds=num_folds,
-        balance=balance,
-        seed=seed,
-    )
+    try:
+        assignment = assign(
+            listing.targets[kept],
+            ids,
+            together,
+            groups=groups,
+            classes=listing.classes,
+            given=given,
+            val_fraction=val_fraction,
+            test_fraction=test_fraction,
+            num_folds=num_folds,
+            balance=balance,
+            seed=seed,
+        )
+    except TooFewUnits as error:
+        raise UserError(f"{error}{_remedy(listing, pairs, error.stratum)}") from None
     return Places(kept, assignment, found, message)
+
+
+def _remedy(listing: Listing, pairs: Pairs, stratum: int) -> str:
+    """Name the parameter and some near duplicates of a class; "" if it has none."""
+    column = strata(listing.targets, listing.classes).counts[:, [stratum]].toarray().ravel()
+    found = pairs.near[(column[pairs.near] > 0).all(axis=1)]
+    if not len(found):
+        return ""
+    named = ", ".join(f"{listing.ids[a]} and {listing.ids[b]}" for a, b in found[:SHOWN])
+    return (
+        f", or, where near duplicates such as {named} are not the same picture, set "
+        "data.near_duplicate_distance to a smaller number, or to null"
+    )

@@ -8,8 +8,18 @@ from pipeline.core.errors import UserError
 from pipeline.preprocessing.stratify import Strata
 
 
+class TooFewUnits(UserError):  # noqa: N818  # named as what is wrong
+    """A class has enough images, but too few of them can be placed separately."""
+
+    def __init__(self, stratum: int, message: str) -> None:
+        super().__init__(message)
+        self.stratum = stratum
+
+
 def check_enough(strata: Strata, num_parts: int, where: str) -> None:
     """Raise UserError, naming the rarest, unless each class or label has a unit for each part.
+
+    It is a TooFewUnits where duplicates or groups join enough images to fewer units.
 
     Args:
         strata: images by unit and class.
@@ -21,11 +31,16 @@ def check_enough(strata: Strata, num_parts: int, where: str) -> None:
         return
     poorest = int(num_units.argmin())
     images = strata.counts.sum(axis=0)[poorest]
-    joined = images > num_units[poorest]
-    units = f" in {num_units[poorest]} groups or sets of duplicates" if joined else ""
-    raise UserError(
-        f"{strata.kind} {strata.names[poorest]!r} has {images} images{units} for {where}; "
-        f"give it at least {num_parts} or leave the {strata.kind} out"
+    has = f"{strata.kind} {strata.names[poorest]!r} has {images} images"
+    if images < num_parts:
+        raise UserError(
+            f"{has} for {where}; give it at least {num_parts} or leave the {strata.kind} out"
+        )
+    few = int(num_units[poorest])
+    raise TooFewUnits(
+        poorest,
+        f"{has}, but only {few} {'group or set' if few == 1 else 'groups or sets'} of duplicates, "
+        f"which stay together, for {where}; give it at least {num_parts}",
     )
 
 
@@ -38,7 +53,7 @@ def repair(
     moved.
 
     Raises:
-        UserError: no unit is free to move.
+        TooFewUnits: no unit is free to move.
     """
     moved = np.zeros(len(parts), bool)
     parts = parts.copy()
@@ -49,7 +64,7 @@ def repair(
             continue
         free = _free_units(parts, strata, held, stratum)
         if not len(free):
-            raise UserError(_stuck(strata, int(stratum), where))
+            raise TooFewUnits(int(stratum), _stuck(strata, int(stratum), where))
         unit = free[np.argmin(cost[free, part])]
         held[parts[unit]] -= _presence(strata.counts[[unit]])
         held[part] += _presence(strata.counts[[unit]])

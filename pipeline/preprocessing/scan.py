@@ -25,7 +25,7 @@ from simplejpeg import encode_jpeg
 
 from pipeline.core.errors import UserError
 from pipeline.images.bad_image import BadImage
-from pipeline.images.decode import decode, fit, size_of
+from pipeline.images.decode import decode, fit, read
 from pipeline.preprocessing.duplicates import digests, thumbnails
 from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.scanned import Scan, Shape
@@ -33,7 +33,6 @@ from pipeline.preprocessing.scanned import Scan, Shape
 CHUNK_BYTES = 16_000_000  # fitted pixels per chunk: small for memory, large for speed
 CHUNK_ROWS = 2048
 LINE_S = 5.0  # seconds between two lines of progress without a terminal
-JPEG = b"\xff\xd8"
 FIGURES = ("height_px", "width_px", "sums", "squares", "digests")
 
 
@@ -133,10 +132,13 @@ def _read_chunk(bounds: tuple[int, int], path: Path) -> Path:
     sizes = np.zeros((num, 2), np.int64)
     files: list[bytes] = []
     bad: list[tuple[int, str, str]] = []
+    damaged: list[tuple[int, str]] = []
     for place, row in enumerate(range(*bounds)):
         try:
             raw = plan.listing.read(row)
-            sizes[place] = _fill(plan, raw, images[place])
+            sizes[place], damage = _fill(plan, raw, images[place])
+            if damage:
+                damaged.append((row, damage))
             files.append(_stored(plan, raw, sizes[place], images[place]))
         except BadImage as error:
             bad.append((row, error.kind, error.detail))
@@ -154,6 +156,7 @@ def _read_chunk(bounds: tuple[int, int], path: Path) -> Path:
         squares=np.square(images, dtype=np.uint16).sum(axis=(1, 2), dtype=np.int64),
         digests=digests(images),
         bad=np.array(json.dumps(bad)),
+        damaged=np.array(json.dumps(damaged)),
     )
     unfinished.rename(path)
     return path
@@ -161,14 +164,17 @@ def _read_chunk(bounds: tuple[int, int], path: Path) -> Path:
 
 def _fill(
     plan: ReadingPlan, raw: bytes | np.ndarray, out: UInt8[np.ndarray, "h w c"]
-) -> tuple[int, int]:
-    """Write the fitted pixels of one sample into `out`; return its original height and width."""
-    image = decode(raw, plan.image_shape[:2]) if isinstance(raw, bytes) else raw
-    size = image.shape[0], image.shape[1]
-    if isinstance(raw, bytes) and raw.startswith(JPEG):
-        size = size_of(raw)  # it may have been decoded at a smaller scale
-    out[:] = fit(image, plan.image_shape, plan.fit)
-    return size
+) -> tuple[tuple[int, int], str]:
+    """Write the fitted pixels of one sample into `out`.
+
+    Return its original height and width, and what is damaged in its metadata.
+    """
+    if isinstance(raw, np.ndarray):
+        out[:] = fit(raw, plan.image_shape, plan.fit)
+        return (raw.shape[0], raw.shape[1]), ""
+    found = read(raw, plan.image_shape[:2])
+    out[:] = fit(found.pixels, plan.image_shape, plan.fit)
+    return found.size_px, found.damage
 
 
 def _stored(
@@ -192,6 +198,7 @@ def _gather(image_shape: Shape, chunks: list[Path], thumbs_path: Path) -> Scan:
     """Collect the figures of all chunks in memory, and their thumbnails in one file."""
     figures: dict[str, list[np.ndarray]] = {name: [] for name in FIGURES}
     bad: dict[int, BadImage] = {}
+    damaged: dict[int, str] = {}
     with thumbs_path.open("wb") as file:
         for path in chunks:
             with np.load(path) as held:
@@ -199,12 +206,13 @@ def _gather(image_shape: Shape, chunks: list[Path], thumbs_path: Path) -> Scan:
                     parts.append(held[name])
                 listed = json.loads(held["bad"].item())
                 bad |= {row: BadImage(kind, detail) for row, kind, detail in listed}
+                damaged |= dict(json.loads(held["damaged"].item()))
                 thumbs = held["thumbs"]
                 file.write(thumbs.tobytes())
     joined = {name: np.concatenate(parts) for name, parts in figures.items()}
     shape = (len(joined["digests"]), *thumbs.shape[1:])
     mapped = np.memmap(thumbs_path, np.uint8, "r", shape=shape)
-    return Scan(image_shape, **joined, bad=bad, thumbs=mapped, chunks=chunks)
+    return Scan(image_shape, **joined, bad=bad, damaged=damaged, thumbs=mapped, chunks=chunks)
 
 
 def _one_size(plan: ReadingPlan, scanned: Scan) -> None:

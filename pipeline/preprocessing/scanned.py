@@ -27,6 +27,8 @@ class Scan:
     digests: UInt8[np.ndarray, "n 16"]
     bad: dict[int, BadImage]
     """Why a sample is not a usable image, by row."""
+    damaged: dict[int, str]
+    """What is damaged in the metadata of a usable image, by row."""
     thumbs: UInt8[np.ndarray, "n s t c"]
     """Thumbnails, stored on disk."""
     chunks: list[Path]

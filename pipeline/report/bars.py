@@ -39,5 +39,5 @@ class Scale:
 
 def scale(label: str, found: Sequence[Estimate], *, marks_zero: bool = False) -> Scale:
     """Build a scale that spans all estimates, and 0 if that is to be marked."""
-    ends = [end for estimate in found for end in estimate[:3]]
+    ends = [end for estimate in found for end in estimate[:3] if isfinite(end)]
     return Scale(spanning(label, [*ends, 0.0] if marks_zero else ends), marks_zero)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import ClassVar, NamedTuple
 
 from pipeline.evaluation.intervals import Estimate
@@ -40,7 +41,7 @@ class Cell(NamedTuple):
             return self
         form = wording.signed if self.is_signed else wording.figure
         value, *ends = self.numbers
-        detail = wording.interval(ends, digits) if ends else self.detail
+        detail = wording.interval(ends, digits) if ends and isfinite(ends[0]) else self.detail
         return self._replace(text=form(value, digits), detail=detail)
 
 

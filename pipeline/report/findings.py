@@ -7,8 +7,9 @@ from math import nan
 from typing import Any
 
 from pipeline.config.params import Params
-from pipeline.core.artifacts import Card, Kind
+from pipeline.core.artifacts import Card
 from pipeline.core.files import read_json
+from pipeline.core.kind import Kind
 from pipeline.core.paths import Layout
 from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.metrics import Metric

@@ -17,13 +17,16 @@ from pipeline.report.findings import Findings
 from pipeline.report.matrix import Matrix
 from pipeline.report.plot import Plot
 from pipeline.report.sections import (
+    advice,
     cost,
     data,
     differences,
     diversity,
     errors,
     per_class,
+    prediction_sets,
     probabilities,
+    recipes,
     reproduce,
     robustness,
     search,
@@ -36,8 +39,8 @@ MARGIN_PX, TOP_PX = 10, 30  # around a plot in a file, and above it, where its t
 TITLE_PX = 7.4  # of one character
 TEMPLATES = Path(__file__).parent / "templates"
 SECTIONS = (
-    systems, differences, diversity, cost, probabilities, per_class, slices, errors, robustness,
-    training, search, data, reproduce,
+    systems, differences, recipes, diversity, advice, cost, probabilities, per_class,
+    prediction_sets, slices, errors, robustness, training, search, data, reproduce,
 )  # fmt: skip
 
 

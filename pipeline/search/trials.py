@@ -17,9 +17,13 @@ Settings = dict[str, Value]
 
 
 def trial(
-    params: Params, recipe: str, number: int, settings: Settings, *, spool: Spool, scratch: Path
+    params: Params, recipe: str, number: int, settings: Settings, *, spool: Spool, work: Path
 ) -> Job:
     """Describe the fit of one trial: one device and one thread, as trials share the machine.
+
+    Args:
+        work: a folder that survives if the search is killed: a search that starts again asks for
+            the same trials, and each resumes from its checkpoint.
 
     Raises:
         UserError: the recipe does not allow these settings.
@@ -32,7 +36,7 @@ def trial(
         task=params.task,
         hardware=params.hardware.on_one_device().model_copy(update={"threads": 1}),
         seed=search.seed,
-        folder=f"{scratch / spool.folder.name}",
+        folder=f"{work / spool.folder.name}",
         spool=f"{spool.folder}",
     )
 

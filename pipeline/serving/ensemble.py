@@ -7,10 +7,12 @@ import numpy as np
 from jaxtyping import UInt8
 
 from pipeline.config.prediction import Views
-from pipeline.core.artifacts import Card, Kind
-from pipeline.core.component import Component, load
+from pipeline.core.artifacts import Card
+from pipeline.core.component import Component, load, retuple
 from pipeline.core.files import read_json
+from pipeline.core.kind import Kind
 from pipeline.ensembling.combiner import Combiner
+from pipeline.ensembling.conformal import PredictionSets
 from pipeline.ensembling.decisions import Decision
 from pipeline.images.bad_image import BadImage
 from pipeline.images.decode import decode, fit, on_white
@@ -23,8 +25,17 @@ Raw = np.ndarray | bytes | str | Path
 class Ensemble:
     """Members, the combiner, and the card of the data they learned from."""
 
-    def __init__(self, members: dict[str, Predictor], combiner: Combiner, card: Card, task: str):
+    def __init__(
+        self,
+        members: dict[str, Predictor],
+        combiner: Combiner,
+        card: Card,
+        task: str,
+        sets: PredictionSets | None,
+    ) -> None:
         self._members, self._combiner, self._card = members, combiner, card
+        self.sets = sets
+        """The rule of prediction sets; None for labels and values."""
         self._task = load("task", Component(name=task))
 
     @classmethod
@@ -36,7 +47,9 @@ class Ensemble:
             name: Predictor.load(folder / "members" / name, device, Views(**test_time))
             for name, test_time in how["test_time"].items()
         }
-        return cls(members, combiner, Card.load(folder / "card.json"), how["task"])
+        rule = folder / "sets.json"
+        sets = PredictionSets(**retuple(read_json(rule))) if rule.is_file() else None
+        return cls(members, combiner, Card.load(folder / "card.json"), how["task"], sets)
 
     @property
     def names(self) -> tuple[str, ...]:

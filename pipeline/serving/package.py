@@ -44,6 +44,8 @@ def package(
     views = {name: params.prediction.of(name).model_dump() for name in combiner.members}
     write_json(ensemble / "prediction.json", {"task": params.task.name, "test_time": views})
     shutil.copy(inputs.card, ensemble / "card.json")
+    if inputs.sets.is_file():
+        shutil.copy(inputs.sets, ensemble / "sets.json")
     for name in combiner.members:
         without_history = shutil.ignore_patterns("history.csv")
         folder = folder_of(inputs, name, params)

@@ -33,7 +33,9 @@ class PackagedEnsemble(PythonModel):
     ) -> pd.DataFrame:
         ensemble = self._ensemble
         predictions = ensemble.predictions(images_in(model_input))
-        return tabulate(predictions, ensemble.kind, ensemble.names, ensemble.decision)
+        return tabulate(
+            predictions, ensemble.kind, ensemble.names, ensemble.decision, ensemble.sets
+        )
 
 
 set_model(PackagedEnsemble())

@@ -6,16 +6,22 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from pipeline.core.artifacts import Kind
+from pipeline.core.kind import Kind
+from pipeline.ensembling.conformal import PredictionSets
 from pipeline.ensembling.decisions import Decision
 
 
 def tabulate(
-    predictions: np.ndarray, kind: Kind, names: Sequence[str], decision: Decision
+    predictions: np.ndarray,
+    kind: Kind,
+    names: Sequence[str],
+    decision: Decision,
+    sets: PredictionSets | None = None,
 ) -> pd.DataFrame:
     """Return one row for each image, with the decision first.
 
-    - classes: `class`, and the probability of each class under its name;
+    - classes: `class`, `prediction_set`, a list of the classes that come into question, and the
+      probability of each class under its name;
     - labels: `labels`, a list, and the probability of each label under its name;
     - values: each value under its name, with NAME_low and NAME_high around it.
 
@@ -31,6 +37,9 @@ def tabulate(
         table.insert(0, "labels", [list(np.array(names)[row]) for row in decided])
     else:
         table.insert(0, "class", [names[i] for i in decided])
+    if sets is not None:
+        inside = sets(predictions)
+        table.insert(1, "prediction_set", [list(np.array(names)[row]) for row in inside])
     return table
 
 

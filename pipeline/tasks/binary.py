@@ -1,13 +1,16 @@
 """Binary classification: one of two classes per image, from the logit of the second class."""
 
-from typing import ClassVar
+from __future__ import annotations
 
-import numpy as np
-from jaxtyping import Float
+from typing import TYPE_CHECKING, ClassVar
 
 from pipeline.core.component import Component
 from pipeline.core.errors import UserError
 from pipeline.tasks.shared.classes import scores
+
+if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Float
 
 __all__ = ["Params", "num_outputs", "predictions", "scores"]
 
@@ -36,6 +39,8 @@ def num_outputs(num_classes: int) -> int:
 
 def predictions(logits: Float[np.ndarray, "*m n 1"]) -> Float[np.ndarray, "*m n 2"]:
     """Return log-probabilities of both classes, in float64, in the form of a multiclass task."""
+    import numpy as np
+
     logit = np.asarray(logits, np.float64)
     log_p: np.ndarray = -np.logaddexp(0, np.concatenate([logit, -logit], axis=-1))
     return log_p

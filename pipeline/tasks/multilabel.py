@@ -1,11 +1,14 @@
 """Multilabel classification: any number of k labels per image, including none."""
 
-from typing import ClassVar
+from __future__ import annotations
 
-import numpy as np
-from jaxtyping import Bool, Float
+from typing import TYPE_CHECKING, ClassVar
 
 from pipeline.core.component import Component
+
+if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Bool, Float
 
 
 class Params(Component):
@@ -27,6 +30,8 @@ def predictions(logits: Float[np.ndarray, "*m n k"]) -> Float[np.ndarray, "*m n 
     Both are kept: from the log of a probability near 1, that of the other would be lost in
     rounding.
     """
+    import numpy as np
+
     logits = np.asarray(logits, np.float64)
     log_p: np.ndarray = -np.logaddexp(0, np.stack([logits, -logits], axis=-1))
     return log_p
@@ -40,6 +45,8 @@ def scores(
     Log-loss is the mean over the labels, in nats; Hamming loss is the share of wrong labels; subset
     accuracy is 1 if no label is wrong.
     """
+    import numpy as np
+
     true = np.take_along_axis(log_p, targets[..., None].astype(np.intp), axis=-1)[..., 0]
     wrong = (log_p[..., 1] > log_p[..., 0]) != targets
     return {

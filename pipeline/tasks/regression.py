@@ -4,13 +4,16 @@ The network learns standardised values, so that all have a similar size whatever
 mean and standard deviation over train are in the card of the data, and travel with the model.
 """
 
-from collections.abc import Sequence
-from typing import ClassVar
+from __future__ import annotations
 
-import numpy as np
-from jaxtyping import Float
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from pipeline.core.component import Component
+
+if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Float
 
 
 class Params(Component):
@@ -34,6 +37,8 @@ def predictions(
     Args:
         mean: the mean of each value over train; `std` likewise.
     """
+    import numpy as np
+
     values: np.ndarray = np.asarray(logits, np.float64) * std + mean
     return values
 
@@ -49,6 +54,8 @@ def scores(
     They are in standard deviations of train, averaged over the values, so that each value counts
     equally. A standardised_mse of 1 is no better than always predicting the mean of train.
     """
+    import numpy as np
+
     errors = (values - targets) / std
     return {
         "standardised_mse": (errors**2).mean(axis=-1),

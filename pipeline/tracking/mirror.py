@@ -4,7 +4,6 @@ A state is parameters, code and data together. A run that two states share exist
 newer one; the parent's `runs.json` names all runs of its state.
 """
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -15,11 +14,11 @@ from pipeline.config.load import parse_params
 from pipeline.core import dvcfile
 from pipeline.core.artifacts import Card
 from pipeline.core.files import read_json, read_yaml
+from pipeline.core.git import git
 from pipeline.core.paths import PARAMS_FILE, Layout
 from pipeline.core.run_log import METRICS_FILE, RUN_FILE, Spool
 from pipeline.tracking.store import Store
 
-GIT = ("git", "--no-optional-locks")
 CODE = ("pipeline", "stages", "dvc.yaml")
 # What is copied to MLflow, and up to how many bytes; everything else is linked.
 SHOWN_BYTES = {".png": 2e6, ".svg": 2e6, ".json": 2e6, ".csv": 2e6, ".html": 20e6}
@@ -154,14 +153,10 @@ class Mirror:
 
 def _revision() -> dict[str, str]:
     """Return the commit that is checked out, and whether the files are as committed."""
-    try:
-        commit, changes = (
-            subprocess.run([*GIT, *command], check=True, capture_output=True, text=True).stdout
-            for command in (("rev-parse", "HEAD"), ("status", "--porcelain", "-uno"))
-        )
-    except (OSError, subprocess.CalledProcessError):
+    commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "-uno")
+    if commit is None:
         return {}  # not a git checkout, or one without a commit
     return {
-        "mlflow.source.git.commit": commit.strip(),
+        "mlflow.source.git.commit": commit,
         "mlflow.source.git.dirty": str(bool(changes)).lower(),
     }

@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from pipeline.config.training import Training
-from pipeline.core.artifacts import Kind, Targets
+from pipeline.core.artifacts import Targets
+from pipeline.core.kind import Kind
 
 Weighting = Literal["inverse", "inverse_sqrt", "effective"]
 Sampling = Literal["natural", "square_root", "balanced"]

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +34,25 @@ def test_the_module_is_the_same_command() -> None:
     command = [sys.executable, "-m", "pipeline", "check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "params.yaml: 4 members, 2 recipes: valid\n"
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [("size_px", "size"), ("epochs: 40", "epochs: 0"), ("name: resnet", "name: resnett")],
+)
+def test_a_wrong_parameter_is_refused_without_any_slow_import(
+    tmp_path: Path, right: str, wrong: str
+) -> None:
+    params = (ROOT / "params.yaml").read_text().replace("data:", "data:\n  image: {size_px: 8}", 1)
+    (tmp_path / "wrong.yaml").write_text(params.replace(right, wrong))
+    command = [sys.executable, "-X", "importtime", "-m", "pipeline", "check"]
+    done = subprocess.run(
+        [*command, str(tmp_path / "wrong.yaml")], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert "pipeline.config.load" in imported
+    assert not imported & {"numpy", "jaxtyping", "torch", "scipy", "sklearn", "mlflow", "dvc"}
 
 
 @pytest.mark.parametrize("module", ["stages.train", "pipeline"])

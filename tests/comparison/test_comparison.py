@@ -76,7 +76,7 @@ def test_several_states_stand_against_the_first(tmp_path: Path) -> None:
     assert all(p >= c.p for p, c in zip(found.p_corrected, found.contrasts, strict=True))
     assert found.contrasts[1].p < 0.001
     text = page(found)
-    assert "for all 2 comparisons" in text
+    assert "corrected for all 2 comparisons (Holm)" in text
     assert "| accuracy | " in text
     assert "Changed parameters" not in text
 

@@ -84,9 +84,9 @@ def test_a_callback_is_immutable() -> None:
 
 REFUSALS = [
     ("model_summary", ": got 'model_summary'; allowed a list, [a, b]"),
-    (["model_summary"], ".0: got 'model_summary'; allowed a mapping, `key: value`"),
-    ([{}], ".0.name: missing; write a value for it"),
-    ([{"name": 5}], ".0.name: got 5; allowed a valid string"),
+    (["model_summary"], ".0: got 'model_summary'; write {name: ...}; allowed device_"),
+    ([{}], ".0.name: missing; allowed device_stats_monitor, gradient_norm"),
+    ([{"name": 5}], ".0.name: got 5; allowed device_stats_monitor, gradient_norm"),
     ([{"name": "timr"}], ".0.name: got 'timr'; allowed device_stats_monitor, gradient_norm, lea"),
     ([{"name": "gradient_nrom"}], "throughput_monitor; nearest gradient_norm"),
     ([{"name": "DeviceStatsMonitor"}], "throughput_monitor; nearest device_stats_monitor"),
@@ -101,12 +101,15 @@ REFUSALS = [
         [{"name": "device_stats_monitor", "cpu_stat": True}],
         ".0.cpu_stat: unknown key; allowed cpu_stats, name; nearest cpu_stats",
     ),
-    ([{"name": "device_stats_monitor", "cpu_stats": 1}], "cpu_stats: got 1; allowed a valid bool"),
+    ([{"name": "device_stats_monitor", "cpu_stats": 1}], "cpu_stats: got 1; allowed true or false"),
     (
         [{"name": "gradient_norm"}, {"name": "learning_rate_monitor", "logging_interval": "steps"}],
-        ".1.logging_interval: got 'steps'; allowed 'step' or 'epoch'",
+        ".1.logging_interval: got 'steps'; allowed epoch, step; nearest step",
     ),
-    ([{"name": "model_summary", "max_depth": 1.5}], ".0.max_depth: got 1.5; allowed a valid int"),
+    (
+        [{"name": "model_summary", "max_depth": 1.5}],
+        ".0.max_depth: got 1.5; allowed a whole number",
+    ),
     ([{"name": "model_summary", "depth": 1}], ".0.depth: unknown key; allowed max_depth, name"),
     ([{"name": "throughput_monitor", "length_fn": "len"}], "length_fn: unknown key; allowed name"),
     ([{"name": "early_stopping"}], ".0.name: got 'early_stopping'; Convoy stops early itself; use"),

@@ -45,17 +45,36 @@ REFUSALS = [
     (
         (*CNN, "model"),
         {"widths": [1]},
-        "recipes.cnn.model.name: got None; allowed airbench, cnn, lenet, resnet, timm, torchvision",
+        "recipes.cnn.model.name: missing; allowed airbench, cnn, lenet, resnet, timm, torchvision",
     ),
-    ((*CNN, "model"), "cnn", "recipes.cnn.model: got 'cnn'; allowed a mapping"),
-    ((*CNN, "training", "lr"), "fast", "recipes.cnn.training.lr: got 'fast'; allowed a valid num"),
+    ((*CNN, "model"), "cnn", "model: got 'cnn'; write {name: ...}; allowed airbench, cnn,"),
+    ((*CNN, "model"), None, "recipes.cnn.model: got null; write {name: ...}; allowed airbench"),
+    ((*CNN, "model"), {"name": "Resnet"}, "got 'Resnet'; allowed airbench, cnn, lenet, resnet"),
+    ((*CNN, "model"), {"name": "RESNET"}, "torchvision; nearest resnet"),
+    ((*CNN, "training", "optimiser"), "lion", "write {name: ...}; allowed adam, adamw, lion, muo"),
+    ((*CNN, "training", "optimiser"), {}, "optimiser.name: missing; allowed adam, adamw, lion"),
+    (
+        (*CNN, "training", "epochs"),
+        "40",
+        "epochs: got '40'; allowed a whole number; without quotes",
+    ),
+    (
+        (*CNN, "training", "optimiser"),
+        {"name": "adam", "betas": [0.1, 0.2, 0.3]},
+        "optimiser.betas: got [0.1, 0.2, 0.3]; allowed at most 2 of them",
+    ),
+    (("data", "image"), {"size_px": "big"}, "got 'big'; allowed a whole number or a list, [a, b]"),
+    (("data", "image"), {"size_px": [8]}, "got [8]; allowed a whole number or a longer list"),
+    (("task",), "multiclass", "task: got 'multiclass'; write {name: ...}; allowed binary, multic"),
+    (("task",), [], "task: got []; write {name: ...}; allowed binary, multiclass"),
+    ((*CNN, "training", "lr"), "fast", "recipes.cnn.training.lr: got 'fast'; allowed a number"),
     ((*CNN, "training", "lr"), -1, "recipes.cnn.training.lr: got -1; allowed greater than 0"),
     ((*CNN, "training", "lr"), float("nan"), "got nan; allowed a finite number"),
     ((*CNN, "training"), {"epochs": 1}, "recipes.cnn.training.batch_size: missing"),
     (
         ("soups", "soup_1"),
         {"members": ["cnn_1"]},
-        "soups.soup_1.members: got ('cnn_1',); allowed",
+        "soups.soup_1.members: got ['cnn_1']; allowed at least 2",
     ),
     (
         ("soups", "soup_1"),
@@ -79,7 +98,20 @@ REFUSALS = [
     ((*SPACE, "training.lr"), {"low": 2, "high": 1}, "allowed low below high"),
     ((*SPACE, "training.lr"), {"low": -1.0, "high": 1.0}, "training.lr: got -1.0; allowed greater"),
     ((*SPACE, "training.lr"), {"lo": 1, "high": 2}, "space.training.lr.low: missing"),
-    ((*SPACE, "model.dropout"), {"choices": ["a"]}, "model.dropout: got 'a'; allowed a valid num"),
+    ((*SPACE, "model.dropout"), {"choices": ["a"]}, "model.dropout: got 'a'; allowed a number"),
+    (
+        (*SPACE, "model.widths.0"),
+        {"choices": [8]},
+        "model.widths.0: model.widths is [32, 64], which has no keys; allowed a key of a mapping",
+    ),
+    ((*SPACE, "training.lr"), 0.1, "training.lr: got 0.1; allowed {low: a, high: b} or {choices:"),
+    ((*SPACE, "training.lr"), {"min": 1}, "got {min: 1}; allowed {low: a, high: b} or {choices:"),
+    ((*SPACE, "training.lr"), {"low": "a", "high": 1}, "lr.low: got 'a'; allowed a number"),
+    (
+        (*SPACE, "training.lr"),
+        {"choices": [[1, 2]]},
+        "lr.choices.0: got [1, 2]; allowed true or false, a number or text",
+    ),
     (
         (*SPACE, "loss.name"),
         {"choices": ["cross_entropy", "binary_cross_entropy"]},
@@ -105,11 +137,11 @@ REFUSALS = [
     (("members", "CNN 1"), {"recipe": "cnn"}, "allowed lower-case letters, digits and _"),
     (("members", "mean"), {"recipe": "cnn"}, "may not have the name of an ensemble method"),
     (("members",), {}, "members: got {}; allowed at least 1"),
-    (("hardware", "precision"), "fp16", "got 'fp16'; allowed 'auto', 'fp32' or 'bf16'"),
+    (("hardware", "precision"), "fp16", "got 'fp16'; allowed auto, bf16, fp32; nearest bf16"),
     (
         (*CNN, "training", "transfer"),
         {"gradual": True},
-        "'gradual': True}; allowed gradual only with frozen_epochs of 1 or more",
+        "got {gradual: true}; allowed gradual only with frozen_epochs of 1 or more",
     ),
     (
         (*CNN, "training", "transfer"),
@@ -131,38 +163,40 @@ REFUSALS = [
         {"lr_decay_by_depth": 0.0},
         "transfer.lr_decay_by_depth: got 0.0; allowed greater than 0",
     ),
-    (("hardware", "memory_format"), "nhwc", "got 'nhwc'; allowed 'auto', 'contiguous' or 'chan"),
+    (("hardware", "memory_format"), "nhwc", "got 'nhwc'; allowed auto, channels_last, contiguous"),
     (
         ("hardware", "sharding"),
         "full",
         "hardware.sharding: unknown key; use hardware.strategy, with fsdp for full and auto for",
     ),
-    (("hardware", "strategy"), "dp", "hardware.strategy: got 'dp'; allowed 'auto', 'ddp'"),
+    (("hardware", "strategy"), "dp", "hardware.strategy: got 'dp'; allowed auto, ddp"),
     (("hardware",), {"strategy": "fsdp"}, "got fsdp with 1 device; allowed only with more; set"),
     (("hardware",), {"strategy": "fsdp_cpu_offload"}, "hardware.strategy: got fsdp_cpu_offload wi"),
     (("execution",), {"timeout_s": 0}, "execution.timeout_s: got 0; allowed greater than 0"),
-    (("execution",), {"profiler": "cprofile"}, "allowed 'simple', 'advanced' or 'pytorch'"),
+    (("execution",), {"profiler": "cprofile"}, "allowed advanced, pytorch, simple"),
     (("hardware", "compile"), "yes", "hardware.compile: got 'yes'; allowed"),
     (("hardware",), {"compile": True, "devices": 2}, "got true with 2 devices; allowed only with"),
     (("hardware", "devices"), 3, "batch_size: got 64; allowed a multiple of 3, hardware.devices"),
-    (("hardware", "devices"), True, "hardware.devices: got True; allowed a valid integer"),
-    (("hardware", "threads"), 1.0, "hardware.threads: got 1.0; allowed a valid integer"),
+    (("hardware", "devices"), True, "hardware.devices: got true; allowed a whole number"),
+    (("hardware", "threads"), 1.0, "hardware.threads: got 1.0; allowed a whole number"),
     (("ensemble", "methods"), [{"name": "gredy"}], "got 'gredy'; allowed bayesian, best, geom"),
     (("ensemble", "methods"), [{"name": "mean"}] * 2, "ensemble.methods: got 'mean' twice"),
     (("ensemble", "calibrators"), [{"name": "none"}] * 2, "calibrators: got 'none' twice"),
     (("ensemble", "costs"), [[0, "much"]], "ensemble.costs.0.1: got 'much'; allowed"),
-    (("ensemble", "threshold"), "f2", "got 'f2'; allowed 'f1', 'accuracy', 'balanced_accuracy'"),
+    (("ensemble", "costs"), [[0, -1], [1, 0]], "costs.0.1: got -1; allowed greater than or equal"),
+    (("ensemble", "positive_class"), 1, "positive_class: got 1; allowed text; in quotes, '1'"),
+    (("ensemble", "threshold"), "f2", "allowed accuracy, balanced_accuracy, f1, half; nearest f1"),
     (("prediction", "members"), {"cnn_9": {}}, "prediction.members: got 'cnn_9'; allowed cnn_1"),
     (("prediction", "test_time"), {"shift_px": -1}, "test_time.shift_px: got -1; allowed"),
     (
         ("evaluation", "robustness"),
         {"corruptions": ["rain"]},
-        "got 'rain'; allowed 'gaussian_noise",
+        "got 'rain'; allowed brightness, contrast, defocus",
     ),
     (("members",), {"cnn_1": {"recipe": "cnn"}}, "members: got only cnn_1; allowed two or more"),
     (("data", "source", "classes"), ["a"], "data.source.classes: unknown key; allowed name"),
     (("data", "val_fraction"), 1.5, "data.val_fraction: got 1.5; allowed less than 1"),
-    (("recipes",), None, "recipes: got None; allowed a mapping"),
+    (("recipes",), None, "recipes: got null; allowed a mapping"),
 ]
 
 
@@ -435,7 +469,7 @@ def test_check_names_a_folder_that_is_not_there(workspace: Workspace) -> None:
     ("task", "ensemble", "message"),
     [
         ("multilabel", {"positive_class": "cat"}, "positive_class: got 'cat'; allowed null with t"),
-        ("regression", {"costs": ((0, 1), (1, 0))}, "costs: got ((0.0, 1.0), (1.0, 0.0)); allowed"),
+        ("regression", {"costs": ((0, 1), (1, 0))}, "costs: got [[0.0, 1.0], [1.0, 0.0]]; allowed"),
         (
             "multiclass",
             {"costs": ()},
@@ -443,6 +477,7 @@ def test_check_names_a_folder_that_is_not_there(workspace: Workspace) -> None:
         ),
         ("multiclass", {"costs": ((0, 1), (1,))}, "costs: got 2 rows of "),
         ("binary", {"costs": ((0, 1, 1),) * 3}, "costs: got 3 rows; allowed 2 with task binary"),
+        ("regression", {"sets": {"method": "aps"}}, "sets: got values with task regression; all"),
         ("binary", {"threshold": "f1"}, "positive_class: got null with ensemble.threshold f1, whi"),
     ],
 )
@@ -462,6 +497,15 @@ def test_decisions_that_no_data_could_fit_are_refused_before_work(
     with pytest.raises(UserError) as caught:
         parse_params(tree, "params.yaml")
     assert f"ensemble.{message}" in str(caught.value)
+
+
+def test_a_margin_in_points_is_refused_where_systems_are_compared_by_a_share() -> None:
+    tree = read_yaml(ROOT / "params.yaml")
+    tree["evaluation"] = {"equivalence_margin": 1.0}
+    with pytest.raises(UserError, match="equivalence_margin: got 1; allowed less than 1, as"):
+        parse_params(tree, "params.yaml")
+    tree["ensemble"] = {"costs": [[0.0, 1.0], [1.0, 0.0]]}
+    assert parse_params(tree, "params.yaml").evaluation.equivalence_margin == 1
 
 
 def test_a_file_that_refers_to_itself_or_is_a_folder_is_refused(tmp_path: Path) -> None:

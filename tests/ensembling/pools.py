@@ -3,9 +3,10 @@
 import numpy as np
 from scipy.special import log_softmax
 
-from pipeline.core.artifacts import Kind
 from pipeline.core.component import load, make, names, schema
+from pipeline.core.kind import Kind
 from pipeline.ensembling.prediction_type import PredictionType, State
+from pipeline.ensembling.truth import Truth
 
 SCALE = ((10.0, -5.0), (2.0, 0.5))
 ACTIVATION: dict[Kind, str] = {"classes": "softmax", "labels": "sigmoid", "values": "identity"}
@@ -58,7 +59,7 @@ def fitted(
 ) -> list[State]:
     own = make("method", name, **settings)
     module = load("method", own)
-    return prediction_type(kind).fit(module, own, table, targets)
+    return prediction_type(kind).fit(module, own, table, Truth.plain(targets))
 
 
 def applied(name: str, kind: Kind, states: list[State], table: np.ndarray) -> np.ndarray:

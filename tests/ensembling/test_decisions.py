@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from pipeline.core.errors import UserError
-from pipeline.ensembling.decisions import check_costs, choose, positive_index, threshold
+from pipeline.ensembling import decisions
+from pipeline.ensembling.decisions import check_costs, positive_index
+from pipeline.ensembling.truth import Truth
 
 SCORES = {
     "f1": metrics.f1_score,
@@ -15,6 +17,26 @@ SCORES = {
     "balanced_accuracy": metrics.balanced_accuracy_score,
 }
 DEFAULT = {"goal": "f1", "positive": 1, "costs": None, "coverage": 0.9}
+
+
+def threshold(probs: np.ndarray, is_true: np.ndarray, goal) -> float:
+    return decisions.threshold(probs, is_true, np.ones(len(probs)), goal)
+
+
+def choose(kind, predictions: np.ndarray, targets: np.ndarray, **settings) -> decisions.Decision:
+    return decisions.choose(kind, predictions, Truth.plain(targets), **settings)
+
+
+@pytest.mark.parametrize("goal", SCORES)
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 10_000))
+def test_a_sample_of_weight_two_counts_as_two(goal: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    probs, is_true, weights = rng.random(30), np.arange(30) < 12, rng.integers(1, 4, 30)
+    rows = np.repeat(np.arange(30), weights)
+    assert decisions.threshold(probs, is_true, weights / weights.mean(), goal) == pytest.approx(
+        threshold(probs[rows], is_true[rows], goal)
+    )
 
 
 @pytest.mark.parametrize("goal", SCORES)

@@ -9,17 +9,20 @@ from pipeline.core.component import make, names
 from pipeline.core.errors import UserError
 from pipeline.ensembling.cross_fitting import Validation, fit
 from pipeline.ensembling.decisions import Decision
-from pipeline.ensembling.groups import folds
+from pipeline.ensembling.folds import folds
+from pipeline.ensembling.truth import Truth
 from tests.ensembling.pools import distributions, pool, prediction_type
 
 ALL = names("calibrator")
 
 
 def validation(kind, targets: np.ndarray, calibrators=("none",), place=None) -> Validation:
-    place = folds([""] * len(targets), 5, 0) if place is None else place
+    place = folds(np.arange(len(targets)), 5, 0) if place is None else place
     chosen = [make("calibrator", name) for name in calibrators]
     decision = Decision("most_probable")
-    return Validation(prediction_type(kind), targets, place, chosen, lambda _: decision)
+    return Validation(
+        prediction_type(kind), Truth.plain(targets), place, chosen, lambda _: decision
+    )
 
 
 def method(name: str):
@@ -95,21 +98,21 @@ def test_all_calibrators_are_evaluated_without_the_sample() -> None:
 
 
 @given(
-    groups=st.lists(st.sampled_from(["", "a", "b", "c"]), max_size=60).map(["", "a"].__add__),
+    units=st.lists(st.integers(0, 4), max_size=60).map([0, 1].__add__),
     num_folds=st.integers(2, 6),
     seed=st.integers(0, 100),
 )
-def test_groups_stay_together(groups: list[str], num_folds: int, seed: int) -> None:
-    place = folds(groups, num_folds, seed)
-    for group in set(groups) - {""}:
-        assert len({fold for fold, own in zip(place, groups, strict=True) if own == group}) == 1
+def test_units_stay_together(units: list[int], num_folds: int, seed: int) -> None:
+    place = folds(np.array(units), num_folds, seed)
+    for unit in set(units):
+        assert len({fold for fold, own in zip(place, units, strict=True) if own == unit}) == 1
     assert 2 <= len(set(place)) <= num_folds
 
 
-def test_samples_without_a_group_are_spread_evenly() -> None:
-    assert np.bincount(folds([""] * 52, 5, 0)).tolist() == [11, 11, 10, 10, 10]
+def test_units_are_spread_evenly() -> None:
+    assert np.bincount(folds(np.arange(52), 5, 0)).tolist() == [11, 11, 10, 10, 10]
 
 
 def test_one_group_is_refused() -> None:
     with pytest.raises(UserError, match="20 samples of one group"):
-        folds(["scanner"] * 20, 5, 0)
+        folds(np.zeros(20, int), 5, 0)

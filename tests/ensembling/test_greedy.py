@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.ensembling.methods import greedy
+from pipeline.ensembling.truth import Truth
 from tests.ensembling.pools import pool
 
 
@@ -47,7 +48,7 @@ def test_it_is_the_procedure_of_the_paper(seed: int, sorted_start: bool) -> None
     table, targets = uneven("classes", 6, seed)
     params = greedy.Params(name="greedy", num_rounds=15, sorted_start=sorted_start)
     expected = naive(np.exp(table), targets, log_loss, 15, sorted_start)
-    np.testing.assert_allclose(greedy.fit(params, table, targets)["weights"], expected)
+    np.testing.assert_allclose(greedy.fit(params, table, Truth.plain(targets))["weights"], expected)
 
 
 @pytest.mark.parametrize("sorted_start", [True, False])
@@ -56,7 +57,9 @@ def test_so_it_is_for_values(seed: int, sorted_start: bool) -> None:
     table, targets = uneven("values", 6, seed)
     params = greedy.Params(name="greedy", num_rounds=15, sorted_start=sorted_start)
     expected = naive(table, targets, squared_error, 15, sorted_start)
-    np.testing.assert_allclose(greedy.fit_values(params, table, targets)["weights"], expected)
+    np.testing.assert_allclose(
+        greedy.fit_values(params, table, Truth.plain(targets))["weights"], expected
+    )
 
 
 def test_bags_are_averaged() -> None:
@@ -68,11 +71,11 @@ def test_bags_are_averaged() -> None:
     for _ in range(4):
         bag = ranked[np.sort(rng.permutation(12)[:6])]
         expected[bag] += naive(np.exp(table[bag]), targets, log_loss, 5, True) / 4
-    np.testing.assert_allclose(greedy.fit(params, table, targets)["weights"], expected)
+    np.testing.assert_allclose(greedy.fit(params, table, Truth.plain(targets))["weights"], expected)
 
 
 def test_a_small_pool_is_one_bag() -> None:
     table, targets = uneven("classes", 12, 0)
     params = greedy.Params(name="greedy", num_rounds=5)
     expected = naive(np.exp(table), targets, log_loss, 5, True)
-    np.testing.assert_allclose(greedy.fit(params, table, targets)["weights"], expected)
+    np.testing.assert_allclose(greedy.fit(params, table, Truth.plain(targets))["weights"], expected)

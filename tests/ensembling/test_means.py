@@ -4,6 +4,7 @@ import numpy as np
 from scipy.stats import norm
 
 from pipeline.ensembling.methods import bayesian, geometric, majority, mean, rank
+from pipeline.ensembling.truth import Truth
 from tests.ensembling.pools import pool
 
 EQUAL = {"weights": np.array([0.5, 0.5])}
@@ -59,7 +60,7 @@ def test_of_two_outcomes_samples_are_ranked_whatever_the_scale() -> None:
     odds = rng.normal(size=5000) * 2
     table = np.stack([odds, np.sign(odds) * odds**2 + 3])
     log_probs = -np.logaddexp(0, np.stack([table, -table], axis=-1))
-    state = rank.fit(rank.Params(name="rank"), log_probs, np.zeros(5000, int))
+    state = rank.fit(rank.Params(name="rank"), log_probs, Truth.plain(np.zeros(5000, int)))
     made = rank.apply(state, log_probs)
     np.testing.assert_allclose(made[:, 1] - made[:, 0], table.mean(axis=0), rtol=0.05, atol=0.05)
 
@@ -81,7 +82,7 @@ def test_of_values_the_middle_counts() -> None:
 def test_weights_are_likelihoods() -> None:
     table, targets = pool("classes", 3, 5)
     likelihoods = np.exp(table[:, np.arange(5), targets]).prod(axis=1)
-    weights = bayesian.fit(bayesian.Params(name="bayesian"), table, targets)["weights"]
+    weights = bayesian.fit(bayesian.Params(name="bayesian"), table, Truth.plain(targets))["weights"]
     np.testing.assert_allclose(weights, likelihoods / likelihoods.sum())
 
 
@@ -91,5 +92,7 @@ def test_of_values_they_are_those_of_gaussian_errors() -> None:
     targets = rng.normal(size=(6, 2))
     spread = np.sqrt((errors**2).mean(axis=1, keepdims=True))
     likelihoods = norm.pdf(errors, scale=spread).prod(axis=(1, 2))
-    found = bayesian.fit_values(bayesian.Params(name="bayesian"), targets + errors, targets)
+    found = bayesian.fit_values(
+        bayesian.Params(name="bayesian"), targets + errors, Truth.plain(targets)
+    )
     np.testing.assert_allclose(found["weights"], likelihoods / likelihoods.sum())

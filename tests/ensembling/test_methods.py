@@ -6,12 +6,13 @@ from functools import cache
 import numpy as np
 import pytest
 
-from pipeline.core.artifacts import Kind
 from pipeline.core.component import load, make, names, schema
+from pipeline.core.kind import Kind
 from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.cross_fitting import Validation, fit
 from pipeline.ensembling.decisions import Decision
-from pipeline.ensembling.groups import folds
+from pipeline.ensembling.folds import folds
+from pipeline.ensembling.truth import Truth
 from tests.ensembling import pools
 from tests.ensembling.pools import CASES, applied, combined, fitted, pool, prediction_type
 
@@ -73,8 +74,10 @@ def alone(kind: Kind) -> tuple[np.ndarray, Validation, float]:
     table, targets = pool(kind, 5, 300)
     calibrator = "none" if kind == "values" else "temperature"
     calibrators = [make("calibrator", calibrator)]
-    place = folds([""] * 300, 3, 0)
-    val = Validation(prediction_type(kind), targets, place, calibrators, lambda _: ANSWER)
+    place = folds(np.arange(300), 3, 0)
+    val = Validation(
+        prediction_type(kind), Truth.plain(targets), place, calibrators, lambda _: ANSWER
+    )
     best = make("method", "best")
     return table, val, min(fit(best, "a", table[[i]], val).loss for i in range(5))
 
@@ -126,6 +129,32 @@ def test_a_class_that_was_not_there_keeps_a_chance(name: str, kind: Kind) -> Non
     made = applied(name, kind, states, table)
     assert np.isfinite(made).all()
     assert prediction_type(kind).losses(made, targets).max() < 30
+
+
+@pytest.mark.parametrize(
+    ("family", "name"),
+    [("method", name) for name in ("bayesian", "best", "greedy", "stacking", "weighted")]
+    + [("calibrator", name) for name in ("temperature", "vector")],
+)
+def test_a_sample_of_weight_two_counts_as_two(family: str, name: str) -> None:
+    """Half of the samples have no weight; the other half counts twice, or is there twice."""
+    table, targets = pool("classes", 4, 120)
+    if family == "calibrator":
+        table = table[0]
+    seen, units = np.arange(120) < 60, np.tile(np.arange(60), 2)
+    own = make(family, name)
+    module = load(family, own)
+    weighted = module.fit(own, table, Truth(targets, units, np.where(seen, 2.0, 0.0)))
+    twice = np.tile(np.flatnonzero(seen), 2)
+    repeated = module.fit(own, table[..., twice, :], Truth(targets[twice], units, np.ones(120)))
+    np.testing.assert_allclose(
+        module.apply(weighted, table), module.apply(repeated, table), atol=1e-3
+    )
+    plain = module.fit(own, table, Truth(targets, units, np.ones(120)))
+    assert (
+        name == "best"
+        or np.abs(module.apply(plain, table) - module.apply(weighted, table)).max() > 1e-2
+    )
 
 
 @EVERY

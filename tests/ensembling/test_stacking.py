@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from pipeline.ensembling.logistic import Problem, fit_logistic
 from pipeline.ensembling.methods import stacking
+from pipeline.ensembling.truth import Truth
 from tests.ensembling.pools import distributions, pool
 
 
@@ -20,7 +21,9 @@ def test_without_scores_to_start_from_it_is_scikit_learns(
     features = np.eye(num_classes)[targets] + rng.normal(size=(300, num_classes))
     one_hot, zeros = np.eye(num_classes)[targets], np.zeros((300, num_classes))
     model = fit_logistic(
-        Problem(features, zeros, one_hot), strength, np.zeros((num_classes + 1,) * 2)[:, 1:]
+        Problem(features, zeros, one_hot, np.ones(300)),
+        strength,
+        np.zeros((num_classes + 1,) * 2)[:, 1:],
     )
     # One extra sample of each class, by members that know nothing; and scikit-learn has half the
     # penalty on two classes, where it fits the difference of their coefficients alone.
@@ -37,7 +40,7 @@ def test_scores_to_start_from_count_as_they_are() -> None:
     """Without features only shifts are added: they make each class as frequent as it is, counting
     the extra sample in which all have equal chances."""
     table, targets = pool("classes", 1)
-    data = Problem(np.zeros((200, 1)), table[0], np.eye(5)[targets])
+    data = Problem(np.zeros((200, 1)), table[0], np.eye(5)[targets], np.ones(200))
     model = fit_logistic(data, 1.0, np.zeros((2, 5)))
     np.testing.assert_array_equal(model[:-1], 0)
     expected = np.exp(log_softmax(table[0] + model[-1], axis=1)).sum(axis=0)
@@ -51,7 +54,9 @@ def test_it_learns_whom_to_believe_about_what() -> None:
     targets = rng.integers(0, 6, 3000)
     knows = np.repeat(np.eye(3), 2, axis=1)[:, None, :]
     table = distributions(4 * np.eye(6)[targets] * knows + rng.normal(size=(3, 3000, 6)))
-    state = stacking.fit(stacking.Params(name="stacking"), table[:, :1500], targets[:1500])
+    state = stacking.fit(
+        stacking.Params(name="stacking"), table[:, :1500], Truth.plain(targets[:1500])
+    )
     right = (stacking.apply(state, table[:, 1500:]).argmax(axis=1) == targets[1500:]).mean()
     mean = (table[:, 1500:].mean(axis=0).argmax(axis=1) == targets[1500:]).mean()
     assert right > mean + 0.1
@@ -62,14 +67,14 @@ def test_where_nothing_helps_it_is_the_mean_of_log_probabilities() -> None:
     probs, targets = [[0.5, 0.25, 0.25], [0.25, 0.5, 0.25]], [0, 0, 1, 2, 0, 1, 1, 2]
     table = np.log(np.repeat(probs, 4, axis=0))[None]
     table, targets = np.tile(table, (3, 20, 1)), np.tile(targets, 20)
-    state = stacking.fit(stacking.Params(name="stacking"), table, targets)
+    state = stacking.fit(stacking.Params(name="stacking"), table, Truth.plain(targets))
     np.testing.assert_allclose(stacking.apply(state, table), table[0], atol=1e-9)
 
 
 def test_many_members_are_projected() -> None:
     """The model uses MOST_DIRECTIONS of the members' 80 features, and still beats their mean."""
     table, targets = pool("classes", 16, 400)
-    state = stacking.fit(stacking.Params(name="stacking"), table, targets)
+    state = stacking.fit(stacking.Params(name="stacking"), table, Truth.plain(targets))
     assert state["coef"].shape == (80, 5)
     assert np.linalg.matrix_rank(state["coef"]) <= 5
     made = stacking.apply(state, table)[np.arange(400), targets].mean()
@@ -81,7 +86,7 @@ def test_values_are_ridge_regression_of_what_the_mean_leaves() -> None:
     targets = rng.normal(size=(300, 2))
     values = targets * np.array([0.5, 1.0, 2.0])[:, None, None] + rng.normal(size=(3, 300, 2))
     params = stacking.Params(name="stacking", strengths=(7.0,))
-    state = stacking.fit_values(params, values, targets)
+    state = stacking.fit_values(params, values, Truth.plain(targets))
     flat = np.moveaxis(values, 0, 1).reshape(300, -1)
     mean = values.mean(axis=0)
     reference = Ridge(7.0 * 3).fit(flat, targets - mean)

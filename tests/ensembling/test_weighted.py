@@ -8,6 +8,7 @@ from scipy.optimize import minimize
 
 from pipeline.ensembling.methods import weighted
 from pipeline.ensembling.simplex import nearest_to_zero
+from pipeline.ensembling.truth import Truth
 from tests.ensembling.pools import distributions, pool
 
 PARAMS = weighted.Params(name="weighted")
@@ -29,7 +30,7 @@ def test_no_weights_have_a_lower_log_loss(
     targets = rng.integers(0, 3, size)
     table = distributions(sureness * (rng.normal(size=(num_members, size, 3)) + np.eye(3)[targets]))
     table[-1] = table[0]
-    weights = weighted.fit(PARAMS, table, targets)["weights"]
+    weights = weighted.fit(PARAMS, table, Truth.plain(targets))["weights"]
     assert weights.min() >= 0
     assert weights.sum() == pytest.approx(1)
     true = table[:, np.arange(size), targets]
@@ -56,7 +57,7 @@ def test_values_are_weighted_as_a_general_solver_would() -> None:
     rng = np.random.default_rng(0)
     targets = rng.normal(size=(200, 2))
     values = targets + rng.normal(size=(4, 200, 2)) * np.array([0.3, 0.5, 0.7, 4.0])[:, None, None]
-    found = weighted.fit_values(PARAMS, values, targets)["weights"]
+    found = weighted.fit_values(PARAMS, values, Truth.plain(targets))["weights"]
 
     def loss(weights: np.ndarray) -> float:
         return float(((np.tensordot(weights, values, 1) - targets) ** 2).mean())
@@ -70,7 +71,9 @@ def test_values_are_weighted_as_a_general_solver_would() -> None:
 def test_one_perfect_member_has_all_the_weight() -> None:
     table, targets = pool("values", 3)
     np.testing.assert_allclose(
-        weighted.fit_values(PARAMS, np.concatenate([table, targets[None]]), targets)["weights"],
+        weighted.fit_values(PARAMS, np.concatenate([table, targets[None]]), Truth.plain(targets))[
+            "weights"
+        ],
         [0, 0, 0, 1],
         atol=1e-9,
     )

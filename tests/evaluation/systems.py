@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import log_softmax
 
-from pipeline.core.artifacts import Kind
+from pipeline.core.kind import Kind
 from pipeline.ensembling.decisions import Decision
 from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Bootstrap
@@ -63,8 +63,10 @@ def make_evaluator(
         ids=np.array([f"id_{i}" for i in range(len(targets))]),
         targets=targets,
         groups=groups,
+        weights=np.ones(len(targets)),
         metrics=metrics(kind, 3, num_bins=10, top_k=3, costs=None, positive=None),
         headline=headline(kind, 3, "half", None),
-        bootstrap=Bootstrap(groups, num_draws, 0.95, seed=0),
+        bootstrap=Bootstrap(groups, np.ones(len(groups)), num_draws, 0.95, seed=0),
         confidence=0.95,
+        margin=None if kind == "values" else 0.01,
     )

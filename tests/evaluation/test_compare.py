@@ -9,6 +9,7 @@ import pytest
 from pipeline.evaluation.comparison import compare
 from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.outputs import SystemOutput
+from pipeline.evaluation.power import Resolution
 from pipeline.evaluation.verdict import Contrast, sentence, shown_p
 from tests.evaluation.systems import (
     KINDS,
@@ -34,7 +35,8 @@ def right_on(share: float, targets: np.ndarray) -> SystemOutput:
         (-0.1, "the best member a beats the ensemble mean by 10.00 points of accuracy [8."),
         (
             0.001,
-            "no difference shown between the ensemble mean and the best member a: +0.10 points",
+            "the ensemble mean and the best member a are equivalent within ±1.00 points of "
+            "accuracy: +0.10 points",
         ),
         (
             0.0,
@@ -50,10 +52,38 @@ def test_the_verdict_says_who_is_better(gain: float, verdict: str) -> None:
         make_evaluator("classes", targets), systems, chosen="mean", best_member="a"
     )
     assert comparison.verdict.startswith(verdict)
-    assert comparison.verdict.endswith("1,000 test samples")
+    assert "1,000 test samples" in comparison.verdict
+    assert comparison.verdict.endswith("for these trained systems") == (gain != 0)
     if gain > 0.01:
         assert "33% less error [2" in comparison.verdict
         assert "95% interval, p < 0.001" in comparison.verdict
+
+
+def test_the_verdict_on_few_samples_says_what_they_could_show() -> None:
+    """Two of two hundred are no difference, and too many to be sure of one point."""
+    targets = make_targets("classes", 200)
+    systems = {"a": right_on(0.7, targets), "mean": right_on(0.71, targets)}
+    comparison = compare(
+        make_evaluator("classes", targets), systems, chosen="mean", best_member="a"
+    )
+    assert comparison.verdict.startswith(
+        "no difference shown between the ensemble mean and the best member a: +1.00 points"
+    )
+    assert comparison.resolved == (
+        "these 200 test samples show a difference of 3.92 points of accuracy in 80% of cases, and "
+        "smaller ones in fewer; that the two are equivalent within ±1.00 points of accuracy is not "
+        "shown"
+    )
+
+
+def test_a_shown_difference_may_be_smaller_than_what_matters() -> None:
+    targets = make_targets("classes", 5000)
+    systems = {"a": right_on(0.7, targets), "mean": right_on(0.702, targets)}
+    verdict = compare(
+        make_evaluator("classes", targets), systems, chosen="mean", best_member="a"
+    ).verdict
+    assert verdict.startswith("the ensemble mean beats the best member a by 0.20 points of")
+    assert "yet they are equivalent within ±1.00 points of accuracy" in verdict
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -69,6 +99,9 @@ def test_the_mean_of_two_beats_both_whatever_the_task(kind) -> None:
     assert 0.05 < gain.error_reduction.low < gain.error_reduction.high < 1
     better = comparison.systems["mean"]
     for name, own in comparison.systems["a"].items():
+        if name not in gain.differences:
+            assert not own.has_interval  # nor is there one of the difference
+            continue
         assert gain.differences[name].value == pytest.approx(better[name].value - own.value)
 
 
@@ -89,7 +122,9 @@ def test_an_interval_or_a_p_alone_shows_nothing() -> None:
 
     def told(low: float, p: float) -> str:
         found = {"accuracy": Estimate(0.01, low, 0.02, 100)}
-        return sentence(Contrast("x", "y", found, None, p, is_same=False), evaluator, "x", "y")
+        unknown = Resolution(0.02, None, None)
+        gain = Contrast("x", "y", found, None, p, is_same=False, resolution=unknown)
+        return sentence(gain, evaluator, "x", "y")
 
     assert told(0.001, 0.01).startswith("x beats y by 1.00 points of accuracy [0.10, 2.00], 95%")
     assert told(0.001, 0.06).startswith("no difference shown")

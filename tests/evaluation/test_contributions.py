@@ -6,10 +6,11 @@ import pytest
 from pipeline.core.component import make
 from pipeline.ensembling.cross_fitting import Validation, fit
 from pipeline.ensembling.decisions import Decision, choose
-from pipeline.ensembling.groups import folds
+from pipeline.ensembling.folds import folds
 from pipeline.ensembling.leave_one_out import without
 from pipeline.ensembling.nested import nested, sizes, usefulness
 from pipeline.ensembling.prediction_type import PredictionType
+from pipeline.ensembling.truth import Truth
 from pipeline.evaluation import contributions as measured
 from pipeline.evaluation.outputs import SystemOutput
 from tests.evaluation.systems import KINDS, SCALE, make_evaluator, make_predictions, make_targets
@@ -25,11 +26,17 @@ def prediction_type(kind) -> PredictionType:
 def make_val(kind, targets: np.ndarray) -> Validation:
     return Validation(
         prediction_type(kind),
-        targets,
-        folds([""] * len(targets), 5, seed=0),
+        Truth.plain(targets),
+        folds(np.arange(len(targets)), 5, seed=0),
         [make("calibrator", "none")],
         lambda held_out: choose(
-            kind, held_out, targets, goal="half", positive=None, costs=None, coverage=0.9
+            kind,
+            held_out,
+            Truth.plain(targets),
+            goal="half",
+            positive=None,
+            costs=None,
+            coverage=0.9,
         ),
     )
 
@@ -76,7 +83,7 @@ def test_without_a_member_is_the_ensemble_of_the_others() -> None:
 def test_members_are_ordered_by_what_they_add(kind) -> None:
     targets = make_targets(kind, 400)
     predictions = members_of(kind, targets, 7)
-    order = usefulness(prediction_type(kind), predictions, targets)
+    order = usefulness(prediction_type(kind), predictions, Truth.plain(targets))
     assert [MEMBERS[place] for place in order] == ["strong", "weak", "noise"]
 
 
@@ -94,7 +101,7 @@ def test_the_order_is_that_of_a_naive_search(kind) -> None:
             return float(losses(mean, targets).mean())
 
         chosen.append(min(left, key=loss))
-    assert usefulness(prediction_type(kind), predictions, targets) == chosen
+    assert usefulness(prediction_type(kind), predictions, Truth.plain(targets)) == chosen
 
 
 def test_growing_means_are_means_and_end_with_all_members() -> None:

@@ -6,7 +6,7 @@ import sklearn.metrics as reference
 from scipy.stats import binomtest
 from sklearn.calibration import calibration_curve
 
-from pipeline.core.artifacts import Kind
+from pipeline.core.kind import Kind
 from pipeline.evaluation.curves import ALL, MOST_POINTS, precision_recall, reliability, roc
 from pipeline.evaluation.outputs import SystemOutput
 from pipeline.tasks import multiclass

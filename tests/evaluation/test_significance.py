@@ -79,22 +79,22 @@ def test_few_differences_show_no_more_than_their_signs_do() -> None:
 @given(st.integers(0, 1000))
 def test_pseudo_values_of_a_mean_are_the_samples(seed: int) -> None:
     values = np.random.default_rng(seed).normal(size=(20, 1))
-    assert pseudo_values(MEAN, values, alone(20)) == pytest.approx(values[:, 0])
+    assert pseudo_values(MEAN, values, alone(20), np.ones(20)) == pytest.approx(values[:, 0])
 
 
 def test_pseudo_values_give_the_error_of_the_delta_method() -> None:
     """Of the root of a mean: its derivative times the error of the mean."""
     values = np.random.default_rng(0).exponential(size=(2000, 1))
-    spread = pseudo_values(ROOT, values, alone(2000)).std()
+    spread = pseudo_values(ROOT, values, alone(2000), np.ones(2000)).std()
     assert spread == pytest.approx(values.std() / 2 / np.sqrt(values.mean()), rel=0.01)
 
 
 def test_pseudo_values_of_groups_are_the_groups() -> None:
     """Doubling every sample within its group shows nothing new."""
     values, groups = np.random.default_rng(0).normal(size=(30, 1)), np.arange(30) // 3
-    once = pseudo_values(MEAN, values, groups)
+    once = pseudo_values(MEAN, values, groups, np.ones(30))
     assert once == pytest.approx(values.reshape(10, 3).mean(axis=1))
-    twice = pseudo_values(MEAN, np.repeat(values, 2, axis=0), np.repeat(groups, 2))
+    twice = pseudo_values(MEAN, np.repeat(values, 2, axis=0), np.repeat(groups, 2), np.ones(60))
     assert twice == pytest.approx(once)
 
 
@@ -122,7 +122,9 @@ def test_equal_systems_do_not_differ() -> None:
         targets = make_targets(kind, 50)
         evaluator = make_evaluator(kind, targets)
         table = evaluator.table(make_system(kind, targets, 1.0, seed=1))
-        p = pairs(evaluator.headline_metric, np.stack([table, table]), evaluator.groups)
+        p = pairs(
+            evaluator.headline_metric, np.stack([table, table]), evaluator.groups, evaluator.weights
+        )
         assert p.tolist() == [[1, 1], [1, 1]]
 
 
@@ -134,7 +136,7 @@ def test_a_better_system_is_shown_and_the_order_does_not_matter(kind) -> None:
         evaluator.table(make_system(kind, targets, skill, seed)) for seed, skill in
         enumerate((1.0, 1.0, 4.0))
     ])  # fmt: skip
-    p = pairs(evaluator.headline_metric, tables, evaluator.groups)
+    p = pairs(evaluator.headline_metric, tables, evaluator.groups, evaluator.weights)
     assert p == pytest.approx(p.T)
     assert p[0, 2] < 1e-6
     assert p[0, 1] > 1e-3
@@ -177,7 +179,7 @@ def test_grouped_samples_differ_at_the_nominal_rate() -> None:
     p = []
     for _ in range(NUM_REPEATS):
         tables = np.repeat(generator.integers(0, 2, (2, 40, 1)), 10, axis=1).astype(float)
-        p.append(pairs(MEAN, tables, groups)[0, 1])
+        p.append(pairs(MEAN, tables, groups, np.ones(len(groups)))[0, 1])
     assert FEW < rejections(np.array(p)) < MANY
 
 
@@ -187,13 +189,15 @@ def test_a_part_that_is_as_good_as_the_rest_is_weaker_at_the_nominal_rate(share_
     generator = np.random.default_rng(0)
     wrong = (np.arange(1000) < share_wrong * 1000)[:, None].astype(float)
     inside = generator.random((NUM_REPEATS, 1000)) < 0.2
-    assert FEW < rejections(weaker(MEAN, wrong, inside, alone(1000))) < MANY
+    assert FEW < rejections(weaker(MEAN, wrong, inside, alone(1000), np.ones(1000))) < MANY
 
 
 def test_so_does_a_part_with_losses_as_large_as_those_of_the_rest() -> None:
     generator = np.random.default_rng(0)
     losses, inside = generator.exponential(size=(200, 1)), generator.random((300, 200)) < 0.2
-    assert rejections(weaker(MEAN, losses, inside, alone(200))) < 0.09  # of 300: a wider band
+    assert (
+        rejections(weaker(MEAN, losses, inside, alone(200), np.ones(200))) < 0.09
+    )  # of 300: a wider band
 
 
 def test_a_weak_part_is_found_whatever_direction_is_better() -> None:
@@ -202,10 +206,10 @@ def test_a_weak_part_is_found_whatever_direction_is_better() -> None:
     wrong = (np.arange(200) % 4 == 0) | (inside & (np.arange(200) % 2 == 0))
     higher = Metric(MEAN.statistics, MEAN.value, higher_is_better=True)
     for metric, table in ((MEAN, wrong), (higher, ~wrong)):
-        p = weaker(metric, table[:, None].astype(float), both, alone(200))
+        p = weaker(metric, table[:, None].astype(float), both, alone(200), np.ones(200))
         assert p[0] < 0.01
         assert p[1] > 0.5
         smooth = table[:, None] + np.linspace(0, 0.1, 200)[:, None]
-        p = weaker(metric, smooth, both, alone(200))
+        p = weaker(metric, smooth, both, alone(200), np.ones(200))
         assert p[0] < 0.02
         assert p[1] > 0.5

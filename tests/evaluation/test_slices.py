@@ -13,7 +13,7 @@ NUM = 600
 
 def known(**columns: list[str]) -> Samples:
     ids = [f"id_{i}" for i in range(NUM)]
-    return Samples({"id": ids, "fold": ["0"] * NUM, "group": [""] * NUM, **columns})
+    return Samples({"id": ids, "fold": ["0"] * NUM, "unit": ids, **columns})
 
 
 def with_weak_part(kind, inside: np.ndarray) -> tuple[np.ndarray, SystemOutput]:
@@ -38,12 +38,12 @@ def test_a_planted_weak_part_is_found_and_nothing_else(kind) -> None:
     weak = [(s.column, s.part) for s in found if s.is_weak]
     assert weak == [("site", "south")]
     assert {s.column for s in found} >= {"site", "brightness"}
-    assert {s.column for s in found}.isdisjoint({"id", "fold", "group"})
+    assert {s.column for s in found}.isdisjoint({"id", "fold", "unit"})
     south = found[0]
     assert south.figure.num_samples == NUM // 3
     own = np.flatnonzero(site == "south")
     own_evaluator = make_evaluator(kind, targets[own])
-    alone = own_evaluator.figures(SystemOutput(*(part[own] for part in outputs[:2])))[0]
+    alone = own_evaluator.measure(SystemOutput(*(part[own] for part in outputs[:2]))).figures[0]
     assert south.figure.value == pytest.approx(alone)
     assert south.figure.low < alone < south.figure.high
     assert south.difference.low * south.difference.high > 0

@@ -9,13 +9,16 @@ import pytest
 from safetensors.numpy import load_file
 
 from pipeline.config.params import Params
-from pipeline.core.artifacts import Card, Cost, Kind, Predictions
+from pipeline.core.artifacts import Card, Cost, Predictions
 from pipeline.core.component import retuple
 from pipeline.core.files import read_yaml, write_json
+from pipeline.core.kind import Kind
 from pipeline.core.paths import Layout
 from pipeline.core.run_log import Spool
 from pipeline.core.stage import Stage
 from pipeline.ensembling.combiner import Combiner
+from pipeline.ensembling.conformal import PredictionSets
+from pipeline.evaluation.systems import Tested
 from stages import ensemble, evaluate
 from tests.conftest import ROOT, Workspace
 from tests.evaluation.systems import KINDS, NAMES, SCALE, make_targets
@@ -62,9 +65,9 @@ def make_inputs(kind: Kind, layout: Layout) -> None:
         ids = np.array([f"{split}_{i}" for i in range(num)])
         folder = layout.trainval if split == "val" else layout.test
         folder.mkdir(parents=True)
-        rows = zip(ids, ["0"] * num, [""] * num, ["ab"[i % 2] for i in range(num)], strict=True)
+        rows = zip(ids, ["0"] * num, ids, ["ab"[i % 2] for i in range(num)], strict=True)
         with (folder / "samples.csv").open("w", newline="") as file:
-            csv.writer(file).writerows([("id", "fold", "group", "site"), *rows])
+            csv.writer(file).writerows([("id", "fold", "unit", "site"), *rows])
         for seed, (member, skill) in enumerate(MEMBERS.items()):
             logits = make_logits(kind, targets, skill, seed + 10 * place)
             Predictions(ids, logits, targets).save(layout.predictions(member, split))
@@ -115,13 +118,14 @@ def test_every_table_that_has_a_meaning_is_there(evaluated) -> None:
     kind, layout = evaluated
     expected = {
         "systems", "pairs", "diversity", "contributions", "cost", "sizes", "per_class", "slices",
-        "calibration",
+        "calibration", "recipes", "advice",
     }  # fmt: skip
+    assert [row["num_seeds"] for row in table(layout, "recipes")] == ["3"]
     if kind == "values":
         expected |= {"largest_errors"}
     else:
         expected |= {"confident_mistakes", "confused_pairs", "label_errors", "reliability"}
-    expected |= CURVES[kind]
+    expected |= CURVES[kind] | ({"prediction_sets"} if kind == "classes" else set())
     assert {path.stem for path in layout.tables.glob("*.csv")} == expected
     num_systems = len(table(layout, "systems"))
     assert len(table(layout, "pairs")) == num_systems * (num_systems - 1) / 2
@@ -175,6 +179,28 @@ def test_learning_curves_are_those_of_the_members(evaluated) -> None:
     found = [tuple(row.values()) for row in table(layout, "learning_curves")]
     assert found == [(m, epoch, v) for m in MEMBERS for epoch, v in (("1", "0.9"), ("2", "0.7"))]
     assert list(table(layout, "learning_curves")[0]) == ["member", "epoch", column]
+
+
+@pytest.mark.parametrize("evaluated", ["classes"], indirect=True)
+def test_prediction_sets_are_those_that_the_packaged_model_gives(evaluated) -> None:
+    """The rule that `ensemble` wrote, applied to the chosen ensemble's predictions of test."""
+    kind, layout = evaluated
+    tested = Tested.read(layout, make_params(kind))
+    rule = PredictionSets(**retuple(json.loads(layout.sets.read_text())))
+    inside = rule(tested.systems[tested.chosen].predictions)
+    targets = tested.evaluator.targets
+    covered = inside[np.arange(len(targets)), targets]
+    rows = table(layout, "prediction_sets")
+    assert [row["name"] for row in rows if row["is_used"] == "True"] == ["(all)", *NAMES]
+    assert len(rows) == 6 + len(NAMES)
+    assert float(rows[0]["coverage"]) == pytest.approx(covered.mean())
+    assert float(rows[0]["mean_size"]) == pytest.approx(inside.sum(axis=1).mean())
+    for place, row in enumerate(rows[1:4]):
+        assert float(row["coverage"]) == pytest.approx(covered[targets == place].mean())
+        assert int(row["num_samples"]) == (targets == place).sum()
+        assert float(row["single"]) == pytest.approx(
+            (inside.sum(axis=1) == 1)[targets == place].mean()
+        )
 
 
 @pytest.mark.parametrize("evaluated", ["classes"], indirect=True)

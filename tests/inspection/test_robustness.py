@@ -58,10 +58,19 @@ def images() -> tuple[np.ndarray, np.ndarray]:
 
 def make_evaluator(targets: np.ndarray) -> Evaluator:
     ids = np.array([f"{i}" for i in range(NUM)])
-    bootstrap = Bootstrap(np.arange(NUM), 100, 0.95, 0)
+    bootstrap = Bootstrap(np.arange(NUM), np.ones(NUM), 100, 0.95, 0)
     measured = metrics("classes", 2, num_bins=5, top_k=3, costs=None, positive=None)
     return Evaluator(
-        "classes", ("l", "r"), ids, targets, np.arange(NUM), measured, "accuracy", bootstrap, 0.95
+        kind="classes",
+        names=("l", "r"),
+        ids=ids,
+        targets=targets,
+        groups=np.arange(NUM),
+        weights=np.ones(NUM),
+        metrics=measured,
+        headline="accuracy",
+        bootstrap=bootstrap,
+        confidence=0.95,
     )
 
 

@@ -31,12 +31,40 @@ def chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-def png(width: int, height: int, bits: int, colour: int, rows: bytes) -> bytes:
-    """Build a PNG file that Pillow cannot write; `rows` begin with their filter, 0."""
-    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
-    pixels = zlib.compress(rows, 9)
-    parts = chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + parts
+def png(
+    width: int,
+    height: int,
+    bits: int,
+    colour: int,
+    rows: bytes,
+    interlace: int = 0,
+    extra: bytes = b"",
+) -> bytes:
+    """Build a PNG file that Pillow cannot write; `rows` begin with their filter, 0.
+
+    Args:
+        extra: chunks before the pixels.
+    """
+    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, interlace)
+    pixels = chunk(b"IDAT", zlib.compress(rows, 9))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + pixels + chunk(b"IEND", b"")
+
+
+def hurt(encoded: bytes, name: bytes) -> bytes:
+    """Return a PNG file in which the checksum of the chunk `name` is wrong."""
+    at = encoded.index(name) - 4
+    end = at + 8 + int.from_bytes(encoded[at : at + 4])
+    return encoded[:end] + bytes([encoded[end] ^ 1]) + encoded[end + 1 :]
+
+
+def cut_exif(orientation: int) -> bytes:
+    """Return a JPEG file whose EXIF block lacks its last bytes, after the orientation."""
+    exif = Image.Exif()
+    exif[0x0112], exif[0x013B] = orientation, "artist" * 20
+    jpeg = encode(picture(), "JPEG", exif=exif)
+    at = jpeg.index(b"\xff\xe1") + 2
+    size = int.from_bytes(jpeg[at : at + 2])
+    return jpeg[:at] + (size - 10).to_bytes(2) + jpeg[at + 2 : at + size - 10] + jpeg[at + size :]
 
 
 def oriented(orientation: int, kind: str = "JPEG") -> bytes:
@@ -65,6 +93,7 @@ ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
 
 PHOTO = encode(picture(), "JPEG", quality=90)
 SMALL_PNG = encode(picture(8, 8))
+FAX = encode(Image.fromarray(picture()).convert("1"), "TIFF", compression="group4")
 
 BROKEN = {
     "zero bytes": (b"", "empty"),
@@ -90,6 +119,9 @@ BROKEN = {
         SMALL_PNG[:33] + chunk(b"acTL", bytes(8)) + SMALL_PNG[33:],  # animated, of no frames
         "unreadable",
     ),
+    "a PNG without its last rows": (png(8, 8, 8, 0, (b"\0" + b"\x99" * 8) * 7), "truncated"),
+    "an interlaced PNG without its last pass": (png(2, 2, 8, 0, b"\0\x99\0\x99", 1), "truncated"),
+    "a fax with other bytes within": (FAX[:100] + b"\x55" * 20 + FAX[120:], "unreadable"),
     "an animated GIF": (animated("GIF"), "animated"),
     "an animated WebP": (animated("WEBP"), "animated"),
     "an animated PNG": (animated("PNG"), "animated"),

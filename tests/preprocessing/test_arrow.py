@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from pipeline.core.artifacts import Kind
 from pipeline.core.errors import UserError
+from pipeline.core.kind import Kind
 from pipeline.images.bad_image import BadImage
 from pipeline.images.decode import decode
 from pipeline.preprocessing.listing import Listing

@@ -80,24 +80,54 @@ def test_a_split_beside_a_class_is_a_class_if_you_say_so(tmp_path: Path) -> None
     assert found.classes == ["bus", "test", "train"]
 
 
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (
+            ("Cat", "cat"),
+            "the class folder 'cat', and 'Cat', another spelling of it; rename it, or",
+        ),
+        (("caf\u00e9", "cafe\u0301"), "another spelling of it"),
+        (("1", "01"), "another spelling of it"),
+        (("dog", "nan"), "the class folder 'nan', which usually stands for a missing value; ren"),
+        (("NaT", "dog"), "the class folder 'NaT', which usually stands for a missing value"),
+    ],
+)
+def test_a_class_folder_that_is_none_or_is_spelt_twice_is_refused(
+    tmp_path: Path, names: tuple[str, str], message: str
+) -> None:
+    """In one split, or in two, as where training images come from another program."""
+    write(tmp_path / "plain", *(f"{name}/1" for name in names))
+    write(tmp_path / "split", f"train/{names[0]}/1", f"test/{names[1]}/1")
+    for root in (tmp_path / "plain", tmp_path / "split"):
+        with pytest.raises(UserError, match=message):
+            listed(root)
+        given = load(Params(name="folder", classes=names), root, "classes")
+        assert given.classes == list(names)
+        assert sorted(given.targets.tolist()) == [0, 1]
+        with pytest.raises(UserError, match=r"which is not in data\.source\.classes; allowed"):
+            load(Params(name="folder", classes=(names[0], "bird")), root, "classes")
+
+
 def test_numbered_classes_count_as_numbers_do(tmp_path: Path) -> None:
     write(tmp_path, *(f"{label}/1" for label in range(12)))
     assert listed(tmp_path).classes == [str(label) for label in range(12)]
 
 
 def test_what_is_no_sample_is_told(tmp_path: Path) -> None:
-    litter = ["README.txt", "a/.DS_Store", "a/Thumbs.db", "b/desktop.ini", ".git/objects/1"]
-    write(tmp_path, "a/1", "b/1", "__MACOSX/a/._1", *litter)
+    litter = ["a/.DS_Store", "a/Thumbs.db", "b/desktop.ini", "__MACOSX/a/._1", "b/._1"]
+    write(tmp_path, "a/1", "b/1", "README.txt", "a/.hidden", ".git/objects/1", *litter)
     found = listed(tmp_path)
     assert found.ids == ["a/1", "b/1"]
-    assert found.ignored == sorted([*litter[:-1], ".git/", "__MACOSX/"])
+    assert found.ignored == [".git/", "README.txt", "a/.hidden"]
 
 
 def test_odd_names_are_samples_under_ids_of_their_own(tmp_path: Path) -> None:
     names = ["a b.jpg", "a\nb.jpg", "κύων.jpg", "犬.jpg", "-rf", "x.JPG", "x.jpg", "q'\".jpg"]
     names += [os.fsdecode(b"\xff.jpg"), "\\xff.jpg", "\\\\xff.jpg"]
     write(tmp_path, *(f"cat/{name}" for name in names), "Cat/x.jpg")
-    found = listed(tmp_path)
+    found = load(Params(name="folder", classes=("cat", "Cat")), tmp_path, "classes")
+    assert found.classes == ["cat", "Cat"]
     assert len(set(found.ids)) == len(names) + 1
     assert {f"cat/{name}" for name in names[:8]} | {"Cat/x.jpg"} < set(found.ids)
     assert all(sample.encode() for sample in found.ids)  # valid UTF-8
@@ -170,6 +200,10 @@ def empty_class(root: Path) -> None:
     (root / "b/1").unlink()
 
 
+def empty_class_in_a_split(root: Path) -> None:
+    write(root, "train/a/1", "train/b/1", "test/a/1", "test/b/.DS_Store")
+
+
 WRONG = [
     (lambda _: None, "nowhere, which is not a folder; name one that exists"),
     (lambda root: root.mkdir(), "0 files and no class folders; allowed class/image"),
@@ -178,6 +212,7 @@ WRONG = [
     (lambda root: write(root, "a/1", "a/2"), "only class 'a'; classification needs"),
     (lambda root: write(root, "train/a/1", "test/a/1"), "only class 'a'"),
     (empty_class, "b/: a class folder without files"),
+    (empty_class_in_a_split, "test/b/: a class folder without files"),
     (circle, "a/again: a link to a folder"),
     (lambda root: root.write_text("x"), "which is not a folder"),
 ]

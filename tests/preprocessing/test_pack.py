@@ -114,6 +114,7 @@ def test_statistics_are_numpys(images: np.ndarray) -> None:
         squares=np.square(images, dtype=np.uint16).sum(axis=(1, 2), dtype=np.int64),
         digests=np.zeros((6, 16), np.uint8),
         bad={},
+        damaged={},
         thumbs=images,
         chunks=[],
     )

@@ -124,7 +124,7 @@ def test_the_audit_and_the_stage_name_the_splits_and_the_classes(
     assert re.fullmatch(
         r"cat 9\d\.\d% and 50\.0%, dog \d\.\d% and 50\.0%, p < 0\.001", row["detail"]
     )
-    assert read_json(made.layout.audit / "metrics.json")["differing_shares"] == 1
+    assert read_json(made.layout.audit / "counts.json")["differing_shares"] == 1
     page = (made.layout.audit / "index.html").read_text()
     assert "<b>train and test</b>" in page
     assert row["detail"].replace("<", "&lt;") in page

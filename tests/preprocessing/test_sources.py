@@ -11,9 +11,9 @@ import pytest
 from pyarrow import parquet
 from sklearn.datasets import load_digits
 
-from pipeline.core.artifacts import Kind
 from pipeline.core.component import load, make, names
 from pipeline.core.errors import UserError
+from pipeline.core.kind import Kind
 from pipeline.images.decode import decode
 from pipeline.preprocessing.sources import digits, idx
 from tests.conftest import ROOT, Workspace

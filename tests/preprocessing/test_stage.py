@@ -26,7 +26,7 @@ from pipeline.models.network import Network
 from pipeline.prediction.predictor import predict_logits
 from stages.preprocess import main
 from tests.conftest import ROOT, Workspace
-from tests.preprocessing.make_images import encode, picture
+from tests.preprocessing.make_images import cut_exif, encode, picture
 
 CLASSES = ("cat", "dog")
 
@@ -108,7 +108,7 @@ def test_quarantined_files_are_listed_counted_and_left_out(tmp_path: Path) -> No
     bad = damage(write_pets(tmp_path / "pets"))
     made = Preprocessed(tmp_path / "pets", tmp_path / "a", on_bad_image="quarantine")
     assert {row["id"]: row["kind"] for row in made.findings if row["id"] in bad} == bad
-    metrics = read_json(made.layout.audit / "metrics.json")
+    metrics = read_json(made.layout.audit / "counts.json")
     assert (metrics["num_images"], metrics["num_quarantined"]) == (38, 3)
     assert len(made.ids) == 38
     assert not made.ids & set(bad)
@@ -148,19 +148,23 @@ def test_a_leak_between_the_sources_own_splits(
     assert (kinds.count("equal"), kinds.count("two labels"), kinds.count("leak")) == (2, 1, 1)
 
 
-def test_odd_images_are_found(tmp_path: Path) -> None:
+def test_odd_images_are_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = write_pets(tmp_path / "pets")
     (root / "cat/grey.png").write_bytes(encode(np.full((16, 16, 3), 90, np.uint8)))
     (root / "cat/tiny.png").write_bytes(encode(picture(5, 5)))
     (root / "dog/long.png").write_bytes(encode(picture(16, 90)))
-    (root / "dog/.DS_Store").write_bytes(b"x")
+    (root / "dog/.hidden").write_bytes(b"x")
+    (root / "dog/hurt.jpg").write_bytes(cut_exif(6))
     made = Preprocessed(root, tmp_path / "a", image={"size_px": 16})
     assert {(row["kind"], row["id"]) for row in made.findings} == {
         ("near constant", "cat/grey.png"),
         ("odd size", "cat/tiny.png"),
         ("odd size", "dog/long.png"),
-        ("ignored file", "dog/.DS_Store"),
+        ("ignored file", "dog/.hidden"),
+        ("damaged metadata", "dog/hurt.jpg"),
     }
+    assert "1 damaged metadata" in capsys.readouterr().out
+    assert "dog/hurt.jpg" in (made.layout.audit / "index.html").read_text()
 
 
 def test_duplicates_stay_together_in_splits_that_convoy_makes(tmp_path: Path) -> None:

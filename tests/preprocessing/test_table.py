@@ -1,5 +1,6 @@
 """Tables of paths: a row's content reaches the listing, and a wrong row is named."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from pipeline.core.artifacts import Kind
+from pipeline.config.load import parse_params
 from pipeline.core.errors import UserError
+from pipeline.core.files import read_yaml
+from pipeline.core.kind import Kind
 from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.sources.table import Params, load
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -148,7 +152,6 @@ WRONG = [
     ("path,label\n0.png,a\n1.png,a\n", CLASSES, "only class 'a'; classification needs"),
     ("path,label\n0.png,1\n1.png,two\n", CLASSES, "numbers and text, '1' in line 2, 'two' in lin"),
     ("path,label\n0.png,dog\n1.png,caat\n", NAMED, "line 3, label: got 'caat', .* nearest cat"),
-    ("path,label\n0.png,a\n1.png,b\n", {"classes": ("a", "a")}, "classes: got 'a' twice"),
     ("path,label\n0.png,a\n1.png,b\n", {"target": ("path", "label")}, "got a list of 2, but the"),
     ("path,label\n0.png,a\n1.png,b\n", {"file": "u.csv"}, r"u.csv not found; its folder contains"),
     ("path,label,s\n0.png,a,tran\n1.png,b,test\n", {"split": "s"}, "line 2, s: got 'tran';"),
@@ -156,6 +159,7 @@ WRONG = [
     ("path,label\n0.png,a\n1.png,b\n", {"group": "lable"}, "no column 'lable'.* nearest label"),
     ("path,label\n0.png,a\n", {"kind": "labels", "target": ("label",)}, "label is neither 0 nor 1"),
     ("path,label\n0.png,\n", {"kind": "labels"}, "label is empty in 1 of 1 rows"),
+    ("path,label\n0.png,|\n1.png,| |\n", {"kind": "labels"}, "label names no label in 2 of 2 rows"),
     (
         "path,label\n0.png,1\n1.png,nan\n",
         {"kind": "values"},
@@ -171,6 +175,29 @@ def test_a_wrong_table_is_named(folder: Path, text: str, params: dict, message: 
     with pytest.raises(UserError, match=message) as caught:
         listed(folder, text, **params)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (
+            {"target": ["label", "label"]},
+            r"target: got \('label', 'label'\); allowed each name once",
+        ),
+        ({"target": []}, "target: got .*; allowed at least one name"),
+        ({"target": ""}, "target: got ''; allowed at least one name"),
+        ({"classes": ["cat", ""]}, "classes: got .*; allowed each name once, and none that is em"),
+        ({"classes": ["cat", "dog", "cat"]}, "classes: got .*; allowed each name once"),
+        ({"metadata": ["age", "age"]}, "metadata: got .*; allowed each name once"),
+    ],
+)
+def test_a_name_given_twice_or_empty_is_refused_before_any_work(source: dict, message: str) -> None:
+    tree = read_yaml(ROOT / "params.yaml")
+    for name in ("table", "arrow"):
+        own = {"file": "t.csv"} if name == "table" else {}
+        data = {**tree["data"], "source": {"name": name, **own, **source}}
+        with pytest.raises(UserError, match=rf"data\.source\.{message}"):
+            parse_params({**tree, "data": data}, "params.yaml")
 
 
 def test_what_is_no_parquet_is_named(folder: Path) -> None:
@@ -200,6 +227,11 @@ def test_a_table_outside_the_folder_is_refused(folder: Path, file: str) -> None:
         ),
         (("0", "0.0", "1", "1"), r"line 3, label: got '0\.0', and '0' in line 2; correct it, or"),
         (("cat", "dog", "Cat", "dog"), "line 4, label: got 'Cat', and 'cat' in line 2; correct it"),
+        (("caf\u00e9", "dog", "cafe\u0301", "dog"), "line 4, label: got 'cafe\u0301', and 'caf"),
+        *(
+            (("cat", name, "dog", "cat"), f"line 3, label: got '{re.escape(name)}', which usually")
+            for name in ("NaT", "-nan", "#NA", "N/A", "<NA>", "None", "#N/A", "NULL", "#DIV/0!")
+        ),
     ],
 )
 def test_a_label_that_is_none_or_is_spelt_twice_is_refused(

@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 from playwright.sync_api import Browser, Page
 
-from pipeline.core.artifacts import Kind
+from pipeline.core.kind import Kind
 from pipeline.core.paths import Layout
 from pipeline.report.page import write_page
 from tests.report import make_findings

@@ -14,6 +14,7 @@ from pipeline.core.artifacts import Pool, Predictions
 from pipeline.core.files import read_json
 from pipeline.core.paths import Layout
 from pipeline.ensembling.combiner import Combiner
+from pipeline.ensembling.conformal import PredictionSets
 from pipeline.ensembling.decisions import Decision
 from pipeline.images.packed import Packed
 from pipeline.serving.ensemble import Ensemble
@@ -60,7 +61,7 @@ def test_it_loads_outside_the_repository_and_predicts_the_same(
     done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
     answer = json.loads(done.stdout.splitlines()[-1])
     log_p, _ = expected(layout)
-    assert answer["columns"] == ["class", *map(str, range(10))]
+    assert answer["columns"] == ["class", "prediction_set", *map(str, range(10))]
     assert answer["class"] == [str(i) for i in log_p.argmax(1)]
     np.testing.assert_allclose(answer["probs"], np.exp(log_p), atol=1e-5)
 
@@ -117,6 +118,14 @@ def test_labels_are_listed_with_their_probabilities() -> None:
     table = tabulate(log_probs, "labels", ("red", "blue"), decision)
     assert list(table["labels"]) == [["red"], ["blue"]]
     np.testing.assert_allclose(table[["red", "blue"]], present)
+
+
+def test_classes_come_with_those_that_are_in_question() -> None:
+    log_probs = np.log(np.array([[0.9, 0.06, 0.04], [0.4, 0.35, 0.25]]))
+    sets = PredictionSets("lac", 0.0, 0, False, 0.9, (0.7,))
+    table = tabulate(log_probs, "classes", ("ant", "bee", "cat"), Decision("most_probable"), sets)
+    assert list(table.columns) == ["class", "prediction_set", "ant", "bee", "cat"]
+    assert list(table["prediction_set"]) == [["ant"], ["ant", "bee"]]
 
 
 def test_values_stand_in_their_intervals() -> None:

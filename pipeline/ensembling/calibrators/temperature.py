@@ -9,10 +9,11 @@ from typing import ClassVar
 
 import numpy as np
 import scipy
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from pipeline.core.component import Component
 from pipeline.ensembling.prediction_type import State
+from pipeline.ensembling.truth import Truth
 
 PER_LABEL = False
 MOST = 4.0  # |log T|: from 55 times flatter to 55 times sharper
@@ -29,15 +30,15 @@ class Params(Component):
 def fit(
     params: Params,  # noqa: ARG001
     log_probs: Float[np.ndarray, "n k"],
-    targets: Int[np.ndarray, " n"],
+    truth: Truth,
 ) -> State:
     """Find the most probable temperature, given the targets and the prior."""
-    rows = np.arange(len(targets))
+    rows = np.arange(len(truth.targets))
 
     def loss(log_temperature: float) -> float:
         scaled = scipy.special.log_softmax(log_probs * np.exp(-log_temperature), axis=1)
         prior = log_temperature**2 / (2 * PRIOR_STD**2)
-        return float(prior - scaled[rows, targets].sum())
+        return float(prior - scaled[rows, truth.targets] @ truth.weights)
 
     found = scipy.optimize.minimize_scalar(
         loss, bounds=(-MOST, MOST), method="bounded", options={"xatol": 1e-6}

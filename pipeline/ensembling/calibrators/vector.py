@@ -9,10 +9,11 @@ from typing import ClassVar
 
 import numpy as np
 import scipy
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from pipeline.core.component import Component
 from pipeline.ensembling.prediction_type import State
+from pipeline.ensembling.truth import Truth
 
 PER_LABEL = True
 PRIOR_STD = 0.5  # of every scale around 1, and of every shift around 0
@@ -28,19 +29,19 @@ class Params(Component):
 def fit(
     params: Params,  # noqa: ARG001
     log_probs: Float[np.ndarray, "n k"],
-    targets: Int[np.ndarray, " n"],
+    truth: Truth,
 ) -> State:
     """Find the most probable scales ≥ 0 and shifts; their log posterior is concave."""
     num_classes = log_probs.shape[1]
-    true = np.eye(num_classes)[targets]
+    true, weights = np.eye(num_classes)[truth.targets], truth.weights[:, None]
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         scale, shift = np.split(flat, 2)
         made = scipy.special.log_softmax(log_probs * scale + shift, axis=1)
-        error, away = np.exp(made) - true, flat - start
+        error, away = weights * (np.exp(made) - true), flat - start
         gradient = np.concatenate([(error * log_probs).sum(axis=0), error.sum(axis=0)])
         prior = (away**2).sum() / (2 * PRIOR_STD**2)
-        return float(prior - (made * true).sum()), gradient + away / PRIOR_STD**2
+        return float(prior - (weights * made * true).sum()), gradient + away / PRIOR_STD**2
 
     start = np.concatenate([np.ones(num_classes), np.zeros(num_classes)])
     bounds = [(0, None)] * num_classes + [(None, None)] * num_classes
@@ -59,16 +60,16 @@ def apply(state: State, log_probs: Float[np.ndarray, "n k"]) -> Float[np.ndarray
 def fit_values(
     params: Params,  # noqa: ARG001
     values: Float[np.ndarray, "n t"],
-    targets: Float[np.ndarray, "n t"],
+    truth: Truth,
 ) -> State:
     """Fit the least-squares line of each value, with a slope ≥ 0."""
     centred = values - values.mean(axis=0)
     spread = (centred**2).sum(axis=0)
-    covariance = (centred * targets).sum(axis=0)
+    covariance = (centred * truth.targets).sum(axis=0)
     scale = np.maximum(
         np.divide(covariance, spread, out=np.zeros_like(spread), where=spread > 0), 0
     )
-    return {"scale": scale, "shift": targets.mean(axis=0) - scale * values.mean(axis=0)}
+    return {"scale": scale, "shift": truth.targets.mean(axis=0) - scale * values.mean(axis=0)}
 
 
 def apply_values(state: State, values: Float[np.ndarray, "n t"]) -> Float[np.ndarray, "n t"]:

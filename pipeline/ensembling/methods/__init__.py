@@ -5,8 +5,8 @@ What `apply` returns is finite and normalised. Of labels, the two outcomes are a
 
 - `Params.ACTIVATIONS`: the tasks that it supports, as in pipeline.losses.
 - `PER_LABEL`: whether each label is fitted separately; see prediction_type.py.
-- `fit(params, log_probs "m n k", targets "n") -> State`, `apply(state, log_probs) -> "n k"`: for
+- `fit(params, log_probs "m n k", truth) -> State`, `apply(state, log_probs) -> "n k"`: for
   distributions. A state with `weights`, one per member, needs no member whose weight is 0.
-- `fit_values(params, values "m n t", targets "n t") -> State`, `apply_values(state, values) ->
+- `fit_values(params, values "m n t", truth) -> State`, `apply_values(state, values) ->
   "n t"`: for standardised values; only if ACTIVATIONS names "identity".
 """

@@ -8,10 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 import scipy
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from pipeline.core.component import Component
 from pipeline.ensembling.prediction_type import State
+from pipeline.ensembling.truth import Truth
 from pipeline.ensembling.weights import apply, apply_values
 
 __all__ = ["PER_LABEL", "Params", "apply", "apply_values", "fit", "fit_values"]
@@ -29,19 +30,20 @@ class Params(Component):
 def fit(
     params: Params,  # noqa: ARG001
     log_probs: Float[np.ndarray, "m n k"],
-    targets: Int[np.ndarray, " n"],
+    truth: Truth,
 ) -> State:
     """Return weights in proportion to the likelihood of all targets."""
-    return {
-        "weights": scipy.special.softmax(log_probs[:, np.arange(len(targets)), targets].sum(axis=1))
-    }
+    num = len(truth.targets)
+    true = log_probs[:, np.arange(num), truth.targets]
+    return {"weights": scipy.special.softmax(num * truth.mean(true))}
 
 
 def fit_values(
     params: Params,  # noqa: ARG001
     values: Float[np.ndarray, "m n t"],
-    targets: Float[np.ndarray, "n t"],
+    truth: Truth,
 ) -> State:
     """Return such weights for Gaussian errors of each member, with a variance for each value."""
-    variances = np.maximum(((values - targets) ** 2).mean(axis=1), LEAST_VARIANCE)
-    return {"weights": scipy.special.softmax(-0.5 * len(targets) * np.log(variances).sum(axis=1))}
+    variances = np.maximum(((values - truth.targets) ** 2).mean(axis=1), LEAST_VARIANCE)
+    num = len(truth.targets)
+    return {"weights": scipy.special.softmax(-0.5 * num * np.log(variances).sum(axis=1))}

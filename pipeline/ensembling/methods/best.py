@@ -3,10 +3,11 @@
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from pipeline.core.component import Component
 from pipeline.ensembling.prediction_type import State
+from pipeline.ensembling.truth import Truth
 from pipeline.ensembling.weights import apply, apply_values
 
 __all__ = ["PER_LABEL", "Params", "apply", "apply_values", "fit", "fit_values"]
@@ -23,19 +24,19 @@ class Params(Component):
 def fit(
     params: Params,  # noqa: ARG001
     log_probs: Float[np.ndarray, "m n k"],
-    targets: Int[np.ndarray, " n"],
+    truth: Truth,
 ) -> State:
     """Put all weight on the member with the lowest log-loss."""
-    return _only(-log_probs[:, np.arange(len(targets)), targets].mean(axis=1))
+    return _only(-truth.mean(log_probs[:, np.arange(len(truth.targets)), truth.targets]))
 
 
 def fit_values(
     params: Params,  # noqa: ARG001
     values: Float[np.ndarray, "m n t"],
-    targets: Float[np.ndarray, "n t"],
+    truth: Truth,
 ) -> State:
     """Put all weight on the member with the lowest squared error."""
-    return _only(((values - targets) ** 2).mean(axis=(1, 2)))
+    return _only(truth.mean(((values - truth.targets) ** 2).mean(axis=2)))
 
 
 def _only(losses: Float[np.ndarray, " m"]) -> State:

@@ -7,12 +7,15 @@ outcome no chance is enough. G. Hinton, Training Products of Experts, 2002.
 from typing import ClassVar
 
 import numpy as np
-import scipy
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from pipeline.core.component import Component
 from pipeline.ensembling.prediction_type import State
+from pipeline.ensembling.truth import Truth
+from pipeline.ensembling.weights import apply_to_logs as apply
 from pipeline.ensembling.weights import equal
+
+__all__ = ["PER_LABEL", "Params", "apply", "fit"]
 
 PER_LABEL = False
 
@@ -26,15 +29,7 @@ class Params(Component):
 def fit(
     params: Params,  # noqa: ARG001
     log_probs: Float[np.ndarray, "m n k"],
-    targets: Int[np.ndarray, " n"],  # noqa: ARG001
+    truth: Truth,  # noqa: ARG001
 ) -> State:
     """Return equal weights."""
     return equal(len(log_probs))
-
-
-def apply(state: State, log_probs: Float[np.ndarray, "m n k"]) -> Float[np.ndarray, "n k"]:
-    """Return the mean of log-probabilities, normalised again."""
-    combined: np.ndarray = scipy.special.log_softmax(
-        np.tensordot(state["weights"], log_probs, axes=1), axis=1
-    )
-    return combined

@@ -8,6 +8,7 @@ ensembles are averaged: no member that did well on validation by luck is in all 
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from pydantic import Field
 
 from pipeline.core.component import Component
 from pipeline.ensembling.prediction_type import State
+from pipeline.ensembling.truth import Truth
 from pipeline.ensembling.weights import apply, apply_values, likelihoods
 
 __all__ = ["PER_LABEL", "Params", "apply", "apply_values", "fit", "fit_values"]
@@ -44,20 +46,18 @@ class Params(Component):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
 
-def fit(
-    params: Params, log_probs: Float[np.ndarray, "m n k"], targets: Int[np.ndarray, " n"]
-) -> State:
+def fit(params: Params, log_probs: Float[np.ndarray, "m n k"], truth: Truth) -> State:
     """Return weights with a low log-loss."""
-    table = likelihoods(log_probs, targets)
-    missing = -len(targets) % GROUP  # padded with ones, whose mean is always 1 and adds no loss
+    table = likelihoods(log_probs, truth.targets)
+    if not truth.is_even:
+        return _bagged(params, table, partial(_weighted_log_loss, truth.weights))
+    missing = -table.shape[1] % GROUP  # padded with ones, whose mean is always 1 and adds no loss
     return _bagged(params, np.pad(table, ((0, 0), (0, missing)), constant_values=1.0), _log_loss)
 
 
-def fit_values(
-    params: Params, values: Float[np.ndarray, "m n t"], targets: Float[np.ndarray, "n t"]
-) -> State:
+def fit_values(params: Params, values: Float[np.ndarray, "m n t"], truth: Truth) -> State:
     """Return weights with a low squared error."""
-    errors = (values - targets).reshape(len(values), -1)
+    errors = (values - truth.targets).reshape(len(values), -1)
     short = np.asarray(np.linalg.qr(errors.T, mode="r")).T  # keeps the norms of sums of errors
     return _bagged(params, np.ascontiguousarray(short), _squared_error)
 
@@ -104,6 +104,14 @@ def _log_loss(sums: Float[np.ndarray, "c n"], sizes: Int[np.ndarray, " c"] | int
     """Return the log-loss from likelihoods, up to a constant."""
     products = sums.reshape(len(sums), GROUP, -1).prod(axis=1)
     return np.asarray(sums.shape[1] * np.log(sizes) - np.log(products).sum(axis=1))
+
+
+def _weighted_log_loss(
+    weights: Float[np.ndarray, " n"],
+    sums: Float[np.ndarray, "c n"],
+    sizes: Int[np.ndarray, " c"] | int,
+) -> np.ndarray:
+    return np.asarray(sums.shape[1] * np.log(sizes) - np.log(sums) @ weights)
 
 
 def _squared_error(

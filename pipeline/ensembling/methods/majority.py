@@ -8,6 +8,7 @@ from jaxtyping import Float
 from pipeline.core.component import Component
 from pipeline.ensembling.points import shares
 from pipeline.ensembling.prediction_type import State
+from pipeline.ensembling.truth import Truth
 
 PER_LABEL = False
 
@@ -21,7 +22,7 @@ class Params(Component):
 def fit(
     params: Params,  # noqa: ARG001
     predictions: Float[np.ndarray, "m n k"],  # noqa: ARG001
-    targets: np.ndarray,  # noqa: ARG001
+    truth: Truth,  # noqa: ARG001
 ) -> State:
     """Return an empty state: there is nothing to fit."""
     return {}

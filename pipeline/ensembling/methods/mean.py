@@ -7,6 +7,7 @@ from jaxtyping import Float
 
 from pipeline.core.component import Component
 from pipeline.ensembling.prediction_type import State
+from pipeline.ensembling.truth import Truth
 from pipeline.ensembling.weights import apply, apply_values, equal
 
 __all__ = ["PER_LABEL", "Params", "apply", "apply_values", "fit", "fit_values"]
@@ -23,7 +24,7 @@ class Params(Component):
 def fit(
     params: Params,  # noqa: ARG001
     predictions: Float[np.ndarray, "m n k"],
-    targets: np.ndarray,  # noqa: ARG001
+    truth: Truth,  # noqa: ARG001
 ) -> State:
     """Return equal weights."""
     return equal(len(predictions))

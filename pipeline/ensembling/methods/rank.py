@@ -9,11 +9,12 @@ from typing import ClassVar
 
 import numpy as np
 import scipy
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from pipeline.core.component import Component
 from pipeline.ensembling.points import shares
 from pipeline.ensembling.prediction_type import State
+from pipeline.ensembling.truth import Truth
 
 PER_LABEL = False
 RANKS = np.linspace(0, 1, 201)
@@ -28,7 +29,7 @@ class Params(Component):
 def fit(
     params: Params,  # noqa: ARG001
     log_probs: Float[np.ndarray, "m n k"],
-    targets: Int[np.ndarray, " n"],  # noqa: ARG001
+    truth: Truth,  # noqa: ARG001
 ) -> State:
     """For two outcomes, return each member's log-odds at RANKS of validation; else nothing."""
     if log_probs.shape[2] > 2:
@@ -55,7 +56,7 @@ def apply(state: State, log_probs: Float[np.ndarray, "m n k"]) -> Float[np.ndarr
 def fit_values(
     params: Params,  # noqa: ARG001
     values: Float[np.ndarray, "m n t"],  # noqa: ARG001
-    targets: Float[np.ndarray, "n t"],  # noqa: ARG001
+    truth: Truth,  # noqa: ARG001
 ) -> State:
     """Return an empty state: there is nothing to fit."""
     return {}

@@ -12,8 +12,10 @@ from jaxtyping import Float, Int
 from pydantic import Field
 
 from pipeline.core.component import Component
-from pipeline.ensembling.logistic import Model, Problem, fit_logistic, log_probs
+from pipeline.ensembling.folds import folds
+from pipeline.ensembling.logistic import Model, Problem, fit_logistic, log_probs, sum_of_losses
 from pipeline.ensembling.prediction_type import State
+from pipeline.ensembling.truth import Truth
 
 PER_LABEL = True
 MOST_DIRECTIONS = 64
@@ -33,14 +35,13 @@ class Params(Component):
     """Seed of the folds."""
 
 
-def fit(
-    params: Params, log_probs: Float[np.ndarray, "m n k"], targets: Int[np.ndarray, " n"]
-) -> State:
+def fit(params: Params, log_probs: Float[np.ndarray, "m n k"], truth: Truth) -> State:
     """Fit a coefficient of each outcome of each member, for each outcome; and shifts."""
     flat, mean = _flat(log_probs), log_probs.mean(axis=0)
-    directions = _directions(flat, log_probs.shape[2])
-    one_hot = np.eye(log_probs.shape[2])[targets]
-    model = _chosen(params, Problem(flat @ directions, mean, one_hot))
+    directions = _directions(flat * np.sqrt(truth.weights)[:, None], log_probs.shape[2])
+    one_hot = np.eye(log_probs.shape[2])[truth.targets]
+    data = Problem(flat @ directions, mean, one_hot, truth.weights)
+    model = _chosen(params, data, _folds(params, truth))
     return {"coef": directions @ model[:-1], "shift": model[-1]}
 
 
@@ -51,19 +52,20 @@ def apply(state: State, log_probs: Float[np.ndarray, "m n k"]) -> Float[np.ndarr
     return made
 
 
-def fit_values(
-    params: Params, values: Float[np.ndarray, "m n t"], targets: Float[np.ndarray, "n t"]
-) -> State:
+def fit_values(params: Params, values: Float[np.ndarray, "m n t"], truth: Truth) -> State:
     """Fit a coefficient of each value of each member, for each value; and shifts.
 
-    The strength is the best when leaving out one sample at a time. A hundred members together are
-    shrunk as much as one.
+    The strength is the best on samples left out. A hundred members together are shrunk as much as
+    one.
     """
     from sklearn.linear_model import RidgeCV
+    from sklearn.model_selection import PredefinedSplit
 
-    left = targets - values.mean(axis=0)
+    left = truth.targets - values.mean(axis=0)
     share = 1 / np.sqrt(len(values))
-    model = RidgeCV(list(params.strengths)).fit(share * np.concatenate([*values], axis=1), left)
+    cv = PredefinedSplit(_folds(params, truth))
+    ridge = RidgeCV(list(params.strengths), cv=cv, scoring="neg_mean_squared_error")
+    model = ridge.fit(share * np.concatenate([*values], axis=1), left)
     coef = share * model.coef_.reshape(left.shape[1], -1).T
     return {"coef": coef, "shift": np.reshape(model.intercept_, left.shape[1])}
 
@@ -93,7 +95,14 @@ def _directions(flat: Float[np.ndarray, "n f"], num_classes: int) -> Float[np.nd
     return np.asarray(axes / np.sqrt(max(values.sum() / num_classes, np.finfo(float).tiny)))
 
 
-def _chosen(params: Params, data: Problem) -> Model:
+def _folds(params: Params, truth: Truth) -> Int[np.ndarray, " n"]:
+    """Divide the samples into folds; a single unit is divided too, for want of others."""
+    is_one = len(np.unique(truth.units)) == 1
+    units = np.arange(len(truth.units)) if is_one else truth.units
+    return folds(units, params.num_folds, params.seed)
+
+
+def _chosen(params: Params, data: Problem, fold_of: Int[np.ndarray, " n"]) -> Model:
     """Return the model whose strength has the lowest log-loss on samples left out.
 
     If no strength helps, its coefficients are zero.
@@ -101,14 +110,14 @@ def _chosen(params: Params, data: Problem) -> Model:
     The search runs from the strongest on, as long as the loss falls; each begins at the model
     before it.
     """
-    place = np.random.default_rng(params.seed).permutation(len(data.start)) % params.num_folds
     nothing = np.zeros((data.features.shape[1] + 1, data.start.shape[1]))
-    left_out, whole, lowest = [nothing] * params.num_folds, nothing, np.inf
+    numbers = np.unique(fold_of)
+    left_out, whole, lowest = dict.fromkeys(numbers, nothing), nothing, np.inf
     for strength in sorted(params.strengths, reverse=True):
         loss = 0.0
-        for fold in range(params.num_folds):
-            left_out[fold] = fit_logistic(data.of(place != fold), strength, left_out[fold])
-            loss += _loss(data.of(place == fold), left_out[fold])
+        for fold in numbers:
+            left_out[fold] = fit_logistic(data.of(fold_of != fold), strength, left_out[fold])
+            loss += _loss(data.of(fold_of == fold), left_out[fold])
         if loss >= lowest:
             break
         lowest, whole = loss, fit_logistic(data, strength, whole)
@@ -116,4 +125,4 @@ def _chosen(params: Params, data: Problem) -> Model:
 
 
 def _loss(data: Problem, model: Model) -> float:
-    return float(-(log_probs(data, model) * data.one_hot).sum())
+    return sum_of_losses(data, log_probs(data, model))

@@ -6,7 +6,7 @@ each sample is counted, so all draws of all metrics are `counts @ statistics`.
 """
 
 from pipeline.config.ensembling import Costs, Goal
-from pipeline.core.artifacts import Kind
+from pipeline.core.kind import Kind
 from pipeline.evaluation.metrics import classes, labels, values
 from pipeline.evaluation.metrics.metric import Metric
 

@@ -6,13 +6,34 @@ time, and the interval would miss the value; therefore every draw keeps the sign
 over all samples.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from pipeline.evaluation.metrics.decided import one_hot
-from pipeline.evaluation.metrics.metric import Table
+from pipeline.evaluation.metrics.metric import Metric, Table, mean_within_1
 from pipeline.evaluation.metrics.probabilities import probs
 from pipeline.evaluation.outputs import SystemOutput
+
+Errors = Callable[[int, SystemOutput, np.ndarray], Table]
+"""Computes numbers, one for each sample, whose mean is the calibration error in so many bins."""
+
+
+def metric(errors: Errors, num_bins: int) -> Metric:
+    """Return the metric of a calibration error.
+
+    It has no interval: the value is biased, and resampling adds the bias once more, so that
+    intervals contain the true error in 4 to 37 % of test sets of 360 samples.
+    """
+    return Metric(
+        partial(errors, num_bins),
+        mean_within_1,
+        higher_is_better=False,
+        interval="none",
+        takes_weights=False,
+    )
 
 
 def of_most_probable(num_bins: int, outputs: SystemOutput, targets: Int[np.ndarray, " n"]) -> Table:

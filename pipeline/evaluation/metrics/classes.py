@@ -18,28 +18,29 @@ from pipeline.evaluation.metrics import (
 from pipeline.evaluation.metrics import (
     ranks as _ranks,
 )
-from pipeline.evaluation.metrics.metric import Metric, Table, all_samples, mean, mean_within_1
+from pipeline.evaluation.metrics.metric import Metric, Table, mean
 from pipeline.evaluation.outputs import SystemOutput
 
 
 def metrics(num_classes: int, num_bins: int, top_k: int, costs: Costs | None) -> dict[str, Metric]:
     """Return all metrics in the order of tables."""
-    share = partial(Metric, value=mean, higher_is_better=True, share_of=all_samples)
+    share = partial(Metric, value=mean, higher_is_better=True, interval="share")
     of_counts = partial(Metric, _decided.counts, higher_is_better=True)
-    lower = partial(Metric, value=mean, higher_is_better=False)
-    of_bins = partial(Metric, value=mean_within_1, higher_is_better=False)
+    lower = partial(Metric, value=mean, higher_is_better=False, interval="log")
     found = {
         "accuracy": share(_right),
         f"top_{top_k}_accuracy": share(partial(_probabilities.top, top_k)),
-        "balanced_accuracy": of_counts(_decided.balanced_accuracy, share_of=all_samples),
+        "balanced_accuracy": of_counts(
+            _decided.balanced_accuracy, interval="share", floor=_decided.balanced_accuracy_floor
+        ),
         **_decided.averages(),
         "cohen_kappa": of_counts(_decided.cohen_kappa),
         "matthews": of_counts(_decided.matthews),
         **_ranks.means("average_precision"),
         "log_loss": lower(_probabilities.log_loss),
         "brier": lower(_probabilities.brier),
-        "calibration_error": of_bins(partial(_calibration.of_most_probable, num_bins)),
-        "classwise_calibration_error": of_bins(partial(_calibration.of_outputs, num_bins)),
+        "calibration_error": _calibration.metric(_calibration.of_most_probable, num_bins),
+        "classwise_calibration_error": _calibration.metric(_calibration.of_outputs, num_bins),
     }
     if top_k >= num_classes:
         del found[f"top_{top_k}_accuracy"]

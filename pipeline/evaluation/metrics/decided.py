@@ -18,7 +18,7 @@ from pipeline.evaluation.metrics.metric import (
     Metric,
     Sums,
     Table,
-    all_samples,
+    lacking,
     ratio,
 )
 from pipeline.evaluation.outputs import SystemOutput
@@ -70,7 +70,11 @@ def averages() -> dict[str, Metric]:
     ways = {"macro": _macro, "micro": _micro, "weighted": _weighted}
     return {
         f"{way}_{name}": Metric(
-            counts, partial(average, share), higher_is_better=True, share_of=all_samples
+            counts,
+            partial(average, share),
+            higher_is_better=True,
+            interval="share",
+            floor=partial(_floor, name) if way == "macro" else None,
         )
         for way, average in ways.items()
         for name, share in SHARES.items()
@@ -88,6 +92,7 @@ def of_output(output: int) -> dict[str, Metric]:
             own,
             partial(_of_sums, share),
             higher_is_better=True,
+            interval="share",
             share_of=partial(_of_sums, SHARES_OF[name]),
         )
         for name, share in SHARES.items()
@@ -100,15 +105,33 @@ def balanced_accuracy(sums: Sums, num_samples: Counts) -> Figures:  # noqa: ARG0
     return ratio(np.nan_to_num(ratio(hits, true)).sum(axis=1), (true > 0).sum(axis=1))
 
 
+def balanced_accuracy_floor(sums: Sums, num_samples: Counts) -> Figures:  # noqa: ARG001
+    """Return the variance that draws lack, see `lacking`."""
+    hits, _, true = np.split(sums, 3, axis=1)
+    return lacking(np.nan_to_num(ratio(hits, true)), true)
+
+
 def macro_balanced_accuracy(sums: Sums, num_samples: Counts) -> Figures:
     """Compute the mean over the labels of (sensitivity + specificity) / 2.
 
     A label that is present in all samples, or in none, counts with the one rate that it has.
     """
+    rates, _ = _rates(sums, num_samples)
+    return np.asarray(np.nanmean(rates, axis=0).mean(axis=1))
+
+
+def macro_balanced_accuracy_floor(sums: Sums, num_samples: Counts) -> Figures:
+    """Return the variance that draws lack, see `lacking`."""
+    rates, counts = _rates(sums, num_samples)
+    return lacking(np.nan_to_num(np.hstack([*rates])), np.hstack([*counts]))
+
+
+def _rates(sums: Sums, num_samples: Counts) -> tuple[np.ndarray, np.ndarray]:
+    """Return each label's sensitivity and specificity, and the samples of each, `2 b k`."""
     hits, predicted, true = np.split(sums, 3, axis=1)
     absent = num_samples[:, None] - true
     rates = np.stack([ratio(hits, true), ratio(absent - predicted + hits, absent)])
-    return np.asarray(np.nanmean(rates, axis=0).mean(axis=1))
+    return rates, np.stack([true, absent])
 
 
 def cohen_kappa(sums: Sums, num_samples: Counts) -> Figures:
@@ -131,6 +154,12 @@ def matthews(sums: Sums, num_samples: Counts) -> Figures:
     covariance = hits.sum(axis=1) * num_samples - (predicted * true).sum(axis=1)
     spreads = [num_samples**2.0 - (part**2).sum(axis=1) for part in (predicted, true)]
     return np.asarray(np.nan_to_num(ratio(covariance, np.sqrt(spreads[0] * spreads[1]))))
+
+
+def _floor(name: str, sums: Sums, num_samples: Counts) -> Figures:  # noqa: ARG001
+    hits, predicted, true = np.split(sums, 3, axis=1)
+    own = np.nan_to_num(SHARES[name](hits, predicted, true))
+    return lacking(own, SHARES_OF[name](hits, predicted, true))
 
 
 def _of_sums(share: Share, sums: Sums, num_samples: Counts) -> Figures:  # noqa: ARG001

@@ -17,27 +17,29 @@ from pipeline.evaluation.metrics import (
 from pipeline.evaluation.metrics import (
     ranks as _ranks,
 )
-from pipeline.evaluation.metrics.metric import Metric, Table, all_samples, mean, mean_within_1
+from pipeline.evaluation.metrics.metric import Metric, Table, mean
 from pipeline.evaluation.outputs import SystemOutput
 
 
 def metrics(num_bins: int) -> dict[str, Metric]:
     """Return all metrics in the order of tables."""
-    share = partial(Metric, value=mean, share_of=all_samples)
-    lower = partial(Metric, value=mean, higher_is_better=False)
+    share = partial(Metric, value=mean, interval="share")
+    lower = partial(Metric, value=mean, higher_is_better=False, interval="log")
     return {
         "hamming_loss": share(_wrong, higher_is_better=False),
         "subset_accuracy": share(_all_right, higher_is_better=True),
         **_decided.averages(),
         "macro_balanced_accuracy": Metric(
-            _decided.counts, _decided.macro_balanced_accuracy, higher_is_better=True
+            _decided.counts,
+            _decided.macro_balanced_accuracy,
+            higher_is_better=True,
+            interval="share",
+            floor=_decided.macro_balanced_accuracy_floor,
         ),
         **_ranks.means("mean_average_precision"),
         "log_loss": lower(_probabilities.labels_log_loss),
         "brier": lower(_probabilities.labels_brier),
-        "calibration_error": Metric(
-            partial(_calibration.of_outputs, num_bins), mean_within_1, higher_is_better=False
-        ),
+        "calibration_error": _calibration.metric(_calibration.of_outputs, num_bins),
     }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Num
@@ -12,6 +13,11 @@ Table = Float[np.ndarray, "n s"]
 Sums = Float[np.ndarray, "b s"]
 Counts = Num[np.ndarray, " b"]
 Figures = Float[np.ndarray, " b"]
+
+
+Interval = Literal["percentiles", "share", "log", "none"]
+"""How the interval of a metric is found: from the percentiles of the draws; for a proportion, or a
+mean from 0 to 1; for a mean of losses, on the logarithmic scale; or none, where none covers."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +31,15 @@ class Metric:
     """Computes the metric from the sums over b sets of samples and the number of samples in each.
     NaN where a set leaves the metric undefined."""
     higher_is_better: bool
+    interval: Interval = "percentiles"
     share_of: Callable[[Sums, Counts], Counts] | None = None
-    """The number of samples in the denominator, where the metric is a proportion of samples."""
+    """The number of samples in the denominator, where those are not all."""
     num_rarer: Callable[[Sums, Counts], Counts] | None = None
     """The number of samples that a value of 1 rests on, where that is not `share_of`."""
+    floor: Callable[[Sums, Counts], Figures] | None = None
+    """The variance that draws lack, where the metric is a mean over classes, see `lacking`."""
+    takes_weights: bool = True
+    """Whether samples may differ in weight, with which the statistics are then multiplied."""
 
 
 def ratio(parts: np.ndarray, wholes: np.ndarray) -> np.ndarray:
@@ -48,6 +59,16 @@ def mean_within_1(sums: Sums, num_samples: Counts) -> Figures:
     return mean(sums, num_samples).clip(0, 1)
 
 
-def all_samples(sums: Sums, num_samples: Counts) -> Counts:  # noqa: ARG001
-    """Return the denominator of most proportions: the number of all samples."""
-    return num_samples
+def lacking(shares: Float[np.ndarray, "b k"], counts: Float[np.ndarray, "b k"]) -> Figures:
+    """Return the variance of a mean over k proportions that draws of the samples lack.
+
+    All samples of a rare class often agree by chance, and then every draw of them does. With one
+    success and one failure more (Laplace's rule of succession), each proportion varies.
+
+    Args:
+        counts: the number of samples of each proportion; one without samples does not count.
+    """
+    likely = (shares * counts + 1) / (counts + 2)
+    found = ratio(shares * (1 - shares), counts)
+    more = np.where(counts > 0, likely * (1 - likely) / (counts + 2) - found, 0.0)
+    return ratio(more.clip(min=0).sum(axis=1), (counts > 0).sum(axis=1) ** 2.0)

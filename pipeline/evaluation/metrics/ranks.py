@@ -18,7 +18,6 @@ from pipeline.evaluation.metrics.metric import (
     Metric,
     Sums,
     Table,
-    all_samples,
     mean_within_1,
 )
 from pipeline.evaluation.outputs import SystemOutput
@@ -37,7 +36,12 @@ def fewer(sums: Sums, num_samples: Counts) -> Counts:
 
 
 area_metric = partial(
-    Metric, value=mean_within_1, higher_is_better=True, share_of=all_samples, num_rarer=fewer
+    Metric,
+    value=mean_within_1,
+    higher_is_better=True,
+    interval="share",
+    num_rarer=fewer,
+    takes_weights=False,
 )
 """Builds the metric of an area from the numbers whose mean it is."""
 

@@ -6,20 +6,18 @@ from functools import partial
 import numpy as np
 
 from pipeline.evaluation.metrics import residuals as _values
-from pipeline.evaluation.metrics.metric import Metric, Table, all_samples, mean
+from pipeline.evaluation.metrics.metric import Metric, Table, mean
 from pipeline.evaluation.outputs import SystemOutput
 
 
 def metrics() -> dict[str, Metric]:
     """Return all metrics in the order of tables."""
-    lower = partial(Metric, value=mean, higher_is_better=False)
+    lower = partial(Metric, value=mean, higher_is_better=False, interval="log")
     return {
         "rmse": Metric(_values.squares, _values.rmse, higher_is_better=False),
         "mae": lower(_values.absolute_errors),
         "r2": Metric(_values.squares, _values.r2, higher_is_better=True),
-        "interval_coverage": Metric(
-            _values.covered, mean, higher_is_better=True, share_of=all_samples
-        ),
+        "interval_coverage": Metric(_values.covered, mean, higher_is_better=True, interval="share"),
         "interval_width": lower(_values.widths),
     }
 

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable
 
-from pipeline.core.artifacts import Kind
 from pipeline.core.errors import UserError
+from pipeline.core.kind import Kind
 
 WHOLE = re.compile(r"-?\d{1,18}")
 

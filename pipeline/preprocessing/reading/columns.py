@@ -1,15 +1,40 @@
 """The columns of a table as text, from any type of file, and what they say of the samples."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from pipeline.core.errors import UserError, nearest
 from pipeline.preprocessing.reading.splits import SPLITS
 
-Names = str | tuple[str, ...]
+if TYPE_CHECKING:
+    import numpy as np
+
 SHOWN = 10  # rows that a message names
+
+
+def _distinct(given: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    names = chosen(given)
+    if len(set(names)) < len(names) or not all(name.strip() for name in names):
+        raise PydanticCustomError("names", "each name once, and none that is empty")
+    return given
+
+
+def _some(given: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    if not given:
+        raise PydanticCustomError("names", "at least one name")
+    return given
+
+
+Names = Annotated[str | tuple[str, ...], AfterValidator(_some), AfterValidator(_distinct)]
+"""The name of one column, or of several."""
+OtherNames = Annotated[tuple[str, ...], AfterValidator(_distinct)]
+ClassNames = Annotated[tuple[str, ...], Field(min_length=2), AfterValidator(_distinct)]
 
 
 @dataclass(frozen=True)
@@ -57,6 +82,8 @@ class Columns:
         """Return train, val or test for every sample, from a column that may use synonyms."""
         if name is None:
             return None
+        import numpy as np
+
         cells = [cell.lower() for cell in self.filled(name)]
         for row, cell in enumerate(cells):
             if cell not in SPLITS:

@@ -1,14 +1,21 @@
 """Names that are none, and names that are spelt in two ways."""
 
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from pipeline.core.errors import UserError
 from pipeline.preprocessing.reading.columns import Columns
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-MISSING = {"nan", "na", "n/a", "<na>", "#n/a", "null", "none"}  # as tables write an empty cell
+# As tables write an empty cell: pandas, numpy, R, SQL, and the errors of spreadsheets.
+MISSING = {
+    *("nan", "-nan", "+nan", "nat", "na", "n/a", "<na>", "#na", "#n/a", "#n/a n/a", "null"),
+    *("none", "nil", "nul", "\\n", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"),
+    *("#null!", "#value!", "#ref!", "#div/0!", "#num!", "#name?"),
+}
+STANDS = "which usually stands for a missing value"
 
 
 def check_names(columns: Columns, name: str, first: Mapping[str, int], advice: str) -> None:
@@ -21,19 +28,23 @@ def check_names(columns: Columns, name: str, first: Mapping[str, int], advice: s
     Raises:
         UserError: names the cells.
     """
+    if doubt := doubtful(first):
+        value, other = doubt
+        what = f"and {other!r} in {columns.place(first[other])}" if other else STANDS
+        raise UserError(f"{columns.at(first[value])}, {name}: got {value!r}, {what}; {advice}")
+
+
+def doubtful(names: Iterable[str]) -> tuple[str, str] | None:
+    """Return the first name that stands for a missing value, and ""; or two spellings of one."""
     seen: dict[object, str] = {}
-    for value, row in first.items():
-        if value.lower() in MISSING:
-            raise UserError(
-                f"{columns.at(row)}, {name}: got {value!r}, which usually stands for a missing "
-                f"value; {advice}"
-            )
-        other = seen.setdefault(_meaning(value), value)
+    for value in names:
+        meaning = _meaning(value)
+        if meaning in MISSING:
+            return value, ""
+        other = seen.setdefault(meaning, value)
         if other != value:
-            raise UserError(
-                f"{columns.at(row)}, {name}: got {value!r}, and {other!r} in "
-                f"{columns.place(first[other])}; {advice}"
-            )
+            return value, other
+    return None
 
 
 def groups_in(columns: Columns, name: str | None) -> list[str] | None:
@@ -53,5 +64,10 @@ def groups_in(columns: Columns, name: str | None) -> list[str] | None:
 
 
 def _meaning(value: str) -> object:
-    """Return what two spellings of one name share: the number, or the words in lower case."""
-    return Decimal(value) if NUMBER.fullmatch(value) else " ".join(value.casefold().split())
+    """Return what two spellings of one name share: the number, or the words in lower case.
+
+    A letter with an accent may be stored as one character or as two; Unicode holds them equal.
+    """
+    if NUMBER.fullmatch(value):
+        return Decimal(value)
+    return " ".join(unicodedata.normalize("NFC", value.casefold()).split())

@@ -1,9 +1,13 @@
 """Grey images of one size, stored one after the other in arrays."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-import numpy as np
-from jaxtyping import UInt8
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import UInt8
 
 
 @dataclass(frozen=True)

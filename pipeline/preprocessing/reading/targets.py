@@ -3,8 +3,8 @@
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from pipeline.core.artifacts import Kind
 from pipeline.core.errors import UserError, nearest
+from pipeline.core.kind import Kind
 from pipeline.preprocessing.reading.classes import at_least_two, ordered
 from pipeline.preprocessing.reading.columns import Columns, Names, chosen
 from pipeline.preprocessing.reading.spelling import NUMBER, check_names
@@ -55,6 +55,7 @@ def _labels(
     cells = [[part.strip() for part in cell.split("|")] for cell in columns.filled(name)]
     cells = [[part for part in parts if part] for parts in cells]
     known = _known(columns, name, cells, classes)
+    columns.refuse([not known] * len(cells), f"{name} names no label", "add them")
     index = {name: i for i, name in enumerate(known)}
     marks = np.zeros((len(cells), len(known)), bool)
     for row, parts in enumerate(cells):
@@ -74,12 +75,8 @@ def _known(
         check_names(columns, name, first, "correct it, or list all classes in data.source.classes")
         _one_type(columns, name, first)
         return ordered(first)
-    allowed = set(classes)
-    if len(allowed) < len(classes):
-        twice = next(name for name in classes if classes.count(name) > 1)
-        raise UserError(f"data.source.classes: got {twice!r} twice; name each class once")
     for value, row in first.items():
-        if value not in allowed:
+        if value not in classes:
             raise UserError(
                 f"{columns.at(row)}, {name}: got {value!r}, which is not in data.source.classes; "
                 f"{nearest(value, classes)}"

@@ -11,23 +11,29 @@ import re
 from bisect import bisect_right
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-from pydantic import Field
-
-from pipeline.core.artifacts import Kind
 from pipeline.core.component import Component
 from pipeline.core.errors import UserError
+from pipeline.core.files import is_litter
+from pipeline.core.kind import Kind
 from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.reading.class_labels import class_labels, named
-from pipeline.preprocessing.reading.columns import Columns, chosen, require
+from pipeline.preprocessing.reading.columns import (
+    ClassNames,
+    Columns,
+    Names,
+    OtherNames,
+    chosen,
+    require,
+)
 from pipeline.preprocessing.reading.files import as_id, existing
 from pipeline.preprocessing.reading.spelling import groups_in
 from pipeline.preprocessing.reading.splits import SPLITS
-from pipeline.preprocessing.reading.targets import targets
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from pipeline.preprocessing.reading.row_groups import Group
 
 SPLIT = re.compile(r"(train|validation|valid|val|test)(?![a-z])", re.IGNORECASE)
@@ -37,19 +43,19 @@ class Params(Component):
     """The roles of the columns."""
 
     image: str = "image"
-    target: str | Annotated[tuple[str, ...], Field(min_length=1)] = "label"
+    target: Names = "label"
     """The column of classes, or of labels, as a list or separated by |; or several columns, of 0
     and 1 for labels, of numbers for values."""
     id: str | None = None
     """The column of unique ids; null takes an image's own path, or else its file and row."""
-    classes: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
+    classes: ClassNames | None = None
     """All names in the target column, in the order of their indices; null takes those of the
     metadata, or sorts those that occur."""
     group: str | None = None
     """The column of groups that may not be separated: a patient, a scene."""
     split: str | None = None
     """The column of train, val and test; null uses the names of the files."""
-    metadata: tuple[str, ...] = ()
+    metadata: OtherNames = ()
     """Columns to slice results by."""
 
 
@@ -73,6 +79,7 @@ def load(params: Params, folder: Path, kind: Kind) -> Listing:
             a split, a row group is too large to hold, an id occurs twice, or a target is wrong.
     """
     from pipeline.preprocessing.reading.row_groups import Rows
+    from pipeline.preprocessing.reading.targets import targets
 
     existing(folder)
     paths, others = _paths(folder)
@@ -96,10 +103,15 @@ def load(params: Params, folder: Path, kind: Kind) -> Listing:
 
 
 def _paths(folder: Path) -> tuple[list[Path], list[str]]:
-    """Return the Parquet files, and the names of all others, including hidden files."""
+    """Return the Parquet files, and the names of all others, including hidden files.
+
+    What systems leave in any folder, such as `.DS_Store`, is left out.
+    """
     found, others = [], []
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()
+        if any(map(is_litter, name.split("/"))):
+            continue
         if path.suffix == ".parquet" and "/." not in f"/{name}":
             found.append(path)
         else:
@@ -169,6 +181,8 @@ def _class_names(parts: list[Part], folder: Path) -> tuple[str, ...] | None:
 
 
 def _given(parts: list[Part], folder: Path) -> np.ndarray | None:
+    import numpy as np
+
     splits = [_split(part.name) for part in parts]
     named = [split for split in splits if split]
     if not named:

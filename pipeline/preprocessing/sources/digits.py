@@ -3,12 +3,12 @@
 Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
 
-import numpy as np
-
-from pipeline.core.artifacts import Kind
 from pipeline.core.component import Component
+from pipeline.core.kind import Kind
 from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.reading.classes import only_classes
 from pipeline.preprocessing.reading.stacks import Stacks
@@ -20,6 +20,7 @@ class Params(Component):
 
 def load(params: Params, folder: Path, kind: Kind) -> Listing:  # noqa: ARG001  # it reads no folder
     """List all digits, with grey levels 0..16 spread over 0..255."""
+    import numpy as np
     from sklearn.datasets import load_digits  # 1 s to import
 
     only_classes(params.name, kind)

@@ -1,26 +1,30 @@
 """One folder per class: `root/class/**/image`, or `root/{train,val,test}/class/**/image`.
 
 Every file in a class is a sample, whatever its extension: decoding shows whether it is an image.
-Hidden files, `Thumbs.db` and the like, and anything beside the class folders, such as a README, are
-not samples; the listing names them.
+Hidden files and anything beside the class folders, such as a README, are not samples; the listing
+names them, except for what systems leave in any folder, such as `.DS_Store` and `Thumbs.db`.
 """
+
+from __future__ import annotations
 
 import os
 from itertools import combinations
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import numpy as np
-
-from pipeline.core.artifacts import Kind
 from pipeline.core.component import Component
-from pipeline.core.errors import UserError
+from pipeline.core.errors import UserError, nearest
+from pipeline.core.files import is_litter
+from pipeline.core.kind import Kind
 from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.reading.classes import at_least_two, only_classes, ordered
+from pipeline.preprocessing.reading.columns import ClassNames
 from pipeline.preprocessing.reading.files import Files, as_id, existing
+from pipeline.preprocessing.reading.spelling import STANDS, doubtful
 from pipeline.preprocessing.reading.splits import SPLITS
 
-LITTER = {"thumbs.db", "desktop.ini", "__macosx"}  # left by Windows and by zip files from a Mac
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Params(Component):
@@ -30,6 +34,8 @@ class Params(Component):
     """1: the folders below data.path; 2: those one level deeper. null: 2 if all folders at level 1
     are named like splits, otherwise 1. Needed where every folder at level 1 holds the same
     folders."""
+    classes: ClassNames | None = None
+    """All names of class folders, in the order of their indices; null sorts those found."""
 
 
 class Found(NamedTuple):
@@ -47,6 +53,8 @@ def load(params: Params, folder: Path, kind: Kind) -> Listing:
         UserError: the folder is missing or unreadable, or holds a link to a folder, fewer than two
             class folders, or a class without files; or it is not clear which folders are classes.
     """
+    import numpy as np
+
     only_classes(params.name, kind)
     root = existing(folder)
     found = _walk(root)
@@ -61,20 +69,41 @@ def load(params: Params, folder: Path, kind: Kind) -> Listing:
     _check_layout(folder, found, tops, depth)
     names = sorted(name for name in found.files if name.count("/") > depth)
     beside = [name for name in found.files if name.count("/") <= depth]
-    labels = [name.split("/")[depth] for name in names]
-    classes = ordered(set(labels))
-    index = {name: i for i, name in enumerate(at_least_two(classes, str(folder)))}
+    labels = [as_id(name.split("/")[depth]) for name in names]
+    classes = at_least_two(_classes(params, set(labels), folder), str(folder))
+    index = {name: i for i, name in enumerate(classes)}
     return Listing(
         ids=[as_id(name) for name in names],
         targets=np.array([index[label] for label in labels], np.int64),
-        classes=[as_id(name) for name in classes],
+        classes=classes,
         read=Files(root, names),
         given=_given(names) if are_splits and depth else None,
         ignored=sorted(as_id(name) for name in found.ignored + beside),
     )
 
 
+def _classes(params: Params, found: set[str], folder: Path) -> list[str]:
+    """Return the classes in order; refuse names that are none, spelt in two ways, or not listed."""
+    if params.classes is None:
+        if doubt := doubtful(sorted(found)):
+            value, other = doubt
+            what = f"and {other!r}, another spelling of it" if other else STANDS
+            raise UserError(
+                f"{folder}: got the class folder {value!r}, {what}; rename it, or list all class "
+                "folders in data.source.classes"
+            )
+        return ordered(found)
+    for name in sorted(found - set(params.classes)):
+        raise UserError(
+            f"{folder}: got the class folder {name!r}, which is not in data.source.classes; "
+            f"{nearest(name, params.classes)}"
+        )
+    return list(params.classes)
+
+
 def _given(names: list[str]) -> np.ndarray:
+    import numpy as np
+
     return np.array([SPLITS[name.split("/")[0].lower()] for name in names])
 
 
@@ -113,7 +142,9 @@ def _walk(root: str) -> Found:
         for entry in _entries(os.path.join(root, below)):  # noqa: PTH118  # 500,000 of them
             is_folder = entry.is_dir(follow_symlinks=False)
             name = below + entry.name + "/" * is_folder
-            if entry.name.startswith(".") or entry.name.lower() in LITTER:
+            if is_litter(entry.name):
+                continue
+            if entry.name.startswith("."):
                 found.ignored.append(name)
             elif is_folder:
                 found.folders.append(name)
@@ -128,7 +159,7 @@ def _walk(root: str) -> Found:
     return found
 
 
-def _entries(folder: str) -> list["os.DirEntry[str]"]:
+def _entries(folder: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return list(entries)
@@ -148,8 +179,8 @@ def _check_layout(folder: Path, found: Found, tops: list[str], depth: int) -> No
                 "folders; allowed class/image, or train/class/image beside val and test; arrange "
                 "the images like that"
             )
-    filled = {name.split("/")[depth] for name in found.files if name.count("/") > depth}
-    empty = sorted(name for name in inner if name.split("/")[depth] not in filled)
+    filled = {"/".join(name.split("/")[: depth + 1]) + "/" for name in found.files}
+    empty = sorted(set(inner) - filled)
     if empty:
         raise UserError(
             f"{as_id(f'{folder}/{empty[0]}')}: a class folder without files; add some or remove "

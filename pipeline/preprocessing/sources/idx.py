@@ -4,21 +4,26 @@
 `t10k-labels-idx1-ubyte`, optionally with `.gz`. Format: http://yann.lecun.com/exdb/mnist.
 """
 
+from __future__ import annotations
+
 import gzip
 import math
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from jaxtyping import UInt8
-
-from pipeline.core.artifacts import Kind
 from pipeline.core.component import Component
 from pipeline.core.errors import UserError
+from pipeline.core.kind import Kind
 from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.reading.classes import at_least_two, only_classes
+from pipeline.preprocessing.reading.columns import ClassNames
 from pipeline.preprocessing.reading.files import existing
 from pipeline.preprocessing.reading.stacks import Stacks
+
+if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import UInt8
 
 UBYTE = 0x08  # the only element type of the MNIST family
 
@@ -26,7 +31,7 @@ UBYTE = 0x08  # the only element type of the MNIST family
 class Params(Component):
     """`classes` names the labels 0, 1, 2, …; null uses the numbers themselves."""
 
-    classes: tuple[str, ...] | None = None
+    classes: ClassNames | None = None
 
 
 def load(params: Params, folder: Path, kind: Kind) -> Listing:
@@ -35,6 +40,8 @@ def load(params: Params, folder: Path, kind: Kind) -> Listing:
     Raises:
         UserError: a file is missing, cut short or of another format, or its labels do not fit.
     """
+    import numpy as np
+
     only_classes(params.name, kind)
     existing(folder)
     parts = [_read_split(folder, prefix) for prefix in ("train", "t10k")]
@@ -84,7 +91,7 @@ def _find(folder: Path, name: str) -> Path:
     )
 
 
-def _read(path: Path, num_dims: int) -> UInt8[np.ndarray, "..."]:
+def _read(path: Path, num_dims: int) -> UInt8[np.ndarray, ...]:
     raw = _bytes(path)
     offset = 4 + 4 * num_dims
     if len(raw) < offset:
@@ -109,6 +116,8 @@ def _read(path: Path, num_dims: int) -> UInt8[np.ndarray, "..."]:
 
 
 def _bytes(path: Path) -> UInt8[np.ndarray, " n"]:
+    import numpy as np
+
     if path.suffix != ".gz" and path.stat().st_size:  # an empty file cannot be mapped
         return np.memmap(path, np.uint8, mode="r")
     try:

@@ -2,19 +2,24 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
-
-from pipeline.core.artifacts import Kind
 from pipeline.core.component import Component
 from pipeline.core.errors import UserError
+from pipeline.core.kind import Kind
 from pipeline.preprocessing.listing import Listing
 from pipeline.preprocessing.reading import csv
-from pipeline.preprocessing.reading.columns import SHOWN, Columns, chosen, require
+from pipeline.preprocessing.reading.columns import (
+    SHOWN,
+    ClassNames,
+    Columns,
+    Names,
+    OtherNames,
+    chosen,
+    require,
+)
 from pipeline.preprocessing.reading.files import Files, as_id, existing
 from pipeline.preprocessing.reading.spelling import groups_in
-from pipeline.preprocessing.reading.targets import targets
 
 
 class Params(Component):
@@ -26,16 +31,16 @@ class Params(Component):
     """The column of paths, relative to `images`."""
     images: str = "."
     """The images' folder, relative to data.path."""
-    target: str | Annotated[tuple[str, ...], Field(min_length=1)] = "label"
+    target: Names = "label"
     """The column of class names, or of labels separated by |; or several columns, of 0 and 1 for
     labels, of numbers for values."""
-    classes: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
+    classes: ClassNames | None = None
     """All names in the target column, in index order; null sorts those that occur."""
     group: str | None = None
     """The column of groups that may not be separated: a patient, a scene."""
     split: str | None = None
     """The column of train, val and test, if the split is given."""
-    metadata: tuple[str, ...] = ()
+    metadata: OtherNames = ()
     """Columns to slice results by. Others are ignored: a table may hold what no report should."""
     separator: Literal[",", ";", "\t", "|"] = ","
     """Separator of a CSV file's cells. It is not guessed: paths and names may hold any of them."""
@@ -49,6 +54,8 @@ def load(params: Params, folder: Path, kind: Kind) -> Listing:
             exist, leads out of `folder` or occurs twice, or has a target that the task cannot
             learn.
     """
+    from pipeline.preprocessing.reading.targets import targets
+
     root = existing(folder)
     names = [params.image, *chosen(params.target), params.group, params.split, *params.metadata]
     wanted = list(dict.fromkeys(name for name in names if name))

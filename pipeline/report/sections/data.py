@@ -48,7 +48,7 @@ def section(findings: Findings) -> Section:
 
 
 def _facts(findings: Findings) -> list[tuple[str, str]]:
-    card, found = findings.card, tree(findings.inputs.audit / "metrics.json") or {}
+    card, found = findings.card, tree(findings.inputs.audit / "counts.json") or {}
     height, width, channels = card.image_shape
     how = "one part held out" if card.num_folds == 1 else f"{card.num_folds} folds"
     depth = f"{channels} channel" + "s" * (channels > 1)

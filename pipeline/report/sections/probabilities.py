@@ -2,7 +2,7 @@
 
 from pipeline.evaluation.tables import Row
 from pipeline.report.axis import Axis
-from pipeline.report.blocks import Block, Column, Figures, Section, Table, estimated, text
+from pipeline.report.blocks import Block, Column, Figures, Section, Table, estimated, number, text
 from pipeline.report.colours import look
 from pipeline.report.findings import Findings
 from pipeline.report.plot import Line, Mark, Plot
@@ -11,6 +11,8 @@ from pipeline.report.wording import words
 
 MOST_CURVES = 12
 SHARE = (0.0, 1.0)
+TESTS = {"expected": "error if perfect", "debiased": "debiased error", "p": "p if perfect"}
+"""Columns of the table of calibration, by their name in the results."""
 
 
 def section(findings: Findings) -> Section | None:
@@ -107,21 +109,31 @@ def _curves(
 
 
 def _calibration(findings: Findings, rows: list[Row]) -> Table:
+    tests = {} if findings.kind == "values" else TESTS
     figures = [name.removesuffix("_low") for name in rows[0] if name.endswith("_low")]
     return Table(
         "Effect of calibration on test",
-        "Each calibrator was fitted on validation. The one in use was the best there, on samples "
-        "it was not fitted on.",
+        "Each calibrator was fitted on validation. The one in use suited best there, on samples "
+        "it was not fitted on."
+        + (
+            " Few samples bias the calibration error upwards: beside it stand the error that "
+            "perfect calibration would show, an estimate without the bias, and the p-value of "
+            "perfect calibration. It has no interval, since none would cover."
+            if tests
+            else ""
+        ),
         [
             Column("system", is_number=False),
             Column("calibrator", is_number=False),
             *(Column(words(name)) for name in figures),
+            *(Column(heading) for heading in tests.values()),
         ],
         [
             [
                 findings.name_cell(row["system"])._replace(detail=""),
                 text(row["calibrator"])._replace(detail="used" if row["is_used"] == "True" else ""),
                 *(estimated(estimate(row, name, f"{name}_")) for name in figures),
+                *(number(float(row[name])) for name in tests),
             ]
             for row in rows
         ],

@@ -1,0 +1,35 @@
+"""The headline metric of a system on validation, by what each unit contributes to it."""
+
+import numpy as np
+from jaxtyping import Float
+
+from pipeline.config.ensembling import Ensembling
+from pipeline.core.kind import Kind
+from pipeline.ensembling.combiner import Combiner
+from pipeline.ensembling.decisions import positive_index
+from pipeline.ensembling.truth import Truth
+from pipeline.evaluation.metrics import Metric, headline, metrics
+from pipeline.evaluation.outputs import SystemOutput
+from pipeline.evaluation.significance import pseudo_values
+
+
+def headline_metric(kind: Kind, classes: tuple[str, ...], settings: Ensembling) -> Metric:
+    """Return the metric by which systems are compared."""
+    goal, costs = settings.threshold, settings.costs
+    positive = positive_index(settings.positive_class, goal, costs, kind, classes)
+    found = metrics(kind, len(classes), num_bins=1, top_k=1, costs=costs, positive=positive)
+    return found[headline(kind, len(classes), goal, costs)]
+
+
+def quality(
+    metric: Metric, combiner: Combiner, held_out: np.ndarray, truth: Truth
+) -> Float[np.ndarray, " g"]:
+    """Return each unit's pseudo-value of a metric, signed so that higher is better.
+
+    Args:
+        held_out: predictions of validation, each from a fit that did not see the sample.
+    """
+    outputs = SystemOutput(held_out, combiner.decision(held_out))
+    table = metric.statistics(outputs, truth.targets)
+    values = pseudo_values(metric, table, truth.units, truth.weights)
+    return values if metric.higher_is_better else -values

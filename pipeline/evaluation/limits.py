@@ -1,0 +1,80 @@
+"""Limits of confidence intervals, from a figure and the variance that resampling gives it."""
+
+import numpy as np
+from scipy.stats import chi2, norm, t
+
+FEW = 3.5
+"""Errors or hits, up to which the limit on their side is that of a Poisson count."""
+
+
+def normal_or_t(num_groups: int, num_samples: int, confidence: float) -> float:
+    """Return the quantile of proportions: normal, or Student's t where samples come in groups."""
+    if num_groups == num_samples:
+        return float(norm.ppf((1 + confidence) / 2))
+    return float(t.ppf((1 + confidence) / 2, max(num_groups - 1, 1)))
+
+
+def wilson(value: float, num: float, quantile: float, confidence: float) -> tuple[float, float]:
+    """Return the limits of a proportion of `num` independent samples.
+
+    E. Wilson, Probable Inference, 1927. Where all samples but a few agree, these would miss too
+    often, and the limit is that of L. Brown, T. Cai and A. DasGupta, Interval Estimation for a
+    Binomial Proportion, 2001, section 4.1.1.
+    """
+    far = quantile**2 / num
+    middle = (value + far / 2) / (1 + far)
+    reach = (far * (value * (1 - value) + far / 4)) ** 0.5 / (1 + far)
+    low, high = max(0.0, middle - reach), min(1.0, middle + reach)
+    low = min(low, _of_few(value * num, confidence) / num)
+    high = max(high, 1 - _of_few((1 - value) * num, confidence) / num)
+    return min(low, value), max(high, value)
+
+
+def _of_few(count: float, confidence: float) -> float:
+    """Return the lower limit of a Poisson mean; infinite for other than few counts."""
+    if not 0 < count <= FEW:
+        return np.inf
+    return float(chi2.ppf(1 - confidence, 2 * count) / 2)
+
+
+def log_t(
+    value: float, error: float, num_effective: float, confidence: float
+) -> tuple[float, float]:
+    """Return the limits of the mean of values ≥ 0, symmetric on the logarithmic scale.
+
+    Few large values decide such a mean. They are counted by L. Kish, Survey Sampling, 1965, section
+    11.7; Student's t has one degree of freedom less. With less than two, no limit can be had.
+
+    Args:
+        error: the standard error of the mean.
+        num_effective: the effective number of values, `sum² / sum of squares`.
+    """
+    if not value > 0 or num_effective < 2:
+        return np.nan, np.nan
+    reach = float(t.ppf((1 + confidence) / 2, num_effective - 1)) * error / value
+    return float(value * np.exp(-reach)), float(value * np.exp(reach))
+
+
+def paired_difference(
+    value: float, variance: float, num: int, quantile: float
+) -> tuple[float, float]:
+    """Return the limits of the difference of two proportions of the same `num` samples.
+
+    Resampling knows nothing of the samples on which the two would differ and by chance did not:
+    D. Bonett and R. Price, Adjusted Wald Intervals for a Difference of Binomial Proportions Based
+    on Paired Data, 2012.
+    """
+    middle, reach = value * num / (num + 2), quantile * (variance + 2 / num**2) ** 0.5
+    low, high = max(-1.0, middle - reach), min(1.0, middle + reach)
+    return min(low, value), max(high, value)
+
+
+def percentiles(num_groups: int, confidence: float) -> list[float]:
+    """Return the quantiles of an expanded percentile interval.
+
+    It compensates for the draws of few groups being too much alike: T. Hesterberg, What Teachers
+    Should Know About the Bootstrap, 2015.
+    """
+    num = max(num_groups, 2)
+    far = t.ppf((1 + confidence) / 2, num - 1) * np.sqrt(num / (num - 1))
+    return [float(norm.cdf(-far)), float(norm.cdf(far))]
