@@ -15,6 +15,7 @@ from pipeline.config.training import Training
 from pipeline.core.component import make
 from pipeline.lr_finder.find import find_lr
 from pipeline.models.network import Network
+from pipeline.prediction.predictor import predict_logits
 from pipeline.training.balance import class_weights
 from pipeline.training.datamodule import DataModule, Inputs
 from pipeline.training.fit import module_of
@@ -23,7 +24,7 @@ from tests.training.test_data import SHAPE, inputs
 
 MIXED = {"mixup_alpha": 0.4, "cutmix_alpha": 1.0}
 MODEL = make("model", "cnn", widths=(4,), batch_norm=False)
-SEED = 2
+CPU, SEED = torch.device("cpu"), 2
 TASKS = {"multiclass": "cross_entropy", "binary": "binary_cross_entropy"}
 
 
@@ -96,6 +97,23 @@ def test_weights_that_begin_late_change_the_loss_of_the_last_epochs(
     expected = [expected_loss(task, made, none, own, epoch) for epoch, own in enumerate(by_epoch)]
     assert [figures["train/loss"] for _, figures in logged(wanted)] == pytest.approx(expected)
     assert expected[3] != pytest.approx(expected_loss(task, made, none, ones, 3), rel=1e-2)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_epochs_are_compared_by_predictions_for_the_shares_of_val(
+    task: str, tmp_path: Path
+) -> None:
+    made = given(task)
+    chosen = recipe(task, class_weights="inverse", lr=0.01)
+    wanted = job(tmp_path, chosen, task=task, seed=SEED)
+    network = fit_here(wanted, made)
+    ((_, figures),) = logged(wanted)
+    logits = both(torch.from_numpy(predict_logits(network, made.val.images, CPU)).double())
+    counts, targets = np.bincount(made.val.targets), torch.from_numpy(made.val.targets)
+    prior = counts * class_weights(counts, "inverse")  # even
+    corrected = logits + torch.from_numpy(np.log((counts + 0.5) / prior))
+    assert figures["val/log_loss"] == pytest.approx(float(cross_entropy(corrected, targets)))
+    assert figures["val/log_loss"] != pytest.approx(float(cross_entropy(logits, targets)), rel=1e-2)
 
 
 @pytest.mark.parametrize(("start", "expected"), [(0.0, False), (0.5, True)])
