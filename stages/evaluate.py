@@ -159,8 +159,9 @@ def _advice(stage: Stage[Params], tested: Tested, held_out: OutOfFold) -> Advice
             for name in tested.members
         },
         {name: member.recipe for name, member in stage.params.members.items()},
-        tested.combiners[tested.chosen].without_idle().members,
+        Combiner.load(max(stage.inputs.nested.glob("*.json"))).members,
         tested.best_member,
+        errors_of(kind, held_out.systems[tested.chosen], held_out.targets, tested.std),
         Bootstrap(groups, settings.num_bootstrap, settings.confidence, settings.seed),
     )
 
