@@ -33,6 +33,7 @@ from pipeline.evaluation.recipes import (
 )
 from pipeline.evaluation.slices import left_out, slices
 from pipeline.evaluation.systems import Tested, outputs_of
+from pipeline.evaluation.wrong_labels import num_wrong_labels, wrong_labels_sentence
 
 Tables = dict[str, Sequence[Any]]
 """Tables by name, with rows of any kind that a table accepts."""
@@ -65,6 +66,7 @@ def main(stage: Stage[Params]) -> None:
         *read_json(stage.inputs.ensemble / "choice.json")["not_fitted"],
     ]
     advised_on = sentences(advised)
+    labels = _on_labels(stage, tested, held_out, found)
     over_seeds = [recipe_sentence(pair, evaluator) for pair in recipes["recipe_pairs"]]
     write_json(
         stage.outputs.comparison,
@@ -73,11 +75,14 @@ def main(stage: Stage[Params]) -> None:
             "over_seeds": over_seeds,
             "notes": notes,
             "advice": advised_on,
+            "labels": labels,
         },
     )
     records.write_metrics(stage.outputs.metrics, comparison, tested.ensembles)
     records.record(stage.spool, comparison, tested.ensembles)
-    records.show(comparison, evaluator, tested.ensembles, [*over_seeds, *advised_on, *notes])
+    records.show(
+        comparison, evaluator, tested.ensembles, [*over_seeds, *advised_on, *labels, *notes]
+    )
 
 
 def _of_systems(stage: Stage[Params], tested: Tested, comparison: Comparison) -> Tables:
@@ -161,10 +166,24 @@ def _advice(stage: Stage[Params], tested: Tested, held_out: OutOfFold) -> Advice
             for name in tested.members
         },
         {name: member.recipe for name, member in stage.params.members.items()},
-        tested.combiners[tested.chosen].without_idle().members,
+        Combiner.load(max(stage.inputs.nested.glob("*.json"))).members,
         tested.best_member,
+        errors_of(kind, held_out.systems[tested.chosen], held_out.targets, tested.std),
         Bootstrap(groups, weights, settings.num_bootstrap, settings.confidence, settings.seed),
     )
+
+
+def _on_labels(
+    stage: Stage[Params], tested: Tested, held_out: OutOfFold, found: Tables
+) -> list[str]:
+    """Say how many labels are probably wrong, and of how many samples that is not known."""
+    if tested.evaluator.kind == "values":
+        return []
+    wrong = num_wrong_labels(
+        held_out.systems[tested.chosen], held_out.targets, tested.evaluator.confidence
+    )
+    num_unseen = len(Samples.load(stage.inputs.trainval).columns["id"]) - len(held_out.ids)
+    return [wrong_labels_sentence(wrong, len(found["label_errors"]), num_unseen)]
 
 
 def _of_chosen(params: Params, tested: Tested, held_out: OutOfFold) -> Tables:

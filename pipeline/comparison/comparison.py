@@ -71,7 +71,13 @@ class StateComparison:
                 for state, own in self.systems.items()
             },
             "contrasts": [
-                {**asdict(found), "p_corrected": p, "verdict": verdict, "resolved": resolved}
+                {
+                    **asdict(found),
+                    "resolution": found.resolution._asdict(),
+                    "p_corrected": p,
+                    "verdict": verdict,
+                    "resolved": resolved,
+                }
                 for found, p, verdict, resolved in zip(
                     self.contrasts, self.p_corrected, self.verdicts, self.resolved, strict=True
                 )

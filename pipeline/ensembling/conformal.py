@@ -72,8 +72,9 @@ def scores(
 
     - lac: one minus its probability, which gives the smallest sets on average (M. Sadinle et al.,
       Least Ambiguous Set-Valued Classifiers with Bounded Error Levels, 2019);
-    - aps: the probability of all classes down to it, which gives larger sets to harder samples (Y.
-      Romano et al., Classification with Valid and Adaptive Coverage, 2020), not randomised;
+    - aps: the probability of all classes above it and half of its own, which gives larger sets to
+      harder samples (Y. Romano et al., Classification with Valid and Adaptive Coverage, 2020; half
+      stands for a random part, as the same image should always have the same set);
     - raps: the same, plus `penalty` for each rank below the first `num_free` (A. Angelopoulos et
       al., Uncertainty Sets for Image Classifiers Using Conformal Prediction, 2021).
     """
@@ -81,7 +82,8 @@ def scores(
     if method == "lac":
         return np.asarray(1 - probs)
     order = np.argsort(-probs, axis=1, kind="stable")
-    by_rank = np.take_along_axis(probs, order, axis=1).cumsum(axis=1)
+    ranked = np.take_along_axis(probs, order, axis=1)
+    by_rank = ranked.cumsum(axis=1) - ranked / 2
     if method == "raps":
         by_rank += penalty * np.maximum(np.arange(1, probs.shape[1] + 1) - num_free, 0)
     found = np.empty_like(by_rank)

@@ -44,7 +44,7 @@ class Addition(NamedTuple):
     limit: Estimate
     """The loss that the mean of ever more seeds approaches."""
     saved: Estimate
-    """How much one more seed would reduce the loss of the mean of the ensemble's members."""
+    """How much one more seed would reduce the loss of the mean of the best members."""
 
 
 class Advice(NamedTuple):
@@ -56,12 +56,10 @@ class Advice(NamedTuple):
     lone: tuple[str, ...]
     """The recipes with one seed, of which nothing is known."""
     best_member: str
-    num_members: int
-    """The number of members of the ensemble."""
-    ensemble: Estimate
-    """The loss of the mean of the ensemble's members."""
     saved: Estimate
-    """How much lower that is than the loss of the best member."""
+    """How much lower the loss of the chosen ensemble is than that of the best member."""
+    best_mean: tuple[str, ...]
+    """The members whose mean has the lowest loss, in the order of their usefulness."""
 
 
 def errors_of(
@@ -86,8 +84,9 @@ def advice(
     kind: Kind,
     errors: Errors,
     recipe_of: Mapping[str, str],
-    ensemble: tuple[str, ...],
+    useful: tuple[str, ...],
     best_member: str,
+    ensemble: Float[np.ndarray, "n e"],
     bootstrap: Bootstrap,
 ) -> Advice:
     """Estimate what further seeds of each recipe would bring.
@@ -95,18 +94,18 @@ def advice(
     Args:
         errors: those of all members.
         recipe_of: the recipe of each member; a soup has none.
-        ensemble: the members that count in the ensemble.
+        useful: the members in the order of their usefulness.
+        ensemble: the errors of the chosen ensemble.
         bootstrap: over the samples of validation.
     """
     recipes: dict[str, list[str]] = {}
     for member in errors:
         if member in recipe_of:
             recipes.setdefault(recipe_of[member], []).append(member)
-    pool = np.sum([errors[member] for member in ensemble], axis=0)
-    num = len(ensemble)
-    loss, best = _product(pool, pool) / num**2, _product(*[errors[best_member]] * 2)
+    best_mean = _best_mean(errors, useful)
+    saved = _product(errors[best_member], errors[best_member]) - _product(ensemble, ensemble)
     found = [
-        _addition(recipe, members, errors, ensemble, loss, bootstrap)
+        _addition(recipe, members, errors, best_mean, bootstrap)
         for recipe, members in recipes.items()
         if len(members) > 1
     ]
@@ -115,31 +114,38 @@ def advice(
         sorted(found, key=lambda row: -row.saved.value),
         tuple(recipe for recipe, members in recipes.items() if len(members) == 1),
         best_member,
-        num,
-        _estimate(loss, bootstrap),
-        _estimate(best - loss, bootstrap),
+        _estimate(saved, bootstrap),
+        best_mean,
     )
+
+
+def _best_mean(errors: Errors, useful: tuple[str, ...]) -> tuple[str, ...]:
+    """Return as many of the most useful members as have the lowest loss together."""
+    total, losses = np.zeros_like(errors[useful[0]]), []
+    for num, member in enumerate(useful, start=1):
+        total = total + errors[member]
+        losses.append(_product(total, total).mean() / num**2)
+    return useful[: int(np.argmin(losses)) + 1]
 
 
 def sentences(found: Advice) -> list[str]:
     """Return the advice in plain words, the most important first."""
     name = LOSSES[found.kind]
-    said = [_on_the_ensemble(found, name)] if found.num_members > 1 else []
-    said += _on_seeds(found.additions[0], name) if found.additions else []
+    said = [_on_the_ensemble(found, name)]
+    said += _on_seeds(found.additions[0], found.best_mean, name) if found.additions else []
     said += [f"{recipe} has one seed, so train a second to learn what more would bring"
              for recipe in found.lone]  # fmt: skip
     return [f"advice: {sentence}" for sentence in said]
 
 
 def _on_the_ensemble(found: Advice, name: str) -> str:
-    versus = f"the mean of {found.num_members} members instead of {found.best_member} alone"
-    size = f"lowers the {name} by {_shown(found.saved)} on validation"
+    size = f"lowers the {name} of {found.best_member} by {_shown(found.saved)} on validation"
     if found.saved.low > 0:
-        return f"keep the ensemble: {versus} {size}"
-    return f"one network is enough: {versus} {size}, which shows no gain"
+        return f"keep the ensemble: it {size}"
+    return f"one network is enough: the ensemble {size}, which shows no gain"
 
 
-def _on_seeds(first: Addition, name: str) -> list[str]:
+def _on_seeds(first: Addition, best_mean: tuple[str, ...], name: str) -> list[str]:
     """Return what more seeds would bring, given the recipe of which one more would bring most."""
     recipe, num = first.recipe, first.num_seeds
     alike = f"{first.error_correlation.value:.0%} of the {name} of {recipe} is common to its seeds"
@@ -148,8 +154,8 @@ def _on_seeds(first: Addition, name: str) -> list[str]:
             f"no further seed is shown to help, only networks that err differently can: {alike}"
         ]
     return [
-        f"one more seed of {recipe} helps most: it would lower the ensemble's {name} by "
-        f"{_shown(first.saved)}",
+        f"one more seed of {recipe} helps most: added to the mean of the best {len(best_mean)} "
+        f"members, it would lower the {name} by {_shown(first.saved)}",
         f"{alike}: the {name} is {first.loss.value:.4f} for one, would be {_shown(first.twice)} "
         f"for the mean of {2 * num}, and {_shown(first.limit)} for that of any number",
     ]
@@ -163,20 +169,20 @@ def _addition(
     recipe: str,
     members: list[str],
     errors: Errors,
-    ensemble: tuple[str, ...],
-    loss: PerSample,
+    best_mean: tuple[str, ...],
     bootstrap: Bootstrap,
 ) -> Addition:
     num = len(members)
     total = np.sum([errors[member] for member in members], axis=0)
     own = np.sum([_product(errors[m], errors[m]) for m in members], axis=0) / num
     alike = (_product(total, total) / num - own) / (num - 1)
-    # The product of a new seed's error with that of each member of the ensemble.
+    pool, size = np.sum([errors[member] for member in best_mean], axis=0), len(best_mean)
+    loss = _product(pool, pool) / size**2
+    # The product of a new seed's error with that of each member that it joins.
     with_new = np.zeros_like(loss)
-    for member in ensemble:
+    for member in best_mean:
         others = total - errors[member] if member in members else total
         with_new += _product(errors[member], others) / (num - (member in members))
-    size = len(ensemble)
     grown = (loss * size**2 + 2 * with_new + own) / (size + 1) ** 2
     return Addition(
         recipe,

@@ -65,7 +65,10 @@ def test_the_shared_samples_decide_in_whatever_order(tmp_path: Path) -> None:
     assert difference.value == pytest.approx(by_hand[1] - by_hand[0])
     assert found.verdicts[0].startswith("strong (mean) beats weak (mean) by")
     assert found.changed == {"recipes.r.lr": {"weak": 0.1, "strong": 0.2}}
-    json.dumps(found.as_json(), allow_nan=False)
+    (tree,) = json.loads(json.dumps(found.as_json(), allow_nan=False))["contrasts"]
+    assert tree["resolution"]["margin"] == 0.01
+    assert tree["resolution"]["p_equivalent"] > 0.99
+    assert 0 < tree["resolution"]["smallest"] < difference.value
 
 
 def test_several_states_stand_against_the_first(tmp_path: Path) -> None:

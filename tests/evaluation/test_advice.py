@@ -26,9 +26,11 @@ def pool(seed: int, **recipes: tuple[float, float, int]) -> tuple[dict, dict[str
     return errors, recipe_of
 
 
-def advised(errors: dict, recipe_of: dict[str, str], *ensemble: str) -> Advice:
-    members = ensemble or tuple(errors)
-    return advice("classes", errors, recipe_of, members, members[0], BOOTSTRAP)
+def advised(errors: dict, recipe_of: dict[str, str], *useful: str) -> Advice:
+    """Advice where the ensemble is the mean of all the useful members."""
+    members = useful or tuple(errors)
+    ensemble = np.mean([errors[member] for member in members], axis=0)
+    return advice("classes", errors, recipe_of, members, members[0], ensemble, BOOTSTRAP)
 
 
 def loss(*errors: np.ndarray) -> float:
@@ -74,8 +76,10 @@ def test_the_recipe_that_errs_differently_helps_most() -> None:
     assert [row.recipe for row in found.additions] == ["resnet", "cnn"]
     assert found.additions[1].saved.value < 0  # more of what there is too much of
     said = sentences(found)
-    assert said[0].startswith("advice: keep the ensemble: the mean of 7 members instead of cnn_0")
-    assert said[1].startswith("advice: one more seed of resnet helps most: it would lower")
+    assert said[0].startswith("advice: keep the ensemble: it lowers the Brier score of cnn_0 by ")
+    assert said[1].startswith(
+        "advice: one more seed of resnet helps most: added to the mean of the best 7 members, it"
+    )
 
 
 def test_members_outside_the_ensemble_may_be_called_for() -> None:
@@ -87,8 +91,15 @@ def test_members_outside_the_ensemble_may_be_called_for() -> None:
     now = loss(errors["cnn_0"], errors["cnn_1"])
     assert found.additions[0].recipe == "resnet"
     assert found.additions[0].saved.value == pytest.approx(now - grown)
-    assert found.ensemble.value == pytest.approx(now)
     assert found.saved.value == pytest.approx(loss(errors["cnn_0"]) - now)
+
+
+def test_members_that_spoil_the_mean_are_left_out_of_it() -> None:
+    errors, recipe_of = pool(0, cnn=(0.3, 0.3, 3), poor=(3.0, 0.1, 3))
+    found = advised(errors, recipe_of)
+    assert found.best_mean == ("cnn_0", "cnn_1", "cnn_2")
+    assert [row.recipe for row in found.additions] == ["cnn", "poor"]
+    assert found.additions[1].saved.high < 0
 
 
 def test_one_network_is_enough_where_all_err_alike() -> None:

@@ -107,6 +107,10 @@ def test_the_comparison_is_whole(evaluated) -> None:
     assert set(MEMBERS) < set(systems)
     assert (found["kind"], found["num_samples"], found["notes"]) == (kind, 200, [])
     assert "200 test samples" in found["verdict"]
+    assert found["over_seeds"] == []  # all members are of one recipe
+    assert found["advice"][0].startswith("advice: ")
+    assert len(found["labels"]) == (kind != "values")
+    assert not any("not examined" in said for said in found["labels"])  # there is no other split
     assert found["best_member"] == "good"
     for name in systems:
         row = json.loads((layout.metrics / f"{name}.json").read_text())

@@ -16,7 +16,7 @@ FIGURES = {
 MEANING = (
     "The loss of the mean of m seeds is a + b / m, where a is what the seeds err alike. Common to "
     "the seeds: a, as a share of the loss of one. Saved by one more: how much lower the loss of "
-    "the mean of the ensemble's members would be with one more seed of the recipe."
+    "the mean of the best members would be with one more seed of the recipe."
 )
 
 

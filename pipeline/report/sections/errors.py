@@ -28,7 +28,9 @@ def section(findings: Findings) -> Section | None:
         findings, "confident_mistakes", "Most confident mistakes", "The chosen ensemble on test."
     )
     blocks += _list(findings, "largest_errors", "Largest errors", LARGEST)
-    blocks += _list(findings, "label_errors", "Suspected label errors", SUSPECTS)
+    labels = [f" {sentence(said)}." for said in findings.comparison["labels"]]
+    suspected = SUSPECTS + "".join(labels)
+    blocks += _list(findings, "label_errors", "Suspected label errors", suspected)
     if not blocks:
         return None
     return Section("errors", "Errors to inspect", "", blocks)
