@@ -3,9 +3,14 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pipeline.cli.check import check
+from pipeline.core.errors import UserError
+from pipeline.core.files import read_yaml, write_json
 from tests.conftest import ROOT, Workspace
 
 
@@ -33,6 +38,33 @@ def test_the_module_is_the_same_command() -> None:
     command = [sys.executable, "-m", "pipeline", "check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "params.yaml: 4 members, 2 recipes: valid\n"
+
+
+@pytest.mark.parametrize(
+    ("split", "data", "message"),
+    [
+        ("val", {}, "data.val_fraction: got 0.2, but the source has its own val split; set it to"),
+        (
+            "val",
+            {"val_fraction": None, "num_folds": 3},
+            "data.num_folds: got 3, but the source has",
+        ),
+        ("test", {"val_fraction": 0.2}, "data.test_fraction: got 0.2, but the source has its own"),
+    ],
+)
+def test_check_compares_the_sources_own_splits_with_the_parameters(
+    tmp_path: Path, split: str, data: dict[str, Any], message: str
+) -> None:
+    for name in ("train", split):
+        for label in ("cat", "dog"):
+            (tmp_path / "pets" / name / label).mkdir(parents=True)
+            (tmp_path / "pets" / name / label / "1.png").write_bytes(b"not read")
+    tree = read_yaml(ROOT / "params.yaml")
+    source = {"source": {"name": "folder"}, "path": str(tmp_path / "pets"), "test_fraction": 0.2}
+    tree["data"] = source | data
+    write_json(tmp_path / "params.yaml", tree)  # which is YAML too
+    with pytest.raises(UserError, match=re.escape(message)):
+        check(tmp_path / "params.yaml")
 
 
 @pytest.mark.parametrize("module", ["stages.train", "pipeline"])
