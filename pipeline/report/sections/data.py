@@ -20,7 +20,9 @@ from pipeline.report.sources import picture, tree
 from pipeline.report.wording import percent, words
 
 COUNTED = {
+    "damaged_metadata": "images with damaged metadata",
     "equal": "pairs of equal images",
+    "fixed_camera": "sets of images that all look alike",
     "leak": "pairs across given splits",
     "near_constant": "almost blank images",
     "near_duplicate": "pairs of near duplicates",
