@@ -37,6 +37,7 @@ def _job(stage: Stage[Params], fold: int, spool: Spool, title: str) -> Job:
         seed=member.seed,
         init_seed=member.init_seed,
         fold=fold,
+        is_first=fold == 0,
         folder=f"{stage.work / f'fold_{fold}'}",
         spool=f"{spool.folder}",
         network=f"{stage.outputs.member(stage.key) / f'fold_{fold}'}",

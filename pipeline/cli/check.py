@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pipeline.config.load import load_params
+from pipeline.config.params import Params
 from pipeline.core.component import load
 from pipeline.core.dvc_lock import remove_torn_record
 from pipeline.core.errors import UserError
@@ -15,7 +16,7 @@ from pipeline.core.paths import PARAMS_FILE
 def check(
     file: Annotated[Path, typer.Argument(help="The parameter file to check.")] = PARAMS_FILE,
 ) -> None:
-    """Check a parameter file, and that its data exists, before any work."""
+    """Check a parameter file, and list its data without reading an image, before any work."""
     if remove_torn_record():
         print(".dvc/tmp/rwlock: was left half-written by a DVC command that was killed; removed")
     loaded = load_params(file)
@@ -24,8 +25,20 @@ def check(
             f"{file}: data.path: got {loaded.data.path}, which is not a folder; "
             "put the data there or name the folder that holds it"
         )
+    _check_data(loaded)
     for recipe in loaded.recipes.values():
         if recipe.model.model_dump().get("pretrained"):
             module = load("model", recipe.model)
             module.check(recipe.model)  # the weights exist or can be downloaded
     print(f"{file}: {len(loaded.members)} members, {len(loaded.recipes)} recipes: valid")
+
+
+def _check_data(params: Params) -> None:
+    """List the samples, and compare the splits that the source brings with those asked for."""
+    from pipeline.preprocessing.split import check_fractions  # scipy takes half a second to import
+
+    data = params.data
+    kind = load("task", params.task).Params.KIND
+    listing = load("source", data.source).load(data.source, Path(data.path), kind)
+    brought = set() if listing.given is None else set(listing.given.tolist()) - {"train"}
+    check_fractions(brought, data.val_fraction, data.test_fraction, data.num_folds)

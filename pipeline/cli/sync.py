@@ -11,5 +11,6 @@ def sync() -> None:
     try:
         num_runs = Mirror().sync()
     except TrackingError as error:
-        raise UserError(f"tracking: {uri()}: {error}; start the server and try again") from None
+        advice = "start the server" if uri().startswith("http") else "correct that"
+        raise UserError(f"tracking: {uri()}: {error}; {advice} and try again") from None
     print(f"{uri()}: {num_runs} runs")

@@ -31,6 +31,8 @@ class Job(Strict):
     had never stopped; so a folder belongs to one recipe, seed and data set."""
     spool: str
     """The folder of the run, already open, that receives the metrics."""
+    is_first: bool = True
+    """Whether it prints what all fits of its run share, such as their precision."""
     network: str | None = None
     """Where to write the network of the best epoch at the end, with the metrics of all epochs."""
 

@@ -65,7 +65,7 @@ def assign(
     """
     split = np.full(len(ids), "train") if given is None else given.copy()
     brought = set(split.tolist()) - {"train"}
-    _check_fractions(brought, val_fraction, test_fraction, num_folds)
+    check_fractions(brought, val_fraction, test_fraction, num_folds)
     draw = Draw(strata(targets, classes), units, unit_names(ids, units, groups), balance, seed)
     for name in sorted(brought):
         check_enough(draw.strata.of_rows(split == name), 1, name)
@@ -86,9 +86,10 @@ def assign(
     return Assignment(split, fold, [draw.names[unit] for unit in units], moved)
 
 
-def _check_fractions(
+def check_fractions(
     brought: set[str], val: float | None, test: float | None, num_folds: int | None
 ) -> None:
+    """Raise UserError where the fractions contradict each other, or the splits that are brought."""
     if num_folds and "val" in brought:
         raise UserError(
             f"data.num_folds: got {num_folds}, but the source has its own val split; set it to null"

@@ -36,6 +36,7 @@ def trial(
         task=params.task,
         hardware=params.hardware.on_one_device().model_copy(update={"threads": 1}),
         seed=search.seed,
+        is_first=number == 0,
         folder=f"{work / spool.folder.name}",
         spool=f"{spool.folder}",
     )

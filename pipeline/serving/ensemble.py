@@ -15,11 +15,12 @@ from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.conformal import PredictionSets
 from pipeline.ensembling.decisions import Decision
 from pipeline.images.bad_image import BadImage
-from pipeline.images.decode import decode, fit, on_white
+from pipeline.images.decode import SIGNATURES, decode, fit, on_white
 from pipeline.models.device import choose_device
 from pipeline.prediction.predictor import Predictor
 
 Raw = np.ndarray | bytes | str | Path
+PATH_CHARS = 4096  # the longest path that Linux opens
 
 
 class Ensemble:
@@ -92,15 +93,22 @@ class Ensemble:
 
 
 def as_bytes(image: bytes | str | Path) -> bytes:
-    """Return a file's bytes, given as such, as a path, or as base64 (from a JSON request)."""
+    """Return a file's bytes, given as such, as a path, or as base64 text (from a JSON request).
+
+    Raises:
+        ValueError: there is no such file, and the text is not that of an image either.
+    """
     if isinstance(image, bytes):
         return image
     if _is_file(image):
         return Path(image).read_bytes()
     try:
-        return base64.b64decode(str(image), validate=True)
+        encoded = base64.b64decode(str(image), validate=True)
     except ValueError:
-        raise ValueError(f"no such file: {str(image)[:80]!r}") from None
+        encoded = b""
+    if encoded.startswith(SIGNATURES) or len(encoded) > PATH_CHARS:
+        return encoded
+    raise ValueError(f"no such file: {str(image)[:80]!r}")  # some names are base64 text too
 
 
 def _is_file(path: str | Path) -> bool:
@@ -115,6 +123,10 @@ def as_pixels(image: np.ndarray) -> UInt8[np.ndarray, "h w c"]:
     pixels = image[..., None] if image.ndim == 2 else image
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4):
         raise ValueError(f"shape {image.shape}; allowed height, width[, 1, 3 or 4]")
+    if not pixels.size:
+        raise ValueError(f"shape {image.shape}; allowed at least one pixel")
+    if pixels.dtype.kind not in "iuf":
+        raise ValueError(f"{image.dtype} pixels; allowed whole numbers 0..255")
     if pixels.min() < 0 or pixels.max() > 255 or not np.array_equal(pixels, np.round(pixels)):
         raise ValueError(f"{image.dtype} pixels; allowed whole numbers 0..255")
     whole = np.ascontiguousarray(pixels, np.uint8)

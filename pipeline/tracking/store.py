@@ -6,6 +6,7 @@ A run is found by its fingerprint, so pushing the same run twice leaves one run.
 import fcntl
 import logging
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ os.environ.update(
 )
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import LifecycleStage, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
 from pipeline.core.run_log import Figure
@@ -137,6 +138,13 @@ class Store:
     def _find_experiment(self, name: str) -> str:
         found = self._client.get_experiment_by_name(name)
         if found:
+            if found.lifecycle_stage == LifecycleStage.DELETED:
+                self._client.restore_experiment(found.experiment_id)
+                print(
+                    f"tracking: the experiment {name} was deleted in MLflow: restored with its "
+                    "runs; set tracking.experiment to begin another",
+                    file=sys.stderr,
+                )
             return str(found.experiment_id)
         local = uri().startswith("sqlite")
         folder = (ROOT / "mlartifacts").as_uri() if local else None

@@ -92,12 +92,18 @@ def _arrange(job: Job, network: Network, trainer: Trainer) -> None:
     network.arrange(choose(job.hardware, device, network.body))
     if trainer.is_global_zero:
         Spool(Path(job.spool)).tag(network.arithmetic.tags())
-        if origin := describe(job.recipe.model):
-            print(f"{job.title}: starts from {origin}", flush=True)
-        if "auto" in (job.hardware.precision, job.hardware.memory_format):
-            print(f"{job.title}: {network.arithmetic}", flush=True)
+        if job.is_first:
+            _announce(job, network)
     if job.hardware.compile:
         compile_body(network)
+
+
+def _announce(job: Job, network: Network) -> None:
+    """Print the origin of the weights, and the arithmetic that was chosen."""
+    if origin := describe(job.recipe.model):
+        print(f"{job.title}: starts from {origin}", flush=True)
+    if "auto" in (job.hardware.precision, job.hardware.memory_format):
+        print(f"{job.title}: {network.arithmetic}", flush=True)
 
 
 def _refuse_single_images(network: Network, num_images: int) -> None:

@@ -4,9 +4,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pipeline.cli.check import check
+from pipeline.core.errors import UserError
+from pipeline.core.files import read_yaml, write_json
 from tests.conftest import ROOT, Workspace
 
 
@@ -65,3 +69,30 @@ def test_a_python_without_the_packages_says_what_to_do(module: str) -> None:
         "lacks the packages that Convoy needs; activate the environment that `make" in done.stderr
     )
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("split", "data", "message"),
+    [
+        ("val", {}, "data.val_fraction: got 0.2, but the source has its own val split; set it to"),
+        (
+            "val",
+            {"val_fraction": None, "num_folds": 3},
+            "data.num_folds: got 3, but the source has",
+        ),
+        ("test", {"val_fraction": 0.2}, "data.test_fraction: got 0.2, but the source has its own"),
+    ],
+)
+def test_check_compares_the_sources_own_splits_with_the_parameters(
+    tmp_path: Path, split: str, data: dict[str, Any], message: str
+) -> None:
+    for name in ("train", split):
+        for label in ("cat", "dog"):
+            (tmp_path / "pets" / name / label).mkdir(parents=True)
+            (tmp_path / "pets" / name / label / "1.png").write_bytes(b"not read")
+    tree = read_yaml(ROOT / "params.yaml")
+    source = {"source": {"name": "folder"}, "path": str(tmp_path / "pets"), "test_fraction": 0.2}
+    tree["data"] = source | data
+    write_json(tmp_path / "params.yaml", tree)  # which is YAML too
+    with pytest.raises(UserError, match=re.escape(message)):
+        check(tmp_path / "params.yaml")

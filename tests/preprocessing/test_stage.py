@@ -257,6 +257,7 @@ def test_folds_validate_every_sample_on_a_network_that_did_not_see_it(
 ) -> None:
     def folds(tree: dict[str, Any]) -> None:
         tree["data"].update(num_folds=3, val_fraction=None)
+        tree["hardware"]["memory_format"] = "auto"
         tree["recipes"]["cnn"]["training"].update(epochs=1)
         del tree["recipes"]["cnn"]["search"]
 
@@ -264,7 +265,10 @@ def test_folds_validate_every_sample_on_a_network_that_did_not_see_it(
     for name, *key in (
         ["preprocess"], ["augment"], ["search", "cnn"], ["train", "cnn_1"], ["predict", "cnn_1"],
     ):  # fmt: skip
-        workspace.stage(name, *key)
+        printed = workspace.stage(name, *key)
+        if name == "train":
+            assert "fold 2  epoch 1/1" in printed
+            assert printed.count("precision as params.yaml says") == 1  # what all folds share, once
     layout = Layout(workspace.folder)
     assert Card.load(layout.card).num_folds == 3
     trainval = Packed.open(layout.trainval)

@@ -52,9 +52,11 @@ def test_a_trial_that_refuses_its_settings_is_told_in_one_line(workspace: Worksp
 def test_a_trial_that_diverges_ends_no_search(workspace: Workspace) -> None:
     search = {"num_trials": 2, "epochs": 1, "space": {"training.lr": {"choices": [0.005, 1e30]}}}
     workspace.edit(lambda tree: tree["recipes"]["cnn"].update(search=search))
+    workspace.edit(lambda tree: tree["hardware"].update(memory_format="auto"))
     for stage in ("preprocess", "augment"):
         workspace.stage(stage)
     printed = workspace.stage("search", "cnn")
+    assert printed.count("precision as params.yaml says") == 1  # what all trials share, once
     assert "trial 1 {'training.lr': 1e+30}: the loss is not finite in step" in printed
     assert "lower lr, or set training.on_divergence: recover; the search continues" in printed
     table = (workspace.folder / "artifacts/search/cnn/trials.csv").read_text().splitlines()

@@ -16,6 +16,65 @@ from tests.preprocessing.make_images import encode
 IMAGE = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
 
 
+@pytest.mark.parametrize("one", [IMAGE, IMAGE[..., 0], np.zeros((4, 5, 1), int)])
+def test_one_image_as_nested_lists_is_one_image(one: np.ndarray) -> None:
+    (found,) = images_in(one.tolist())
+    np.testing.assert_array_equal(np.asarray(found), one)
+
+
+def test_buffers_are_bytes() -> None:
+    assert images_in(bytearray(b"x")) == images_in([memoryview(b"x")]) == [b"x"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "no image; allowed one or more"),
+        (np.zeros((0, 4, 5, 3)), "no image; allowed one or more"),
+        (pd.DataFrame({"image": []}), "no image; allowed one or more"),
+        (pd.DataFrame({"picture": ["a.png"]}), "columns picture; allowed image"),
+        ({}, "columns none; allowed image"),
+        (None, "got NoneType; allowed one image or several: an array"),
+        (5, "got int; allowed one image or several"),
+        (np.array(5), r"an array of shape \(\); allowed"),
+        (np.zeros(5), r"an array of shape \(5,\); allowed one image"),
+        (np.zeros((1, 1, 4, 5, 3)), r"an array of shape \(1, 1, 4, 5, 3\); allowed"),
+        ([IMAGE, None], "image 1: got NoneType; allowed one image"),
+        ([IMAGE, 5], "image 1: got int; allowed"),
+        ([Image.fromarray(IMAGE)], "image 0: got Image; allowed"),
+        ([IMAGE, np.array([["a"]])], r"image 1: got an array of <U1, of shape \(1, 1\); allowed"),
+        ([IMAGE, [["a.png"]]], "image 1: got an array of <U5"),
+        ([IMAGE, [[1, 2], [3]]], "image 1: rows of different lengths; allowed equal ones"),
+        ([np.zeros((4, 5), "datetime64[s]")], "image 0: got an array of datetime64"),
+    ],
+)
+def test_what_is_no_image_is_named(given: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        images_in(given)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros((0, 5, 3), np.uint8), r"shape \(0, 5, 3\); allowed at least one pixel"),
+        (np.zeros((4, 0), np.uint8), r"shape \(4, 0\); allowed at least one pixel"),
+        (np.zeros((4, 5), bool), "bool pixels; allowed whole numbers"),
+        (np.full((4, 5), np.nan), "float64 pixels; allowed whole numbers"),
+        (np.full((4, 5), 256), "int64 pixels; allowed whole numbers"),
+        (np.zeros((4, 5, 2)), r"shape \(4, 5, 2\); allowed height, width\[, 1, 3 or 4\]"),
+    ],
+)
+def test_pixels_that_are_none_are_named(array: np.ndarray, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        as_pixels(array)
+
+
+@pytest.mark.parametrize("name", ["abcd", "images/cats/dog1", "", "a/b.png"])
+def test_a_missing_file_is_missing_though_its_name_is_base64_text(name: str) -> None:
+    with pytest.raises(ValueError, match=f"no such file: '{name}'"):
+        as_bytes(name)
+
+
 @pytest.mark.parametrize("one", ["a.png", b"\x89PNG", Path("a.png"), IMAGE, IMAGE[..., 0]])
 def test_one_image_is_one_image(one: object) -> None:
     """A path is not read letter by letter, nor an array row by row."""

@@ -21,8 +21,10 @@ from pipeline.report.sources import picture, tree
 from pipeline.report.wording import percent, words
 
 COUNTED = {
+    "damaged_metadata": "images with damaged metadata",
     "differing_shares": "pairs of splits with other shares of the classes",
     "equal": "pairs of equal images",
+    "fixed_camera": "sets of images that all look alike",
     "leak": "pairs across given splits",
     "near_constant": "almost blank images",
     "near_duplicate": "pairs of near duplicates",
