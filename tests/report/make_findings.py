@@ -273,10 +273,13 @@ def _probabilities(layout: Layout, kind: Kind) -> None:
             "log_loss",
             "log_loss_low",
             "log_loss_high",
+            "expected",
+            "debiased",
+            "p",
             "num_samples",
         ),
         (
-            (s, c, c == "temperature", 0.2, 0.18, 0.22, NUM_SAMPLES)
+            (s, c, c == "temperature", 0.2, 0.18, 0.22, 0.011, 0.004, 0.31, NUM_SAMPLES)
             for s in (*MEMBERS, *ENSEMBLES)
             for c in ("none", "temperature")
         ),
