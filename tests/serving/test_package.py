@@ -30,7 +30,7 @@ import mlflow, numpy as np
 model = mlflow.pyfunc.load_model(sys.argv[1])
 table = model.predict(np.load(sys.argv[2]))
 print(json.dumps({"columns": list(table.columns), "class": list(table["class"]),
-                  "probs": table.drop(columns="class").to_numpy().tolist()}))
+                  "probs": table.drop(columns=["class", "prediction_set"]).to_numpy().tolist()}))
 """
 
 
