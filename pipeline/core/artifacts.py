@@ -93,7 +93,15 @@ class Samples:
 
         A unit holds the samples of one group, and the copies and near copies of one picture: they
         are no independent evidence.
+
+        Raises:
+            UserError: the table lacks the column.
         """
+        if "unit" not in self.columns:
+            raise UserError(
+                "samples.csv: got no column unit, which an older version of Convoy did not write; "
+                "run dvc repro on that state"
+            )
         return np.unique(self.columns["unit"], return_inverse=True)[1]
 
     def of(self, ids: np.ndarray) -> "Samples":

@@ -39,7 +39,7 @@ def state(
     combiner.save(inputs.system("mean"))
     write_json(inputs.ensemble / "choice.json", {"chosen": "mean"})
     inputs.test.mkdir()
-    table = ["id,group", *(f"{id_}," for id_ in IDS[rows])]
+    table = ["id,unit", *(f"{id_},{id_}" for id_ in IDS[rows])]
     (inputs.test / "samples.csv").write_text("\n".join(table) + "\n")
     tree = {"task": {"name": "multiclass"}, "recipes": {"r": {"lr": lr}}}
     write_json(folder / "params.yaml", tree)  # JSON is YAML

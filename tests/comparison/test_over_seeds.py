@@ -41,7 +41,7 @@ def state(
     combiner(next(iter(members))).save(inputs.system("mean"))
     write_json(inputs.ensemble / "choice.json", {"chosen": "mean"})
     inputs.test.mkdir()
-    table = ["id,group", *(f"{id_}," for id_ in IDS[kept])]
+    table = ["id,unit", *(f"{id_},{id_}" for id_ in IDS[kept])]
     (inputs.test / "samples.csv").write_text("\n".join(table) + "\n")
     tree = {
         "task": {"name": "multiclass"},
