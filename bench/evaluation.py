@@ -96,6 +96,7 @@ def compared(targets: np.ndarray, systems: dict[str, SystemOutput]) -> None:
         headline="accuracy",
         bootstrap=Bootstrap(lone, np.ones(len(lone)), NUM_DRAWS, 0.95, seed=0),
         confidence=0.95,
+        margin=None,
     )
     compare(evaluator, systems, chosen="0", best_member="1")
 

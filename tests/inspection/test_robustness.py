@@ -71,6 +71,7 @@ def make_evaluator(targets: np.ndarray) -> Evaluator:
         headline="accuracy",
         bootstrap=bootstrap,
         confidence=0.95,
+        margin=None,
     )
 
 
