@@ -61,7 +61,7 @@ def test_an_edited_loss_touches_the_recipes_that_use_it(copy: Workspace) -> None
         ("tracking", {"package"}),
         ("callbacks", {"package"}),
         ("report", {"report", "package"}),
-        ("evaluation", {"evaluate", "inspect", "report", "package"}),
+        ("evaluation", {"ensemble", "evaluate", "inspect", "report", "package"}),
         ("inspection", {"inspect", "package"}),
         ("serving", {"package"}),
         ("ensembling/methods", {"ensemble", "package"}),

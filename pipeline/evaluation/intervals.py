@@ -17,7 +17,7 @@ from jaxtyping import Float, Int, UInt8
 
 from pipeline.evaluation import limits
 from pipeline.evaluation.metrics import Metric
-from pipeline.evaluation.metrics.metric import Interval
+from pipeline.evaluation.metrics.metric import PSEUDO, Interval
 from pipeline.evaluation.outputs import SystemOutput
 
 ROUNDING = 1e-12
@@ -205,7 +205,8 @@ class Bootstrap:
         """
         value, floor = float(measured.figures[0]), measured.floor
         variance = float(np.nanvar(measured.figures[1:])) + floor
-        num = floor**-0.5 if floor else measured.num_alike  # the floor of one share is 1 / num²
+        # Of one share whose samples agree, the floor is nearly PSEUDO / num².
+        num = (PSEUDO / floor) ** 0.5 if floor else measured.num_alike
         if 0 < value < 1 and variance > ROUNDING * value * (1 - value):
             num = value * (1 - value) / variance
         return limits.wilson(value, num, self._far, self._confidence)

@@ -5,6 +5,8 @@ from scipy.stats import chi2, norm, t
 
 FEW = 3.5
 """Errors or hits, up to which the limit on their side is that of a Poisson count."""
+FEWEST = 3.0
+"""The least effective number of values that limits of a mean are given for."""
 
 
 def normal_or_t(num_groups: int, num_samples: int, confidence: float) -> float:
@@ -43,13 +45,14 @@ def log_t(
     """Return the limits of the mean of values ≥ 0, symmetric on the logarithmic scale.
 
     Few large values decide such a mean. They are counted by L. Kish, Survey Sampling, 1965, section
-    11.7; Student's t has one degree of freedom less. With less than two, no limit can be had.
+    11.7; Student's t has one degree of freedom less. With less than FEWEST, limits would say
+    nothing.
 
     Args:
         error: the standard error of the mean.
         num_effective: the effective number of values, `sum² / sum of squares`.
     """
-    if not value > 0 or num_effective < 2:
+    if not value > 0 or num_effective < FEWEST:
         return np.nan, np.nan
     reach = float(t.ppf((1 + confidence) / 2, num_effective - 1)) * error / value
     return float(value * np.exp(-reach)), float(value * np.exp(reach))

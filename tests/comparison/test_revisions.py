@@ -24,7 +24,7 @@ def commit(workspace: Workspace, message: str) -> None:
 
 def compared(*names: str) -> dict:
     """Compare states of the working directory, in this process."""
-    _, path = run(list(names), load_params(PARAMS_FILE))
+    _, path = run(list(names), load_params(PARAMS_FILE), over_seeds=False)
     return json.loads(path.with_suffix(".json").read_text())
 
 

@@ -182,7 +182,7 @@ def test_a_wrong_table_is_named(folder: Path, text: str, params: dict, message: 
     [
         (
             {"target": ["label", "label"]},
-            r"target: got \('label', 'label'\); allowed each name once",
+            r"target: got \['label', 'label'\]; allowed each name once",
         ),
         ({"target": []}, "target: got .*; allowed at least one name"),
         ({"target": ""}, "target: got ''; allowed at least one name"),

@@ -20,6 +20,11 @@ Interval = Literal["percentiles", "share", "log", "none"]
 mean from 0 to 1; for a mean of losses, on the logarithmic scale; or none, where none covers."""
 
 
+PSEUDO = 0.25
+"""Added successes, and failures: more would make means over many classes too unsure, see the tests
+of intervals."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """A metric as a function of sums over samples."""
@@ -62,13 +67,14 @@ def mean_within_1(sums: Sums, num_samples: Counts) -> Figures:
 def lacking(shares: Float[np.ndarray, "b k"], counts: Float[np.ndarray, "b k"]) -> Figures:
     """Return the variance of a mean over k proportions that draws of the samples lack.
 
-    All samples of a rare class often agree by chance, and then every draw of them does. With one
-    success and one failure more (Laplace's rule of succession), each proportion varies.
+    All samples of a rare class often agree by chance, and then every draw of them does. With PSEUDO
+    successes and failures more, each proportion varies.
 
     Args:
         counts: the number of samples of each proportion; one without samples does not count.
     """
-    likely = (shares * counts + 1) / (counts + 2)
+    total = counts + 2 * PSEUDO
+    likely = (shares * counts + PSEUDO) / total
     found = ratio(shares * (1 - shares), counts)
-    more = np.where(counts > 0, likely * (1 - likely) / (counts + 2) - found, 0.0)
+    more = np.where(counts > 0, likely * (1 - likely) / total - found, 0.0)
     return ratio(more.clip(min=0).sum(axis=1), (counts > 0).sum(axis=1) ** 2.0)
