@@ -1,0 +1,61 @@
+"""Every method on 20 members × 10,000 samples × 1,000 classes: processor seconds and peak memory.
+
+    OMP_NUM_THREADS=1 taskset -c 0 python -m bench.many_classes
+
+Each method that takes so many features is fitted as in the pipeline, on all samples and on all but
+each of five folds, with every calibrator that takes so many classes. Wanted: all methods within 600
+seconds of one core and 4 GiB.
+"""
+
+import numpy as np
+from scipy.special import log_softmax
+
+from bench.ensembling import peak_gib, processor_seconds
+from pipeline.core.component import make, names
+from pipeline.ensembling.cross_fitting import Validation, fit
+from pipeline.ensembling.decisions import Decision
+from pipeline.ensembling.folds import folds
+from pipeline.ensembling.practicable import practicable
+from pipeline.ensembling.prediction_type import PredictionType
+from pipeline.ensembling.truth import Truth
+
+NUM_MEMBERS, NUM_SAMPLES, NUM_CLASSES = 20, 10_000, 1000
+
+
+def pool() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, NUM_CLASSES, NUM_SAMPLES)
+    table = np.empty((NUM_MEMBERS, NUM_SAMPLES, NUM_CLASSES))
+    for member in table:
+        logits = rng.normal(size=member.shape)
+        logits[np.arange(NUM_SAMPLES), targets] += 4
+        member[:] = log_softmax(logits, axis=1)
+    return table, targets
+
+
+def main() -> None:
+    table, targets = pool()
+    calibrators, notes = practicable(
+        [make("calibrator", c) for c in names("calibrator")], NUM_CLASSES
+    )
+    methods, more = practicable(
+        [make("method", m) for m in names("method")], NUM_MEMBERS * NUM_CLASSES
+    )
+    decision = Decision("most_probable")
+    place = folds(np.arange(NUM_SAMPLES), 5, 0)
+    val = Validation(
+        PredictionType("classes"), Truth.plain(targets), place, calibrators, lambda _: decision
+    )
+    print("| method | processor s | peak so far, GiB |\n|---|---|---|")
+    total = 0.0
+    for method in methods:
+        listed = [str(place) for place in range(NUM_MEMBERS)]
+        seconds = processor_seconds(lambda: fit(method, listed, table, val))  # noqa: B023
+        total += seconds
+        print(f"| {method.name} | {seconds:.0f} | {peak_gib():.2f} |", flush=True)
+    print(f"| all | {total:.0f} | {peak_gib():.2f} |")
+    print("\n" + "\n".join([*notes, *more]))
+
+
+if __name__ == "__main__":
+    main()
