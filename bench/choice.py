@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import log_softmax
 
-from pipeline.core.component import load, make, names
+from pipeline.core.component import make, names
 from pipeline.ensembling import choice
 from pipeline.ensembling.choice import Candidate
 from pipeline.ensembling.cross_fitting import Validation, fit
@@ -88,7 +88,7 @@ def run(kind: str, num: int, seed: int) -> Result:
         return Candidate(own, (own.held_out.argmax(axis=1) == targets).astype(float))
 
     alone = {listed[i]: candidate("best", [i]) for i in range(NUM_MEMBERS)}
-    methods = {name: candidate(name, list(range(NUM_MEMBERS))) for name in usable()}
+    methods = {name: candidate(name, list(range(NUM_MEMBERS))) for name in names("method")}
     named = dict(zip(listed, test, strict=True))
     right = {
         name: own.fitted.combiner(named).argmax(axis=1) == truth
@@ -102,11 +102,6 @@ def run(kind: str, num: int, seed: int) -> Result:
     return Result({n: 1 - float(right[n].mean()) for n in methods}, chosen, is_worse)
 
 
-def usable() -> list[str]:
-    """Return the methods for classes."""
-    return [n for n in names("method") if hasattr(load("method", make("method", n)), "fit")]
-
-
 def main(num_pools: int) -> None:
     print("| pools | validation | best method: error | chosen: error relative to it | worse than "
           "the best member | chosen most often | always mean | always greedy |")  # fmt: skip
@@ -115,7 +110,7 @@ def main(num_pools: int) -> None:
     for num in SIZES:
         for kind in KINDS:
             found = [run(kind, num, seed) for seed in range(num_pools)]
-            errors = {name: np.mean([r.errors[name] for r in found]) for name in usable()}
+            errors = {name: np.mean([r.errors[name] for r in found]) for name in names("method")}
             best = min(errors, key=lambda name: errors[name])
             own = np.mean([r.errors[r.chosen] for r in found])
             picks = [r.chosen for r in found]

@@ -47,7 +47,8 @@ def main(stage: Stage[Params]) -> None:
         evaluator, tested.systems, chosen=tested.chosen, best_member=tested.best_member
     )
     recipes = _of_recipes(stage.params, tested)
-    advised = _advice(stage, tested, held_out)
+    known = Samples.load(stage.inputs.trainval)
+    advised = _advice(stage, tested, held_out, known.of(held_out.ids).units)
     found: Tables = {
         **_of_systems(stage, tested, comparison),
         **_of_members(stage, tested),
@@ -66,7 +67,8 @@ def main(stage: Stage[Params]) -> None:
         *read_json(stage.inputs.ensemble / "choice.json")["not_fitted"],
     ]
     advised_on = sentences(advised)
-    labels = _on_labels(stage, tested, held_out, found)
+    num_unseen = len(known.columns["id"]) - len(held_out.ids)
+    labels = _on_labels(tested, held_out, found, num_unseen)
     over_seeds = [recipe_sentence(pair, evaluator) for pair in recipes["recipe_pairs"]]
     write_json(
         stage.outputs.comparison,
@@ -154,11 +156,12 @@ def _of_recipes(params: Params, tested: Tested) -> Tables:
     }
 
 
-def _advice(stage: Stage[Params], tested: Tested, held_out: OutOfFold) -> Advice:
+def _advice(
+    stage: Stage[Params], tested: Tested, held_out: OutOfFold, groups: np.ndarray
+) -> Advice:
     """Find out on validation what further members would bring."""
     settings, kind = stage.params.evaluation, tested.evaluator.kind
-    samples = Samples.load(stage.inputs.trainval).of(held_out.ids)
-    groups, weights = samples.units, np.ones(len(held_out.ids))
+    weights = np.ones(len(groups))
     return advice(
         kind,
         {
@@ -173,16 +176,13 @@ def _advice(stage: Stage[Params], tested: Tested, held_out: OutOfFold) -> Advice
     )
 
 
-def _on_labels(
-    stage: Stage[Params], tested: Tested, held_out: OutOfFold, found: Tables
-) -> list[str]:
+def _on_labels(tested: Tested, held_out: OutOfFold, found: Tables, num_unseen: int) -> list[str]:
     """Say how many labels are probably wrong, and of how many samples that is not known."""
     if tested.evaluator.kind == "values":
         return []
     wrong = num_wrong_labels(
         held_out.systems[tested.chosen], held_out.targets, tested.evaluator.confidence
     )
-    num_unseen = len(Samples.load(stage.inputs.trainval).columns["id"]) - len(held_out.ids)
     return [wrong_labels_sentence(wrong, len(found["label_errors"]), num_unseen)]
 
 

@@ -73,6 +73,13 @@ class Workspace:
         for command in (["init", "-q"], *own, ["add", "."], ["commit", "-qm", "start"]):
             subprocess.run(["git", *command], cwd=folder, check=True)
 
+    def copied(self, folder: Path) -> "Workspace":
+        """Return a copy that is free to be changed."""
+        made = object.__new__(Workspace)
+        made.folder = folder
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return made
+
     def edit(self, change: Edit) -> None:
         """Change params.yaml."""
         yaml, path = YAML(typ="safe"), self.folder / "params.yaml"
@@ -135,10 +142,7 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture
 def copy(reproduced: Workspace, tmp_path: Path) -> Workspace:
     """A copy of the reproduced workspace, free to be changed."""
-    made = object.__new__(Workspace)
-    made.folder = tmp_path / "copy"
-    shutil.copytree(reproduced.folder, made.folder, symlinks=True)
-    return made
+    return reproduced.copied(tmp_path / "copy")
 
 
 @pytest.fixture(scope="module")

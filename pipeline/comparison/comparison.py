@@ -62,9 +62,7 @@ class StateComparison:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "headline": self.evaluator.headline,
-            "confidence": self.evaluator.confidence,
-            "num_samples": len(self.evaluator.ids),
+            **self.evaluator.as_json(),
             "left_out": self.left_out,
             "systems": {
                 state: {metric: e.as_json() for metric, e in own.items()}

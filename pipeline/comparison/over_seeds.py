@@ -32,14 +32,12 @@ class SeedsComparison:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "headline": self.evaluator.headline,
-            "confidence": self.evaluator.confidence,
-            "num_samples": len(self.evaluator.ids),
-            "recipes": [{**row._asdict(), "mean": row.mean._asdict()} for row in self.recipes],
+            **self.evaluator.as_json(),
+            "recipes": [{**row._asdict(), "mean": row.mean.as_json()} for row in self.recipes],
             "pairs": [
                 {
                     **pair._asdict(),
-                    "difference": pair.difference._asdict(),
+                    "difference": pair.difference.as_json(),
                     "verdict": recipe_sentence(pair, self.evaluator),
                 }
                 for pair in self.pairs

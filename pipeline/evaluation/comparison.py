@@ -49,9 +49,7 @@ class Comparison:
         undefined = {"value": None, "low": None, "high": None, "num_samples": len(evaluator.ids)}
         return {
             "kind": evaluator.kind,
-            "headline": evaluator.headline,
-            "confidence": evaluator.confidence,
-            "num_samples": len(evaluator.ids),
+            **evaluator.as_json(),
             "verdict": self.verdict,
             "resolved": self.resolved,
             "power": POWER,

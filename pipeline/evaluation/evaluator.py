@@ -38,6 +38,14 @@ class Evaluator:
         """The metric that verdicts are based on."""
         return self.metrics[self.headline]
 
+    def as_json(self) -> dict[str, str | float]:
+        """Return what every comparison rests on."""
+        return {
+            "headline": self.headline,
+            "confidence": self.confidence,
+            "num_samples": len(self.ids),
+        }
+
     def table(self, outputs: SystemOutput) -> Float[np.ndarray, "n s"]:
         """Return the statistics of the headline metric, one row for each sample."""
         return self.headline_metric.statistics(outputs, self.targets)

@@ -106,7 +106,9 @@ class Bootstrap:
         self._weights, self._is_even = weights, bool((weights == 1).all())
         drawn = draws(len(sizes), num_draws, seed)
         self._counts = np.vstack([np.ones((1, len(sizes)), np.uint8), drawn])
-        self._num_samples = self._counts @ self._by_group(weights[:, None])[:, 0]
+        of_groups = self._by_group(weights[:, None])[:, 0]
+        self._num_samples = self._counts @ of_groups
+        self._num_independent = _effective(of_groups)  # large groups make it fewer
         self._confidence = confidence
         self._tails = limits.percentiles(len(sizes), confidence)
         self._far = limits.normal_or_t(len(sizes), len(groups), confidence)
@@ -190,11 +192,6 @@ class Bootstrap:
             return 0.0
         share = self._num_independent / len(self._order)
         return float(metric.floor(share * sums, share * self._num_samples[:1])[0])
-
-    @property
-    def _num_independent(self) -> float:
-        """The effective number of groups, which counts large ones for more."""
-        return _effective(self._by_group(self._weights[:, None])[:, 0])
 
     def _share(self, measured: Measurement) -> tuple[float, float]:
         """Return the limits for as many independent samples as vary like the draws.

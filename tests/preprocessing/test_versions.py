@@ -31,10 +31,7 @@ def added(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture
 def work(added: Workspace, tmp_path: Path) -> Workspace:
     """A copy of it, free to be changed."""
-    made = object.__new__(Workspace)
-    made.folder = tmp_path / "copy"
-    shutil.copytree(added.folder, made.folder, symlinks=True)
-    return made
+    return added.copied(tmp_path / "copy")
 
 
 def images(folder: Path) -> list[str]:
