@@ -97,9 +97,9 @@ def test_no_file_of_a_random_folder_goes_missing(
         assert str(error).encode()
         return
     below = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
-    below = {name for name in below if "thumbs.db" not in name.lower().split("/")}
-    folders = [name for name in listing.ignored if name.endswith("/")]  # told as a whole
     within = {name for name in below if any(hides(part) for part in name.split("/")[:-1])}
+    below = {name for name in below if "thumbs.db" not in name.lower().split("/")}
+    folders = [name for name in listing.ignored if name.endswith("/")]  # reported as a whole
     assert len(listing.ids) + len(listing.ignored) - len(folders) == len(below - within)
     assert bool(folders) == bool(within)
     assert len(set(listing.ids)) == len(listing.ids)
