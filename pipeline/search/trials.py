@@ -10,8 +10,9 @@ from pipeline.config.recipes import override
 from pipeline.config.types import Value
 from pipeline.core.errors import UserError
 from pipeline.core.run_log import Spool
-from pipeline.execution.fit_process import Diverged, FitError, FitProcess
+from pipeline.execution.fit_process import FitProcess
 from pipeline.execution.job import Job
+from pipeline.execution.messages import Diverged, FitError
 
 Settings = dict[str, Value]
 
@@ -56,10 +57,7 @@ def run_together(jobs: Mapping[str, Job], monitor: str) -> list[float]:
         UserError: a trial refused its settings, or ended in another way.
     """
     with ExitStack() as stack:
-        started = {
-            called: stack.enter_context(FitProcess(job, Path(job.folder) / "job.json"))
-            for called, job in jobs.items()
-        }
+        started = {called: stack.enter_context(FitProcess(job)) for called, job in jobs.items()}
         return [
             best(Spool(Path(job.spool)), monitor)
             if _ends_well(called, started[called])
