@@ -16,7 +16,7 @@ def main(stage: Stage[Params], name: str = "predict") -> None:
     stage.spool.show(Spool(Path(job.spool)))
     stage.spool.tag(Spool(Path(job.spool)).tags)
     target = stage.outputs.cost(stage.key).parent
-    target.parent.mkdir(parents=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     job.result.parent.replace(target)
 
 

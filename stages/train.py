@@ -23,7 +23,7 @@ def main(stage: Stage[Params]) -> None:
         (stage.scratch / f"fold_{fold}.json").symlink_to(fit.file.resolve())
     run_ahead("train", stage, lambda turn: _fits(stage, turn), stage.params.hardware)
     folder = stage.outputs.member(stage.key)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for fold, fit in enumerate(fits):
         Path(f"{fit.network}").replace(folder / f"fold_{fold}")
     if len(fits) == 1:

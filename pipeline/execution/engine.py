@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from pipeline.config.execution import Execution
 from pipeline.config.hardware import Hardware
@@ -12,6 +12,7 @@ from pipeline.execution.work import Work
 W = TypeVar("W", bound=Work)
 
 
+@runtime_checkable
 class Engine(Protocol):
     """Runs work in processes of its own."""
 

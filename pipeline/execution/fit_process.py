@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Protocol
+from typing import IO, Protocol, runtime_checkable
 
 from pipeline.core import process
 from pipeline.core.errors import UserError
@@ -33,6 +33,7 @@ LEAVE_S = 30.0  # time to write a large checkpoint
 POLL_S = 0.02
 
 
+@runtime_checkable
 class Started(Protocol):
     """A running process, such as a `subprocess.Popen`."""
 

@@ -31,7 +31,7 @@ class _Begun:
             return True
         start = start_fork if _needs_one_process(self.work) else start_command
         with suppress(HeldError):  # wait until the other command is done with it
-            self._process = FitProcess(self.work, start, self._slot.place.environment, wait_s=0)
+            self._process = FitProcess(self.work, start, self._slot.place.environment, wait_s=0.0)
         return False
 
     def terminate(self) -> None:
