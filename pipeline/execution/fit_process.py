@@ -27,6 +27,7 @@ from pipeline.execution.messages import (
     first_message,
     message_files,
 )
+from pipeline.execution.progress import TABLE, output_file
 from pipeline.execution.work import Work
 
 LEAVE_S = 30.0  # time to write a large checkpoint
@@ -61,11 +62,14 @@ def start_command(work: Work, lock: IO[str], environment: Environment) -> Starte
     Raises:
         UserError: `execution.command` cannot be run.
     """
+    output = output_file(Path(work.folder)).open("a") if TABLE in environment else None
     command = [*_words(work.execution.command), sys.executable, "-m", work.MODULE, f"{work.file}"]
     try:  # in a process group of its own: Ctrl-C is for the process that started it
         return subprocess.Popen(
             command,
             env={**os.environ, **environment},
+            stdout=output,
+            stderr=output,
             preexec_fn=partial(process.die_with_parent, parent_id=os.getpid()),  # noqa: PLW1509
             process_group=0,
             pass_fds=(lock.fileno(),),

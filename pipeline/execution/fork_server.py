@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from pipeline.core import process
 from pipeline.execution.fit_process import Environment, Started
+from pipeline.execution.progress import TABLE, output_file
 from pipeline.execution.work import Work
 
 WARM = ("pipeline.execution.warm", "pipeline.training.fit")
@@ -97,6 +98,10 @@ def _run(module: str, file: str, environment: Environment, lock: _Shared) -> Non
     if starter and not starter.is_alive():
         os._exit(1)
     os.environ.update(environment)
+    if TABLE in environment:
+        with output_file(Path(file).parent).open("a") as output:
+            os.dup2(output.fileno(), 1)
+            os.dup2(output.fileno(), 2)
     sys.argv = [module, file]
     process.prepare_fit()
     import_module(module).main(Path(file))

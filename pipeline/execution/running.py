@@ -1,16 +1,17 @@
 """Runs work on the places of this machine, each in a process of its own."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from contextlib import ExitStack, suppress
 from typing import Any, TypeVar
 
 from pipeline.core.errors import UserError
 from pipeline.core.lock import HeldError
-from pipeline.execution.fit_process import POLL_S, FitProcess, start_command
+from pipeline.execution.fit_process import POLL_S, Environment, FitProcess, start_command
 from pipeline.execution.fork_server import start_fork
 from pipeline.execution.messages import FitError
 from pipeline.execution.slots import Place, Slot, take
+from pipeline.execution.table import LiveTable
 from pipeline.execution.work import Work
 
 W = TypeVar("W", bound=Work)
@@ -19,8 +20,9 @@ W = TypeVar("W", bound=Work)
 class _Begun:
     """Work that has a place. Its process starts when no other command is at the same work."""
 
-    def __init__(self, work: Any, slot: Slot) -> None:
+    def __init__(self, work: Any, slot: Slot, environment: Environment) -> None:
         self.work, self._slot = work, slot
+        self._environment = {**slot.place.environment, **environment}
         self._process: FitProcess | None = None
 
     def is_ended(self) -> bool:
@@ -31,7 +33,7 @@ class _Begun:
             return True
         start = start_fork if _needs_one_process(self.work) else start_command
         with suppress(HeldError):  # wait until the other command is done with it
-            self._process = FitProcess(self.work, start, self._slot.place.environment, wait_s=0.0)
+            self._process = FitProcess(self.work, start, self._environment, wait_s=0.0)
         return False
 
     def terminate(self) -> None:
@@ -55,9 +57,11 @@ class Running:
         self._places = places
         self.width = len(places)
         self._begun: list[_Begun] = []
+        self._table = LiveTable(self.width)
 
     def run(self, works: Iterable[W]) -> Iterator[tuple[W, Exception | None]]:
         """Run all work, and yield each with its error as it ends; see `Engine`."""
+        self._table.num_all += len(works) if isinstance(works, Sized) else 0
         waiting, is_drawn = iter(works), False
         while self._begun or not is_drawn:
             while not is_drawn and (slot := take(self._places)):
@@ -66,8 +70,10 @@ class Running:
                     slot.free()
                     is_drawn = True
                 else:
-                    self._begun.append(_Begun(work, slot))
+                    self._begun.append(_Begun(work, slot, self._table.environment))
+                    self._table.add(work, slot.place.name)
             yield from self._ended()
+            self._table.refresh()
             time.sleep(POLL_S)
 
     def _ended(self) -> Iterator[tuple[W, Exception | None]]:
@@ -80,6 +86,7 @@ class Running:
                 error = failed
             self._begun.remove(begun)
             begun.close()
+            self._table.remove(begun.work)
             yield begun.work, error
 
     def stop(self) -> None:
@@ -90,6 +97,7 @@ class Running:
             for begun in self._begun:
                 stack.callback(begun.close)
         self._begun.clear()
+        self._table.close()
 
 
 def _needs_one_process(work: Work) -> bool:
