@@ -7,8 +7,8 @@ from pipeline.core.files import write_json
 from pipeline.core.stage import Stage, run
 from pipeline.images.packed import Packed
 from pipeline.models import cpu
+from pipeline.models.cost import cost
 from pipeline.models.device import choose_device
-from pipeline.models.summary import cost
 from pipeline.prediction.predictor import Predictor
 from pipeline.prediction.views import num_views
 
