@@ -45,7 +45,7 @@ CARRIED = {  # artifacts that hold the hashes of the code they are made of, and 
 SECTIONS = {  # of params.yaml: the files of pipeline/config that hold their defaults
     "data": ("data",),
     "augmentation": ("augmentation",),
-    "recipes": ("recipes", "training", "optimisation", "callbacks"),
+    "recipes": ("recipes", "search", "training", "optimisation", "callbacks"),
     "hardware": ("hardware",),
     "prediction": ("prediction",),
     "ensemble": ("ensembling",),
@@ -72,7 +72,20 @@ DOORS = {
         "pipeline/training/fit.py",
         "pipeline/training/sharding.py",
     },
-    "optuna": {"pipeline/search/study.py"},
+    "optuna": {
+        f"pipeline/search/{name}.py"
+        for name in (
+            "bench",
+            "pruning",
+            "record",
+            "run",
+            "samplers",
+            "space",
+            "study",
+            "suggestions",
+            "table",
+        )
+    },
     "mlflow": {
         "pipeline/tracking/store.py",
         "pipeline/serving/package.py",

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from pipeline.config.params import Task
 from pipeline.config.recipes import Recipe
-from pipeline.config.types import Seed
+from pipeline.config.types import Positive, Seed
 from pipeline.execution.work import Work
 
 
@@ -19,6 +19,9 @@ class Job(Work):
     seed: Seed
     init_seed: Seed | None = None
     """The seed of the fresh weights alone; null: `seed`."""
+    until_epoch: Positive | None = None
+    """Stop after so many epochs of the schedule, which spans all of the recipe's; the same job with
+    a later end goes on from there, bit for bit as if it had never stopped. null: run to the end."""
     fold: int = 0
     """The fold of the packed data that serves for validation."""
     is_first: bool = True

@@ -31,6 +31,10 @@ class Diverged(UserError):  # noqa: N818  # a search goes on
     """The loss, a metric or the weights were not finite."""
 
 
+class Killed(UserError):  # noqa: N818  # the work can go on
+    """A process was ended by a signal; started again, the work resumes from its checkpoint."""
+
+
 class ExitMessage(NamedTuple):
     """The last message of one process of a fit; the earliest one is the cause of all others."""
 
@@ -92,9 +96,9 @@ def first_message(folder: Path) -> ExitMessage | None:
     return min(messages, default=None)
 
 
-def ended_by_signal(rank: int, signum: int) -> UserError:
+def ended_by_signal(rank: int, signum: int) -> Killed:
     """Return the error for a killed process, which could not report it itself."""
-    return UserError(
+    return Killed(
         f"rank {rank} was terminated by signal {signum} ({signal.Signals(signum).name}), and the "
         "other ranks were stopped; run the same command again: it resumes from its last "
         "checkpoint"

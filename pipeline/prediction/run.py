@@ -25,8 +25,8 @@ def predict(job: PredictionJob, inputs: Layout) -> None:
     """Write the predictions of both splits, and what one image costs."""
     from pipeline.images.packed import Packed
     from pipeline.models import cpu
+    from pipeline.models.cost import cost
     from pipeline.models.device import choose_device
-    from pipeline.models.summary import cost
     from pipeline.prediction.predictor import Predictor
     from pipeline.prediction.views import num_views
 

@@ -43,6 +43,7 @@ from pipeline.training.callbacks.divergence import Divergence
 from pipeline.training.callbacks.early_stopping import EarlyStopping
 from pipeline.training.callbacks.epoch_lines import EpochLines
 from pipeline.training.callbacks.metrics_recorder import MetricsRecorder
+from pipeline.training.callbacks.stop_at_epoch import StopAtEpoch
 from pipeline.training.callbacks.weight_averaging import WeightAveraging
 from pipeline.training.checkpoint import DurableCheckpoints
 from pipeline.training.logger import SpoolLogger
@@ -169,6 +170,8 @@ def _callbacks(job: Job, monitor: str, logger: SpoolLogger) -> list[Callback]:
     made.append(EpochLines(job.title, folder))
     if settings.patience is not None:
         made.append(EarlyStopping(monitor, patience=settings.patience, check_finite=False))
+    if job.until_epoch is not None:
+        made.append(StopAtEpoch(job.until_epoch))
     return [*made, Checkpoints(folder)]
 
 

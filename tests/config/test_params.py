@@ -24,7 +24,11 @@ THAWED_LATE = {
     "model": {"name": "timm", "pretrained": True},
     "loss": {"name": "cross_entropy"},
     "training": {"epochs": 9, "batch_size": 64, "lr": 0.1, "transfer": {"frozen_epochs": 3}},
-    "search": {"num_trials": 1, "epochs": 3, "space": {"training.lr": {"low": 0.1, "high": 1.0}}},
+    "search": {
+        "budget": {"trials": 1},
+        "epochs": 3,
+        "space": {"training.lr": {"low": 0.1, "high": 1.0}},
+    },
 }
 
 REFUSALS = [
@@ -110,12 +114,12 @@ REFUSALS = [
     (
         (*SPACE, "training.lr"),
         {"choices": [[1, 2]]},
-        "lr.choices.0: got [1, 2]; allowed true or false, a number or text",
+        "search.space: training.lr: got [1, 2]; allowed a number",
     ),
     (
         (*SPACE, "loss.name"),
         {"choices": ["cross_entropy", "binary_cross_entropy"]},
-        "recipes.cnn.search.space: got loss.name, but each name takes other keys; write a",
+        "recipes.cnn.search.space: got loss.name, but DVC watches only the file that a recipe",
     ),
     (
         (*CNN, "model"),
@@ -126,7 +130,7 @@ REFUSALS = [
     (
         (*SPACE, "model.name"),
         {"choices": ["vit"]},
-        "space: got model.name, but each name takes other keys; write a recipe for each",
+        "space: got model.name, but DVC watches only the file that a recipe names",
     ),
     (
         (*CNN, "loss"),
@@ -253,7 +257,7 @@ def test_what_fsdp_cannot_do_with_parts_of_weights_is_refused(
 
 
 def space(**axes: Any) -> dict[str, Any]:
-    searched = {"num_trials": 1, "epochs": 1, "space": axes}
+    searched = {"budget": {"trials": 1}, "epochs": 1, "space": axes}
     return changed(("recipes", "cnn", "search"), searched)
 
 
@@ -269,11 +273,7 @@ def space(**axes: Any) -> dict[str, Any]:
         ("training.batch_size", {"low": 16, "high": 128}, "space: got a range of batch_size or"),
         ("training.epochs", {"low": 1, "high": 30}, "got training.epochs, but every trial runs"),
         ("search.epochs", {"low": 1, "high": 30}, "got search.epochs, but every trial runs"),
-        (
-            "training.optimiser.name",
-            {"choices": ["sgd"]},
-            "got training.optimiser.name, but each",
-        ),
+        ("model.name", {"choices": ["resnet"]}, "got model.name, but DVC watches only the file"),
         ("training.clip.at", {"low": 0.1, "high": 1.0}, "training.clip is null; set it in the rec"),
     ],
 )
