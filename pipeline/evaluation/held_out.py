@@ -16,7 +16,7 @@ from pipeline.evaluation.significance import pseudo_values
 def headline_metric(kind: Kind, classes: tuple[str, ...], settings: Ensembling) -> Metric:
     """Return the metric by which systems are compared."""
     goal, costs = settings.threshold, settings.costs
-    positive = positive_index(settings.positive_class, goal, costs, kind, classes)
+    positive = positive_index(settings, kind, classes)
     found = metrics(kind, len(classes), num_bins=1, top_k=1, costs=costs, positive=positive)
     return found[headline(kind, len(classes), goal, costs)]
 

@@ -63,8 +63,12 @@ REFUSALS = [
         {"name": "adam", "betas": [0.1, 0.2, 0.3]},
         "optimiser.betas: got [0.1, 0.2, 0.3]; allowed at most 2 of them",
     ),
-    (("data", "image"), {"size_px": "big"}, "got 'big'; allowed a whole number or a list, [a, b]"),
-    (("data", "image"), {"size_px": [8]}, "got [8]; allowed a whole number or a longer list"),
+    (("data", "image"), {"size_px": "big"}, "allowed a whole number, a list, [a, b] or null"),
+    (("data", "image"), {"size_px": [8, 0]}, "size_px.1: got 0; allowed greater than 0"),
+    (("data", "near_duplicate_distance"), 0.7, "equal to 0.5, 'auto' or null"),
+    (("data", "near_duplicate_distance"), "auot", "got 'auot'; allowed a number, null or auto; ne"),
+    (("ensemble", "class_shares"), "unifrom", "allowed a mapping, `key: value` or as_found, unifo"),
+    (("data", "image"), {"size_px": [8]}, "got [8]; allowed a whole number, a longer list or null"),
     (("task",), "multiclass", "task: got 'multiclass'; write {name: ...}; allowed binary, multic"),
     (("task",), [], "task: got []; write {name: ...}; allowed binary, multiclass"),
     ((*CNN, "training", "lr"), "fast", "recipes.cnn.training.lr: got 'fast'; allowed a number"),
@@ -110,7 +114,7 @@ REFUSALS = [
     (
         (*SPACE, "training.lr"),
         {"choices": [[1, 2]]},
-        "lr.choices.0: got [1, 2]; allowed true or false, a number or text",
+        "lr.choices.0: got [1, 2]; allowed true or false, a number, text or null",
     ),
     (
         (*SPACE, "loss.name"),
@@ -478,6 +482,22 @@ def test_check_names_a_folder_that_is_not_there(workspace: Workspace) -> None:
         ("multiclass", {"costs": ((0, 1), (1,))}, "costs: got 2 rows of "),
         ("binary", {"costs": ((0, 1, 1),) * 3}, "costs: got 3 rows; allowed 2 with task binary"),
         ("regression", {"sets": {"method": "aps"}}, "sets: got values with task regression; all"),
+        (
+            "regression",
+            {"class_shares": "uniform"},
+            "class_shares: got 'uniform'; allowed as_found",
+        ),
+        ("multiclass", {"class_shares": {"a": 0.5, "b": 0.7}}, "class_shares: got shares that sum"),
+        (
+            "multiclass",
+            {"class_shares": {}},
+            "class_shares: got shares that sum to 0; allowed a su",
+        ),
+        (
+            "multiclass",
+            {"class_shares": {"a": 2}},
+            "class_shares.a: got 2; allowed less than or eq",
+        ),
         ("binary", {"threshold": "f1"}, "positive_class: got null with ensemble.threshold f1, whi"),
     ],
 )
