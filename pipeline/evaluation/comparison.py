@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pipeline.core.errors import UserError
 from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Estimate, Figures, Measurement
 from pipeline.evaluation.outputs import SystemOutput
@@ -86,9 +87,20 @@ def compare(
 
 
 def measure(evaluator: Evaluator, systems: dict[str, SystemOutput]) -> Measured:
-    """Compute every metric that the samples define, for each system."""
+    """Compute every metric that the samples define, for each system.
+
+    Raises:
+        UserError: they leave the headline metric undefined.
+    """
     bootstrap, metrics, targets = evaluator.bootstrap, evaluator.metrics, evaluator.targets
-    return {name: bootstrap.measure(metrics, outputs, targets) for name, outputs in systems.items()}
+    found = {n: bootstrap.measure(metrics, outputs, targets) for n, outputs in systems.items()}
+    if any(evaluator.headline not in own for own in found.values()):
+        raise UserError(
+            f"test: got {len(targets):,} samples that leave {evaluator.headline} undefined, by "
+            "which ensemble.threshold has systems compared; test on samples of every class or "
+            "label, or set ensemble.threshold to half"
+        )
+    return found
 
 
 def contrast(

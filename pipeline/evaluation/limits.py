@@ -72,6 +72,25 @@ def paired_difference(
     return min(low, value), max(high, value)
 
 
+def independent_difference(
+    first: tuple[float, float, float], second: tuple[float, float, float]
+) -> tuple[float, float]:
+    """Return the limits of the difference of two independent figures with limits of their own.
+
+    R. Newcombe, Interval Estimation for the Difference between Independent Proportions, 1998,
+    method 10.
+
+    Args:
+        first: its value, and its lower and upper limit; `second` likewise.
+    """
+    (value, low, high), (other, other_low, other_high) = first, second
+    below, above = (
+        np.hypot(value - low, other_high - other),
+        np.hypot(high - value, other - other_low),
+    )
+    return float(value - other - below), float(value - other + above)
+
+
 def percentiles(num_groups: int, confidence: float) -> list[float]:
     """Return the quantiles of an expanded percentile interval.
 

@@ -46,6 +46,11 @@ class Metric:
     takes_weights: bool = True
     """Whether samples may differ in weight, with which the statistics are then multiplied."""
 
+    @property
+    def is_ratio(self) -> bool:
+        """Whether the metric is a ratio of sums, or a mean of ratios, over some of the samples."""
+        return self.share_of is not None or self.floor is not None
+
 
 def ratio(parts: np.ndarray, wholes: np.ndarray) -> np.ndarray:
     """Divide; NaN where the denominator is 0."""
