@@ -139,6 +139,8 @@ class Bootstrap:
             return self.percentiles(figures)
         if measured.interval == "share":
             low, high = self._share(measured)
+        elif measured.interval == "agreement":
+            low, high = self._agreement(measured)
         elif measured.interval == "log":
             error = float(np.nanstd(figures[1:]))
             low, high = limits.log_t(value, error, measured.num_effective, self._confidence)
@@ -207,6 +209,16 @@ class Bootstrap:
         if 0 < value < 1 and variance > ROUNDING * value * (1 - value):
             num = value * (1 - value) / variance
         return limits.wilson(value, num, self._far, self._confidence)
+
+    def _agreement(self, measured: Measurement) -> tuple[float, float]:
+        """Return the limits of a figure from -1 to 1, mapped to a proportion and back."""
+        mapped = measured._replace(
+            figures=(1 + measured.figures) / 2,
+            num_alike=2 * measured.num_alike,
+            floor=measured.floor / 4,
+        )
+        low, high = self._share(mapped)
+        return 2 * low - 1, 2 * high - 1
 
     def _counted(self, grouped: Float[np.ndarray, "g s"]) -> Float[np.ndarray, "d s"]:
         """Return the sums over all samples, followed by those over each draw."""

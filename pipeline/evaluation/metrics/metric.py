@@ -15,9 +15,10 @@ Counts = Num[np.ndarray, " b"]
 Figures = Float[np.ndarray, " b"]
 
 
-Interval = Literal["percentiles", "share", "log", "none"]
+Interval = Literal["percentiles", "share", "agreement", "log", "none"]
 """How the interval of a metric is found: from the percentiles of the draws; for a proportion, or a
-mean from 0 to 1; for a mean of losses, on the logarithmic scale; or none, where none covers."""
+mean from 0 to 1; for an agreement from -1 to 1; for a mean of losses, on the logarithmic scale; or
+none, where none covers."""
 
 
 PSEUDO = 0.25
