@@ -46,9 +46,9 @@ def _of_half(metric: Metric, parts: Table, half: int) -> Metric:
         lambda *_: parts,
         of_half(metric.value),
         metric.higher_is_better,
-        # The first statistic, which a logarithmic interval looks at, is that of the samples inside.
-        metric.interval if metric.interval == "share" or half == 0 else "percentiles",
+        metric.interval,
         share_of=of_half(metric.share_of or _num),
+        deciding=lambda table: metric.deciding(np.split(table, 2, axis=1)[half][:, :-1]),
         floor=of_half(metric.floor) if metric.floor else None,
     )
 

@@ -26,6 +26,10 @@ PSEUDO = 0.25
 of intervals."""
 
 
+def _first(table: Table) -> Float[np.ndarray, "n 1"]:
+    return table[:, :1]
+
+
 @dataclass(frozen=True)
 class Metric:
     """A metric as a function of sums over samples."""
@@ -44,6 +48,9 @@ class Metric:
     """The number of samples that a value of 1 rests on, where that is not `share_of`."""
     floor: Callable[[Sums, Counts], Figures] | None = None
     """The variance that draws lack, where the metric is a mean over classes, see `lacking`."""
+    deciding: Callable[[np.ndarray], np.ndarray] = _first
+    """For a logarithmic interval: from the statistics, those whose mean the metric is, or the root
+    of; their effective number tells how sure it is."""
     takes_weights: bool = True
     """Whether samples may differ in weight, with which the statistics are then multiplied."""
 
@@ -79,8 +86,16 @@ def lacking(shares: Float[np.ndarray, "b k"], counts: Float[np.ndarray, "b k"]) 
     Args:
         counts: the number of samples of each proportion; one without samples does not count.
     """
+    more = lacking_each(shares, counts)
+    return ratio(more.sum(axis=1), (counts > 0).sum(axis=1) ** 2.0)
+
+
+def lacking_each(
+    shares: Float[np.ndarray, "*b k"], counts: Float[np.ndarray, "*b k"]
+) -> Float[np.ndarray, "*b k"]:
+    """Return the same for each proportion on its own."""
     total = counts + 2 * PSEUDO
     likely = (shares * counts + PSEUDO) / total
     found = ratio(shares * (1 - shares), counts)
     more = np.where(counts > 0, likely * (1 - likely) / total - found, 0.0)
-    return ratio(more.clip(min=0).sum(axis=1), (counts > 0).sum(axis=1) ** 2.0)
+    return np.asarray(more.clip(min=0))
