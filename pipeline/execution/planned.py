@@ -1,7 +1,7 @@
 """What the running DVC command is still going to run: `python -m pipeline.execution.planned STAGE`.
 
-Only DVC knows which entries have changed, which of them it will find in its cache, and which were
-asked for. It is asked in a process of its own, as it takes a second to import.
+Only DVC knows which entries have changed, and which of them were asked for. It is asked in a process
+of its own, as it takes a second to import.
 """
 
 import json
@@ -9,12 +9,11 @@ import subprocess
 import sys
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 
 if TYPE_CHECKING:
-    from dvc.repo import Repo
     from dvc.stage import Stage
 
 COMMANDS = ("repro", "exp")
@@ -63,29 +62,19 @@ def main(stage: str, arguments: list[str]) -> list[str]:
         steps = plan_repro(graph, steps, downstream=asked.get("downstream", False))
     of_stage = [step for step in steps if step.addressing.startswith(f"{stage}@")]
     before = {step: descendants(graph, step) for step in of_stage}
-    due = {step for step in {*of_stage, *chain(*before.values())} if _is_due(repo, step, asked)}
+    due = {step for step in {*of_stage, *chain(*before.values())} if _is_due(step)}
     wanted = [step for step in of_stage if step in due or asked.get("force")]
     return [step.addressing.removeprefix(f"{stage}@") for step in wanted if not due & before[step]]
 
 
-def _is_due(repo: "Repo", step: "Stage", asked: dict[str, Any]) -> bool:
-    """Return whether DVC would run this entry, and not just take its outputs from the cache.
+def _is_due(step: "Stage") -> bool:
+    """Return whether an entry has changed.
 
-    It takes no lock of DVC: another command, which would find it taken, would fail.
+    It takes no lock of DVC: another command, which would find it taken, would fail. DVC has no
+    cache of runs for entries whose outputs persist, as ours do.
     """
-    from dvc.stage.cache import RunCacheNotFoundError
-
     parts = (*step.deps, *step.outs)
-    if not step.changed_stage() and not any(part.status() for part in parts):
-        return False
-    if not all(dep.exists for dep in step.deps):
-        return True
-    step.save_deps()
-    try:
-        repo.stage_cache.restore(step, run_cache=not asked.get("no_run_cache"), dry=True)
-    except RunCacheNotFoundError:
-        return True
-    return False
+    return step.changed_stage() or any(part.status() for part in parts)
 
 
 if __name__ == "__main__":
