@@ -10,7 +10,7 @@ from pipeline.core.paths import CODE
 from pipeline.core.stage import Stage, run
 from pipeline.execution.engine import open_engine
 from pipeline.search.choice import choose, chosen
-from pipeline.search.fits import Fits, costs
+from pipeline.search.fits import Fits, costs, of_a_trial
 from pipeline.search.pretrained import fingerprint
 from pipeline.search.record import open_journal
 from pipeline.search.run import search
@@ -36,7 +36,7 @@ def _search(stage: Stage[Params], folder: Path) -> Trial:
     """Run the study, write its trials, and return the chosen one."""
     params, spec = stage.params, StudySpec.of(stage.params, stage.key)
     earlier = read(Path(spec.search.warm_start), spec) if spec.search.warm_start else []
-    with open_engine(params.execution, params.hardware) as engine:
+    with open_engine(params.execution, of_a_trial(params.hardware)) as engine:
         fits = Fits(params, spec, engine, stage.spool, stage.work)
         trials = search(
             spec,

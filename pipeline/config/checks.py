@@ -3,7 +3,7 @@
 from itertools import product
 from typing import Any
 
-from pipeline.config.ensembling import Sets, fitting, suits
+from pipeline.config.ensembling import SHARES_ROUNDING, ClassShares, Sets, fitting, suits
 from pipeline.config.params import Params
 from pipeline.config.recipe_checks import check_recipe
 from pipeline.config.recipes import Recipe
@@ -233,6 +233,8 @@ def _decisions_fit(params: Params, origin: str) -> None:
             f"{' or '.join(map(str, shape[1:])) or 'no'} costs; allowed one row and one column for "
             "each class"
         )
+    if settings.class_shares != "as_found":
+        _shares_fit(settings.class_shares, task, origin)
     if task.name != "binary":
         return
     if settings.costs is not None and len(settings.costs) != 2:
@@ -244,6 +246,15 @@ def _decisions_fit(params: Params, origin: str) -> None:
             f"{origin}: ensemble.positive_class: got null with ensemble.threshold f1, which "
             "differs between the classes; allowed one of the two classes"
         )
+
+
+def _shares_fit(shares: ClassShares, task: Any, origin: str) -> None:
+    key = f"{origin}: ensemble.class_shares"
+    if task.KIND != "classes":
+        raise UserError(f"{key}: got {shown(shares)}; allowed as_found with task {task.name}")
+    total = 1.0 if isinstance(shares, str) else sum(shares.values())
+    if abs(total - 1) > SHARES_ROUNDING:
+        raise UserError(f"{key}: got shares that sum to {total:g}; allowed a sum of 1")
 
 
 def _sets_fit(params: Params, origin: str) -> None:

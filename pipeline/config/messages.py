@@ -46,6 +46,7 @@ def explain(error: ValidationError, tree: Any, root: type[Strict]) -> str:
     """Return the first error, as `key: got this; allowed that; nearest other`."""
     errors = [one for one in error.errors() if not _follows_from_others(one)]
     errors.sort(key=lambda one: _advice(one, tree) is None)  # what replaces a key may be missing
+    errors = _of_first_value(errors, tree)
     first = errors[0]
     loc, kind, given = first["loc"], first["type"], first["input"]
     where = ".".join(map(str, _present(tree, loc)))
@@ -62,7 +63,24 @@ def explain(error: ValidationError, tree: Any, root: type[Strict]) -> str:
         return where + _wrong_name(given, tags or first["ctx"]["allowed"])
     if kind == "missing":
         return f"{where}.{loc[-1]}: missing; write a value for it".removeprefix(".")
-    return f"{where}: {_wrong_value(errors, tree)}"
+    return f"{where}: {_wrong_value(errors, tree, root)}"
+
+
+def _of_first_value(errors: list[ErrorDetails], tree: Any) -> list[ErrorDetails]:
+    """Put the errors inside the first wrong value first, where it is a mapping or a list.
+
+    Whoever writes one has chosen the branch of the union that takes it, so what other branches
+    would allow says nothing.
+    """
+    if errors[0]["type"] == "missing":
+        return errors
+    key = _present(tree, errors[0]["loc"])
+    inside = [
+        one
+        for one in errors
+        if (place := _present(tree, one["loc"]))[: len(key)] == key and len(place) > len(key)
+    ]
+    return inside or errors
 
 
 def _advice(error: ErrorDetails, tree: Any) -> str | None:
@@ -78,7 +96,7 @@ def _follows_from_others(error: ErrorDetails) -> bool:
     return error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]
 
 
-def _wrong_value(errors: list[ErrorDetails], tree: Any) -> str:
+def _wrong_value(errors: list[ErrorDetails], tree: Any, root: type[Strict]) -> str:
     """Return what follows the key, for all errors of the first wrong value: one for each branch."""
     first = errors[0]
     key = _present(tree, first["loc"])
@@ -86,6 +104,9 @@ def _wrong_value(errors: list[ErrorDetails], tree: Any) -> str:
     kept = list(dict.fromkeys(map(_allowed, here)))
     if "a number" in kept and "a whole number" in kept:
         kept.remove("a whole number")
+    if len(kept) > 1 and type(None) in _flatten(_node_at(root, first["loc"], tree)):
+        kept.append("null")
+    kept.sort(key=lambda allowed: "; nearest " in allowed)  # advice comes last
     *others, last = kept
     allowed = f"{', '.join(others)} or {last}" if others else last
     more = f" (and {len(errors) - len(here)} more)" if len(errors) > len(here) else ""

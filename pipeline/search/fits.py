@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from pipeline.config.hardware import Hardware
 from pipeline.config.params import Params
 from pipeline.config.recipes import Recipe, override
 from pipeline.config.search import Settings
@@ -14,8 +15,8 @@ from pipeline.core.files import read_json
 from pipeline.core.paths import Layout
 from pipeline.core.run_log import METRICS_FILE, Spool
 from pipeline.execution.engine import Engine
-from pipeline.execution.fit_process import Diverged, FitError, Killed
 from pipeline.execution.job import Job
+from pipeline.execution.messages import Diverged, FitError, Killed
 from pipeline.search.spec import StudySpec
 from pipeline.search.trial import Ended, Fit, History, Trial
 
@@ -88,7 +89,7 @@ class Fits:
             title=title,
             recipe=_recipe(self._spec, fit),
             task=self._params.task,
-            hardware=self._params.hardware.on_one_device().model_copy(update={"threads": 1}),
+            hardware=of_a_trial(self._params.hardware),
             seed=search.seed,
             until_epoch=fit.until_epoch if fit.until_epoch < search.epochs else None,
             fold=fit.fold,
@@ -122,6 +123,11 @@ class Fits:
 
     def _folder(self, number: int) -> Path:
         return self._work / _name(number)
+
+
+def of_a_trial(hardware: Hardware) -> Hardware:
+    """Return the hardware of one trial: one device and one thread, as trials share the machine."""
+    return hardware.on_one_device().model_copy(update={"threads": 1})
 
 
 def costs(params: Params, recipe: Recipe, inputs: Layout) -> Mapping[str, float]:

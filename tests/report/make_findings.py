@@ -98,7 +98,7 @@ def _systems(layout: Layout, kind: Kind, rng: np.random.Generator) -> None:
             "kind": kind,
             "headline": HEADLINE[kind],
             "over_seeds": ["over seeds, recipe resnet beats recipe cnn by 1.00 points"],
-            "labels": ["about 97 [61, 143] of 2,000 labels are wrong"],
+            "labels": ["at most about 97 [61, 143] of 2,000 labels are wrong"],
             "advice": ["advice: keep the ensemble", "advice: one more seed of cnn helps most"],
             "notes": ["test has no sample of newt, so it says nothing about it"],
             "chosen": "greedy",
