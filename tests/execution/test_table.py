@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.execution import table
 from pipeline.execution.progress import Progress, output_file
-from pipeline.execution.table import Row, shown
+from pipeline.execution.table import FitRow, shown
 from tests.conftest import ROOT
 from tests.execution.toy import toys
 
@@ -31,7 +31,7 @@ def test_the_time_left_follows_from_the_epochs_that_were_seen(
     """A fit that resumes in epoch 10 is no faster for it."""
     (work,), now = toys(tmp_path, "well"), [100.0]
     monkeypatch.setattr(table.time, "monotonic", lambda: now[0])
-    row = Row(work, "cpu_0")
+    row = FitRow(work, "cpu_0")
     assert row.cells() == ("toy 0", "cpu_0", "", "", "", "")
     for epoch, left in [(10, ""), (11, "18 s"), (15, "10 s"), (20, "0 s")]:
         Progress(epoch, 20, "val/log_loss 0.5", 1234.5).save(Path(work.folder))
@@ -43,7 +43,7 @@ def test_the_time_left_follows_from_the_epochs_that_were_seen(
 
 def test_what_a_process_prints_is_shown_once(tmp_path: Path) -> None:
     (work,) = toys(tmp_path, "well")
-    row, output = Row(work, "cpu_0"), output_file(Path(work.folder))
+    row, output = FitRow(work, "cpu_0"), output_file(Path(work.folder))
     assert row.new_lines() == ""
     output.parent.mkdir(parents=True)
     for text in ("one\n", "one\ntwo\nthree\n"):
