@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from pipeline.core.component import Component, load
 from pipeline.ensembling.combiner import Combiner
@@ -75,8 +75,8 @@ def fit(
     prediction_type = val.prediction_type
 
     def predicted(seen: np.ndarray, unseen: np.ndarray) -> np.ndarray:
-        states = prediction_type.fit(module, method, predictions[:, seen], val.truth.of(seen))
-        return prediction_type.apply(module, states, predictions[:, unseen])
+        states = prediction_type.fit(module, method, _rows(predictions, seen), val.truth.of(seen))
+        return prediction_type.apply(module, states, _rows(predictions, unseen))
 
     combined = _held_out(predicted, val.folds)
     calibrated = {c.name: _calibrated(c, combined, val) for c in val.calibrators}
@@ -98,6 +98,14 @@ def fit(
     )
     means = {name: float(val.truth.mean(own)) for name, own in losses.items()}
     return Fitted(combiner, calibrated[chosen], losses, means)
+
+
+def _rows(predictions: np.ndarray, are_taken: Bool[np.ndarray, " n"]) -> np.ndarray:
+    """Copy some of the samples, the second axis, member by member as methods read them.
+
+    Indexing would lay the copy out sample by sample, and many methods then copy it again.
+    """
+    return np.compress(are_taken, predictions, axis=1)
 
 
 def _suiting(calibrators: Sequence[Any], losses: dict[str, np.ndarray], truth: Truth) -> str:
