@@ -4,8 +4,8 @@ data.
     python -m bench.gain digits|fashion_mnist [SPLITS] [FOLDER]
 
 Each split is a run of the pipeline up to `ensemble` in its own folder, two at a time, with
-`data.seed` as the split and different seeds for the members. The networks are kept in FOLDER where
-one is given; where it holds them already, only `ensemble` runs again, to measure a change of it.
+`data.seed` as the split and different seeds for the members. The runs are kept in FOLDER where one
+is given; a second call goes on with those that were killed, and fits the ensembles of all again.
 Validation selects both the ensemble and the best single member: nobody could have picked another.
 The member that was best on test, in hindsight, is shown as well. Fashion-MNIST is read from
 data/raw/fashion-mnist.
@@ -94,14 +94,20 @@ def run(name: str, split: int, folder: Path) -> Split:
         *(["train", member] for member in members),
         *(["predict", member] for member in members),
     ]
-    is_trained = folder / "trained"
-    for stage in [*([] if is_trained.exists() else stages), ["ensemble"]]:
-        command = [sys.executable, "-m", f"stages.{stage[0]}", *stage[1:]]
-        done = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(f"{stage}: {done.stdout}{done.stderr}")
-    is_trained.touch()
+    for stage in [*stages, ["ensemble"]]:
+        done = folder / "done" / "-".join(stage)
+        if not done.exists() or stage == ["ensemble"]:
+            start(stage, folder)
+            done.parent.mkdir(exist_ok=True)
+            done.touch()
     return read(folder)
+
+
+def start(stage: list[str], folder: Path) -> None:
+    command = [sys.executable, "-m", f"stages.{stage[0]}", *stage[1:]]
+    ended = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True)
+    if ended.returncode:
+        raise RuntimeError(f"{stage}: {ended.stdout}{ended.stderr}")
 
 
 def copy_code(folder: Path) -> None:
