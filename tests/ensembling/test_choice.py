@@ -87,13 +87,19 @@ def fit_with(first: Candidate, losses: np.ndarray):
     return replace(own, losses={name: losses}, mean_losses={name: float(losses.mean())})
 
 
-def test_what_is_behind_the_best_member_is_not_deployed() -> None:
+@pytest.mark.parametrize(("num_behind", "expected"), [(3, "weighted_geometric"), (6, "best")])
+def test_what_is_clearly_behind_the_best_member_is_not_deployed(
+    num_behind: int, expected: str
+) -> None:
+    """Errors on j of 500 samples more are about the root of j standard errors; two are asked."""
     candidates = fitted(*members([2.5] * 5, 500, 0))
     behind = {
-        name: Candidate(own.fitted, own.headline * (name == "best" or np.arange(500) > 60))
+        name: Candidate(
+            own.fitted, ((name == "best") | (np.arange(500) >= num_behind)).astype(float)
+        )
         for name, own in candidates.items()
     }
-    assert chosen(behind) == "best"
+    assert chosen(behind) == expected
 
 
 def test_the_best_member_is_the_one_that_decides_best_then_the_one_of_the_lowest_loss() -> None:
