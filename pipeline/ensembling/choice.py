@@ -18,8 +18,8 @@ PREFERRED = ("weighted_geometric", "geometric", "mean")
 BASELINE = "best"
 """The method that selects one member; it is fitted always."""
 LOSS_MARGIN = 3.0
-"""Paired standard errors by which another method's held-out loss must be lower. By two, one of eight
-others was ahead in an eighth of all pools of one recipe, with no fewer errors on test."""
+"""Paired standard errors by which another method's held-out loss must be lower. By two, one of
+eight others was ahead in an eighth of all pools of one recipe, with no fewer errors on test."""
 HEADLINE_MARGIN = 1.0
 """Paired standard errors by which its held-out headline must be better, too."""
 BEHIND_MARGIN = 2.0

@@ -199,7 +199,9 @@ def test_a_search_goes_by_the_tasks_figure(learned: str, tmp_path: Path) -> None
     made = tree(learned, list(targets(pictures())[learned]))
     space = {"training.lr": {"choices": [1e-7, 0.01]}}
     made["recipes"]["cnn"]["training"]["lr"] = 1e-7
-    made["recipes"]["cnn"]["search"] = {"num_trials": 4, "epochs": 3, "space": space, "seed": 1}
+    made["recipes"]["cnn"]["search"] = {
+        "budget": {"trials": 4}, "epochs": 3, "space": space, "seed": 1,
+    }  # fmt: skip
     spool = run("search", "cnn", parse_params(made, "test"), Layout(tmp_path))
     folder = Layout(tmp_path).search("cnn")
     with (folder / "trials.csv").open() as file:

@@ -78,8 +78,8 @@ def train(
     folder = workspace.folder / name
     if not folder.exists():
         wanted = job(workspace, name, training or {}, model or RESNET, **hardware)
-        wanted.save(folder / "job.json")
-        module = [sys.executable, "-m", "pipeline.training.run", f"{folder / 'job.json'}"]
+        wanted.prepare()
+        module = [sys.executable, "-m", wanted.MODULE, f"{wanted.file}"]
         subprocess.run(module, cwd=workspace.folder, env=workspace.environment(), check=True)
     with (folder / "history.csv").open() as file:
         rows = [{key: float(v) for key, v in row.items()} for row in csv.DictReader(file)]
