@@ -135,7 +135,8 @@ def main() -> None:
             os.environ["PYTHONPATH"] = folder
             two = ratio(lambda: train_anew(1, epochs), lambda: train_anew(2, epochs), num_pairs)
             print(
-                f"four fits of {epochs} epochs, two at once over one at a time: {shown(two)} times the speed"
+                f"four fits of {epochs} epochs, two at once over one at a time: {shown(two)} "
+                "times the speed"
             )
             both = sorted(pauses(num_pairs))
             warm, new = both[len(both) // 2]

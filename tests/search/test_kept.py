@@ -62,9 +62,7 @@ def test_shorter_trials_are_no_members() -> None:
     tree = read_yaml(ROOT / "params.yaml")
     keeping(tree)
     tree["recipes"]["cnn"]["training"]["epochs"] = 40
-    with pytest.raises(
-        UserError, match="keep: got 2, but trials run for 2 epochs and members"
-    ):
+    with pytest.raises(UserError, match="keep: got 2, but trials run for 2 epochs and members"):
         parse_params(tree, "test")
 
 
