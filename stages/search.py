@@ -12,6 +12,7 @@ from pipeline.core.stage import Stage, run
 from pipeline.execution.engine import open_engine
 from pipeline.search.choice import choose, chosen, kept
 from pipeline.search.fits import Fits, costs, of_a_trial
+from pipeline.search.importance import importances
 from pipeline.search.pretrained import fingerprint
 from pipeline.search.record import open_journal
 from pipeline.search.run import search
@@ -54,7 +55,7 @@ def _search(stage: Stage[Params], folder: Path) -> Trial:
         _keep(stage, folder, spec, fits, kept(spec, trials))
     write(folder / "trials.csv", spec, trials)
     best, front = choose(spec, trials)
-    write_json(folder / "study.json", _summary(spec, best, front))
+    write_json(folder / "study.json", _summary(spec, trials, best, front))
     stage.spool.record(
         {
             objective.metric: value
@@ -80,7 +81,9 @@ def _keep(
         write_json(own / "trial.json", {"number": trial.number})
 
 
-def _summary(spec: StudySpec, best: Trial, front: list[Trial]) -> dict[str, object]:
+def _summary(
+    spec: StudySpec, trials: list[Trial], best: Trial, front: list[Trial]
+) -> dict[str, object]:
     return {
         "objectives": {
             column(objective.metric): objective.direction for objective in spec.objectives
@@ -89,6 +92,7 @@ def _summary(spec: StudySpec, best: Trial, front: list[Trial]) -> dict[str, obje
         "pruner": spec.search.pruner.name if spec.search.pruner else None,
         "chosen": best.number,
         "front": [trial.number for trial in front],
+        "importances": importances(spec, trials),
     }
 
 

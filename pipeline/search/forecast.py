@@ -40,12 +40,12 @@ def forecast(
     middle = mean * (fewest_epochs + most_epochs) / 2
     if num == 1:
         return Forecast(middle, 0.0, math.inf)
-    from scipy.stats import t  # takes half a second to import
+    from scipy.special import stdtrit  # scipy.stats takes seconds to import
 
     deviation = math.sqrt(math.fsum((rate - mean) ** 2 for rate in rates) / (num - 1))
     size = math.fsum(epochs for epochs, _ in rounds) / num
     num_future = max(1.0, most_epochs / size)
-    margin = float(t.ppf((1 + CONFIDENCE) / 2, num - 1)) * deviation
+    margin = float(stdtrit(num - 1, (1 + CONFIDENCE) / 2)) * deviation
     margin *= math.sqrt(1 / num + 1 / num_future)
     low, high = max(0.0, mean - margin) * fewest_epochs, (mean + margin) * most_epochs
     return Forecast(middle, low, high)

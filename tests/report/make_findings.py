@@ -265,6 +265,11 @@ def _searches(layout: Layout, tree: Params) -> None:
     heading = ("trial", "state", "epochs", "val_log_loss", "training.lr", "model.activation")
     table(layout.search("cnn") / "trials.csv", heading, rows)
     table(layout.search("resnet") / "trials.csv", heading[:3], [])
+    summary = {
+        "objectives": {"val_log_loss": "minimize"}, "chosen": 1, "front": [1],
+        "importances": {"training.lr": 0.8, "model.activation": 0.2},
+    }  # fmt: skip
+    write_json(layout.search("cnn") / "study.json", summary)
 
 
 def _probabilities(layout: Layout, kind: Kind) -> None:

@@ -33,7 +33,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "median": {"pruner": {"name": "median", "startup_trials": 2}, "epochs": 9, "batch": 3},
     "wilcoxon": {"pruner": {"name": "wilcoxon"}, "num_folds": 5, "folds": 5, "batch": 4},
     "folds": {"num_folds": 3, "folds": 3, "batch": 3},
-    "two objectives": {"objectives": ["val/accuracy", "multiply_adds"], "batch": 4},
+    "two goals": {"objectives": ["val/accuracy", "multiply_adds"], "batch": 4},
     "bounded": {"constraints": [{"metric": "multiply_adds", "at_most": 9000}]},
     "epochs": {"budget": {"epochs": 50}, "epochs": 9, "pruner": {"name": "halving"}, "batch": 9},
 }
@@ -105,9 +105,7 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, number: int, *, before: bool) -> No
     monkeypatch.setattr(suggestions, "_write", counted(write))
 
 
-@pytest.mark.parametrize(
-    "way", ["gp", "halving", "median", "wilcoxon", "grid", "qmc", "two objectives"]
-)
+@pytest.mark.parametrize("way", ["gp", "halving", "median", "wilcoxon", "grid", "qmc", "two goals"])
 def test_killed_at_any_write_it_ends_the_same(
     way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

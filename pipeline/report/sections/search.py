@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from math import isfinite
 
-from pipeline.evaluation.tables import Row, read
+from pipeline.core.files import read_json
+from pipeline.evaluation.tables import read
 from pipeline.report.axis import Axis, naming, spanning
 from pipeline.report.blocks import (
     NONE,
@@ -18,7 +19,8 @@ from pipeline.report.blocks import (
     text,
 )
 from pipeline.report.findings import Findings
-from pipeline.report.plot import Mark, Plot
+from pipeline.report.plot import Line, Mark, Plot
+from pipeline.report.searched import StudyTrials
 from pipeline.report.wording import setting_decimals, words
 
 SPREAD = 20  # an axis is logarithmic if highest / lowest reaches this
@@ -27,63 +29,147 @@ SPREAD = 20  # an axis is logarithmic if highest / lowest reaches this
 def section(findings: Findings) -> Section | None:
     blocks: list[Block] = []
     for recipe in findings.params.recipes:
-        rows = read(findings.inputs.search(recipe) / "trials.csv")
-        if rows:
-            blocks += _study(recipe, rows)
+        folder = findings.inputs.search(recipe)
+        rows = read(folder / "trials.csv")
+        if rows and (folder / "study.json").is_file():
+            blocks += _study(StudyTrials(recipe, rows, read_json(folder / "study.json")))
     if not blocks:
         return None
     return Section(
         "search",
         "Hyperparameter search",
         "Every trial of every search, scored on validation; members were trained with the settings "
-        "of the best one.",
+        "of the chosen one.",
         blocks,
     )
 
 
-def _study(recipe: str, rows: list[Row]) -> list[Block]:
-    _, _, _, objective, *others = rows[0]
-    keys = [key for key in others if "." in key]
-    complete = [row for row in rows if row["state"] == "COMPLETE"]
-    best = min(complete, key=lambda row: _value(row[objective], float("inf")), default=None)
-    marks = {id(row): "ensemble" if row is best else "member" for row in rows}
-    plots = [_plot(recipe, key, objective, rows, [marks[id(row)] for row in rows]) for key in keys]
-    shown = Table(
-        f"Trials of {recipe}",
-        f"The trial with the lowest {words(objective)} is the best.",
+def _study(study: StudyTrials) -> list[Block]:
+    plots = [_history(study)]
+    if len(study.objectives) > 1:
+        plots.append(_front(study))
+    if len(study.keys) > 1:
+        plots.append(_parallel(study))
+    plots += [_plot(study, key) for key in study.keys]
+    blocks: list[Block] = [Figures(plots), _trials(study)]
+    if study.importances:
+        blocks.insert(1, _importances(study))
+    return blocks
+
+
+def _trials(study: StudyTrials) -> Table:
+    objective = words(study.objective)
+    return Table(
+        f"Trials of {study.recipe}",
+        f"The chosen trial was the best one by {objective}."
+        if len(study.objectives) == 1
+        else f"No trial is better by {' and '.join(map(words, study.objectives))} than one on the "
+        "front.",
         [
             Column("trial", is_number=False),
-            Column(words(objective)),
-            *(Column(key, decimals=setting_decimals) for key in keys),
+            Column("state", is_number=False),
+            Column("epochs"),
+            *(Column(words(name)) for name in study.metrics),
+            *(Column(key, decimals=setting_decimals) for key in study.keys),
         ],
         [
             [
-                _cell(row["trial"])._replace(detail="chosen" if row is best else ""),
-                *(_cell(row[key]) for key in (objective, *keys)),
+                _cell(row["trial"])._replace(detail=study.rank(row)),
+                text(row["state"].lower()),
+                *(_cell(row[key]) for key in ("epochs", *study.metrics, *study.keys)),
             ]
-            for row in rows
+            for row in study.rows
         ],
     )
-    return [Figures(plots), shown]
 
 
-def _plot(recipe: str, key: str, objective: str, rows: list[Row], looks: Sequence[str]) -> Plot:
-    """Plot the objective against one setting."""
-    across, places = _axis(key, [row[key] for row in rows])
-    heights = [_value(row[objective], float("nan")) for row in rows]
-    kept = [i for i, height in enumerate(heights) if isfinite(height)]
+def _history(study: StudyTrials) -> Plot:
+    """Plot the objective by trial, with the best so far."""
+    scored = study.scored(study.objective)
     marks = [
-        Mark(
-            places[i],
-            heights[i],
-            f"trial {rows[i]['trial']}: {key} = {rows[i][key]}, {heights[i]:.4g}",
-            looks[i],
-        )
-        for i in kept
+        Mark(float(row["trial"]), value, study.called(row, value), study.look(row))
+        for row, value in scored
     ]
-    up = _amounts(words(objective), [heights[i] for i in kept])
+    best, line = None, []
+    for mark in marks:
+        is_better = best is None or (mark.y - best) * study.sign < 0
+        best = mark.y if is_better else best
+        assert best is not None
+        line.append((mark.x, best))
+    return Plot(
+        f"search_{study.recipe}_history",
+        f"{study.recipe}: the search over its trials",
+        "Orange: the chosen trial. The line is the best of all trials so far; those that were "
+        "pruned are shown where they stopped.",
+        spanning("trial", [mark.x for mark in marks]),
+        _amounts(words(study.objective), [mark.y for mark in marks]),
+        marks,
+        [Line(line, "member")],
+    )
+
+
+def _front(study: StudyTrials) -> Plot:
+    """Plot two objectives against each other, with the Pareto front."""
+    first, second = study.objectives[:2]
+    rows = [row for row in study.rows if row["state"] == "COMPLETE"]
+    places = {row["trial"]: (float(row[second]), float(row[first])) for row in rows}
+    marks = [Mark(*places[row["trial"]], f"trial {row['trial']}", study.look(row)) for row in rows]
+    line = sorted(places[f"{trial}"] for trial in study.front)
+    return Plot(
+        f"search_{study.recipe}_front",
+        f"{study.recipe}: {words(first)} against {words(second)}",
+        "Orange: the chosen trial. The line is the Pareto front: no trial is better than those on "
+        "it by every objective.",
+        _amounts(words(second), [x for x, _ in places.values()]),
+        _amounts(words(first), [y for _, y in places.values()]),
+        marks,
+        [Line(line, "front")],
+    )
+
+
+def _parallel(study: StudyTrials) -> Plot:
+    """Plot each trial as a line through its settings and its objective."""
+    keys = [*study.keys, study.objective]
+    scored = [row for row, _ in study.scored(study.objective) if all(row[key] for key in keys)]
+    axes = {key: _axis(key, [row[key] for row in scored]) for key in keys}
+    lines = []
+    for place, row in sorted(enumerate(scored), key=lambda pair: study.look(pair[1]) == "ensemble"):
+        points = [(i, axes[key][0].place(axes[key][1][place])) for i, key in enumerate(keys)]
+        lines.append(Line([(float(i), y) for i, y in points], study.look(row)))
+    return Plot(
+        f"search_{study.recipe}_parallel",
+        f"{study.recipe}: all settings of each trial",
+        "One line for each trial, orange for the chosen one; at each name, from the lowest value "
+        "that was tried, below, to the highest.",
+        naming("", [words(key.rpartition(".")[2]) for key in keys]),
+        Axis("position in its range", 0.0, 1.0),
+        lines=lines,
+    )
+
+
+def _importances(study: StudyTrials) -> Table:
+    ordered = sorted(study.importances.items(), key=lambda item: (-item[1], item[0]))
+    return Table(
+        f"What decides about {study.recipe}",
+        "The share of each axis in what sets the best tenth of the trials apart from all of them "
+        "(PED-ANOVA); the shares add up to 1.",
+        [Column("axis", is_number=False), Column("share")],
+        [[text(key), number(share)] for key, share in ordered],
+    )
+
+
+def _plot(study: StudyTrials, key: str) -> Plot:
+    """Plot the objective against one setting."""
+    scored = [(row, value) for row, value in study.scored(study.objective) if row[key]]
+    across, places = _axis(key, [row[key] for row, _ in scored])
+    marks = [
+        Mark(place, value, study.called(row, value, key), study.look(row))
+        for place, (row, value) in zip(places, scored, strict=True)
+    ]
+    up = _amounts(words(study.objective), [value for _, value in scored])
     meaning = "Orange: the chosen trial. The trials differ in all other settings as well."
-    return Plot(f"search_{recipe}_{key}", f"{recipe}: {key}", meaning, across, up, marks)
+    name = f"search_{study.recipe}_{key}"
+    return Plot(name, f"{study.recipe}: {key}", meaning, across, up, marks)
 
 
 def _axis(key: str, values: Sequence[str]) -> tuple[Axis, list[float]]:
@@ -97,13 +183,9 @@ def _axis(key: str, values: Sequence[str]) -> tuple[Axis, list[float]]:
 
 
 def _amounts(label: str, values: Sequence[float]) -> Axis:
-    is_wide = min(values, default=0) > 0 and max(values) / min(values) > SPREAD
+    finite = [value for value in values if isfinite(value)]
+    is_wide = min(finite, default=0) > 0 and max(finite) / min(finite) > SPREAD
     return spanning(label, values, is_log=is_wide)
-
-
-def _value(given: str, missing: float) -> float:
-    """Return a number; an empty field belongs to a trial that did not end."""
-    return float(given) if given else missing
 
 
 def _cell(given: str) -> Cell:
