@@ -45,17 +45,17 @@ class Params(Component):
     """Seed of the folds."""
 
 
-class FoldOfPool(NamedTuple):
+class PoolSamples(NamedTuple):
     """The members' predictions of n samples, the targets, and how much each sample counts."""
 
     log_probs: Float[np.ndarray, "m n k"]
     targets: Int[np.ndarray, " n"]
     weights: Float[np.ndarray, " n"]
 
-    def of(self, are_taken: Bool[np.ndarray, " n"]) -> "FoldOfPool":
+    def of(self, are_taken: Bool[np.ndarray, " n"]) -> "PoolSamples":
         # Unlike an index, this lays the copy out member by member.
         log_probs = np.compress(are_taken, self.log_probs, axis=1)
-        return FoldOfPool(log_probs, self.targets[are_taken], self.weights[are_taken])
+        return PoolSamples(log_probs, self.targets[are_taken], self.weights[are_taken])
 
 
 def fit(params: Params, log_probs: Float[np.ndarray, "m n k"], truth: Truth) -> State:
@@ -65,7 +65,7 @@ def fit(params: Params, log_probs: Float[np.ndarray, "m n k"], truth: Truth) -> 
     distance from equal weights of the best sum. Then the sum is made 1, since temperatures are for
     calibrators to find.
     """
-    data = FoldOfPool(log_probs, truth.targets, truth.weights)
+    data = PoolSamples(log_probs, truth.targets, truth.weights)
     mean = data._replace(log_probs=log_probs.mean(axis=0, keepdims=True))
     total = max(_weights(mean, min(params.strengths), np.ones(1)).sum(), LEAST_TOTAL)
     even = np.full(len(log_probs), total / len(log_probs))
@@ -75,7 +75,7 @@ def fit(params: Params, log_probs: Float[np.ndarray, "m n k"], truth: Truth) -> 
 
 
 def _strength(
-    params: Params, data: FoldOfPool, units: Int[np.ndarray, " n"], even: Float[np.ndarray, " m"]
+    params: Params, data: PoolSamples, units: Int[np.ndarray, " n"], even: Float[np.ndarray, " m"]
 ) -> float:
     """Return the strength with the lowest log-loss on samples left out.
 
@@ -103,7 +103,7 @@ def _strength(
 
 
 def _weights(
-    data: FoldOfPool,
+    data: PoolSamples,
     strength: float,
     even: Float[np.ndarray, " m"],
     begin: Float[np.ndarray, " m"] | None = None,
@@ -134,7 +134,7 @@ def _weights(
     return weights
 
 
-def _loss(data: FoldOfPool, weights: Float[np.ndarray, " m"]) -> float:
+def _loss(data: PoolSamples, weights: Float[np.ndarray, " m"]) -> float:
     combined = scipy.special.log_softmax(np.tensordot(weights, data.log_probs, axes=1), axis=1)
     true = combined[np.arange(len(data.targets)), data.targets]
     return -float(data.weights @ true)
