@@ -31,6 +31,8 @@ PARTS = (
 )  # fmt: skip
 
 os.environ.update(NO_ALBUMENTATIONS_UPDATE="1", DVC_NO_ANALYTICS="1")
+sys.dont_write_bytecode = False  # compiling all anew takes ten seconds
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 for name in ("MLFLOW_TRACKING_URI", "MAKELEVEL", "MAKEFLAGS"):  # those of `make test` itself
     os.environ.pop(name, None)
 

@@ -171,12 +171,9 @@ class Bootstrap:
         self, metric: Metric, grouped: Float[np.ndarray, "g s"], sums: Float[np.ndarray, "d s"]
     ) -> Measurement:
         """Compute the figures of a metric from its statistics in each group and in each draw."""
-
-        def counted(count: Any) -> float:
-            return float(count(sums[:1], self._num_samples[:1])[0])
-
-        of = counted(metric.share_of) if metric.share_of else len(self._order)
-        rarer = counted(metric.num_rarer) if metric.num_rarer else 0
+        whole = sums[:1], self._num_samples[:1]
+        of = float(metric.share_of(*whole)[0]) if metric.share_of else len(self._order)
+        rarer = float(metric.num_rarer(*whole)[0]) if metric.num_rarer else 0
         return Measurement(
             metric.value(sums, self._num_samples),
             metric.interval,
