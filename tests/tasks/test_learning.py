@@ -1,6 +1,7 @@
 """Regression and multilabel tasks, from a table to predictions of the right kind."""
 
 import csv
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from pipeline.core.paths import Layout
 from pipeline.core.run_log import Spool
 from pipeline.core.stage import Stage
 from pipeline.images.packed import Packed
-from tests.conftest import ROOT
+from tests.conftest import ROOT, fork_server
 from tests.preprocessing.make_images import encode
 
 NUM, SIDE_PX = 300, 8
@@ -108,6 +109,8 @@ def learned(
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("PYTHONPATH", str(ROOT))  # where trials, processes of their own, find us
+        if hasattr(os, "pidfd_open"):
+            patch.setattr(sys, "executable", f"{fork_server().commands / 'python'}")
         write_table(Path("data/raw"), columns)
         checked = parse_params(tree(task, list(columns)), "test")
         stages = {"preprocess": "", "augment": "", "search": "cnn", "train": "cnn_1"}
