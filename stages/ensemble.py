@@ -51,7 +51,7 @@ def main(stage: Stage[Params]) -> None:
     left_out = _write_variants(stage.outputs, methods[chosen], whole, predictions, val)
     if val.prediction_type.kind == "classes":
         held_out = ensembles[chosen].fitted.held_out
-        sets = calibrate(held_out, pool.targets, settings.sets, settings.coverage)
+        sets = calibrate(held_out, val.truth, settings.sets, settings.coverage)
         write_json(stage.outputs.sets, asdict(sets))
     decided = {
         "chosen": chosen,

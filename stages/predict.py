@@ -1,36 +1,39 @@
 """Predict validation and test with one member: the only stage that reads test images."""
 
+from pathlib import Path
+
 from pipeline.config.load import parse_params
 from pipeline.config.params import Params
-from pipeline.core.artifacts import Cost, Predictions
-from pipeline.core.files import write_json
-from pipeline.core.stage import Stage, run
-from pipeline.images.packed import Packed
-from pipeline.models import cpu
-from pipeline.models.device import choose_device
-from pipeline.models.summary import cost
-from pipeline.prediction.predictor import Predictor
-from pipeline.prediction.views import num_views
+from pipeline.core.run_log import Spool
+from pipeline.core.stage import Stage, Turn, run
+from pipeline.execution.ahead import run_ahead
+from pipeline.prediction.job import PredictionJob
 
 
-def main(stage: Stage[Params]) -> None:
-    hardware = stage.params.hardware
-    cpu.use(hardware.threads)
-    device = choose_device(hardware.accelerator)
-    member = Predictor.of(stage.inputs, stage.key, stage.params, device)
-    stage.spool.tag(member.networks[0].arithmetic.tags())
-    test = Packed.open(stage.inputs.test)
-    predictions = {
-        "val": member.validate(Packed.open(stage.inputs.trainval)),
-        "test": Predictions(test.ids, member.logits(test.images), test.targets),
-    }
-    for split, predicted in predictions.items():
-        predicted.save(stage.outputs.predictions(stage.key, split))
-        stage.spool.record({f"{split}/num_images": len(predicted.ids)})
-    total = Cost.total(cost(network) for network in member.networks)
-    total = total._replace(multiply_adds=total.multiply_adds * num_views(member.test_time))
-    write_json(stage.outputs.cost(stage.key), total._asdict())
-    stage.spool.record({f"cost/{name}": value for name, value in total._asdict().items()})
+def main(stage: Stage[Params], name: str = "predict") -> None:
+    hardware = stage.params.hardware.on_one_device()
+    (job,) = run_ahead(name, stage, lambda turn: [_job(stage, turn)], hardware)
+    stage.spool.show(Spool(Path(job.spool)))
+    stage.spool.tag(Spool(Path(job.spool)).tags)
+    target = stage.outputs.cost(stage.key).parent
+    target.parent.mkdir(parents=True, exist_ok=True)
+    job.result.parent.replace(target)
+
+
+def _job(stage: Stage[Params], turn: Turn) -> PredictionJob:
+    is_soup = turn.key in stage.params.soups
+    folder_of = stage.inputs.soup if is_soup else stage.inputs.member
+    return PredictionJob(
+        title=f"predict {turn.key}",
+        hardware=stage.params.hardware.on_one_device(),
+        execution=stage.params.execution,
+        folder=f"{turn.work}",
+        spool=f"{turn.work / 'run'}",
+        run=turn.run,
+        member=turn.key,
+        networks=f"{folder_of(turn.key)}",
+        test_time=stage.params.prediction.of(turn.key),
+    )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Train one member with its recipe's chosen settings: one network, or one for each fold."""
 
+from pathlib import Path
+
 from pipeline.config.load import parse_params
 from pipeline.config.params import Params
 from pipeline.config.recipes import Recipe
@@ -7,41 +9,54 @@ from pipeline.core.artifacts import Card
 from pipeline.core.component import retuple
 from pipeline.core.files import read_json, write_json
 from pipeline.core.paths import CODE
-from pipeline.core.run_log import Spool
-from pipeline.core.stage import Stage, run
-from pipeline.execution.fit_process import run_fit
+from pipeline.core.run_log import Spool, nested_run
+from pipeline.core.stage import Stage, Turn, run
+from pipeline.execution.ahead import run_ahead
 from pipeline.execution.job import Job
 
 
 def main(stage: Stage[Params]) -> None:
-    num_folds = Card.load(stage.inputs.card).num_folds
-    for fold in range(num_folds):
-        spool = stage.spool if num_folds == 1 else stage.spool.nested(f"fold_{fold}", {})
-        title = f"train {stage.key}" + (f" fold {fold}" if num_folds > 1 else "")
-        job = _job(stage, fold, spool, title)
-        run_fit(job, stage.scratch / f"fold_{fold}.json")
-    member = stage.params.members[stage.key]
-    made_of = read_json(stage.inputs.search(member.recipe) / CODE)
-    write_json(stage.outputs.member(stage.key) / CODE, _network_code(made_of))
+    fits = _fits(stage, stage.own)
+    for fold, fit in enumerate(fits):
+        stage.spool.show(Spool(Path(fit.spool)), f"fold_{fold}" if len(fits) > 1 else "")
+        # By this path, the launchers of further nodes start the fit there.
+        (stage.scratch / f"fold_{fold}.json").symlink_to(fit.file.resolve())
+    run_ahead("train", stage, lambda turn: _fits(stage, turn), stage.params.hardware)
+    folder = stage.outputs.member(stage.key)
+    folder.mkdir(parents=True, exist_ok=True)
+    for fold, fit in enumerate(fits):
+        Path(f"{fit.network}").replace(folder / f"fold_{fold}")
+    if len(fits) == 1:
+        stage.spool.tag(Spool(Path(fits[0].spool)).tags)
+    made_of = read_json(stage.inputs.search(stage.params.members[stage.key].recipe) / CODE)
+    write_json(folder / CODE, _network_code(made_of))
 
 
-def _job(stage: Stage[Params], fold: int, spool: Spool, title: str) -> Job:
-    member = stage.params.members[stage.key]
+def _fits(stage: Stage[Params], turn: Turn) -> list[Job]:
+    """Return the fits of a member, one for each fold."""
+    member, num_folds = stage.params.members[turn.key], Card.load(stage.inputs.card).num_folds
     settings = read_json(stage.inputs.search(member.recipe) / "chosen.json")
-    return Job(
-        title=title,
-        recipe=Recipe.model_validate(retuple(settings)),
-        task=stage.params.task,
-        hardware=stage.params.hardware,
-        execution=stage.params.execution,
-        seed=member.seed,
-        init_seed=member.init_seed,
-        fold=fold,
-        is_first=fold == 0,
-        folder=f"{stage.work / f'fold_{fold}'}",
-        spool=f"{spool.folder}",
-        network=f"{stage.outputs.member(stage.key) / f'fold_{fold}'}",
-    )
+    recipe, fits = Recipe.model_validate(retuple(settings)), []
+    for fold in range(num_folds):
+        folder, several = turn.work / f"fold_{fold}", num_folds > 1
+        fits.append(
+            Job(
+                title=f"train {turn.key}" + (f" fold {fold}" if several else ""),
+                recipe=recipe,
+                task=stage.params.task,
+                hardware=stage.params.hardware,
+                execution=stage.params.execution,
+                seed=member.seed,
+                init_seed=member.init_seed,
+                fold=fold,
+                is_first=fold == 0,
+                folder=f"{folder}",
+                spool=f"{folder / 'run'}",
+                run=nested_run(turn.run, f"fold_{fold}", {}) if several else turn.run,
+                network=f"{folder / 'network'}",
+            )
+        )
+    return fits
 
 
 def _network_code(made_of: dict[str, str]) -> dict[str, str]:

@@ -50,7 +50,7 @@ def small(tree: dict[str, Any]) -> None:
         del recipe["search"]
     tree["recipes"]["cnn"]["model"]["widths"] = [8, 16]
     space = {"training.lr": {"low": 0.001, "high": 0.02, "log": True}}
-    tree["recipes"]["cnn"]["search"] = {"num_trials": 2, "epochs": 1, "space": space}
+    tree["recipes"]["cnn"]["search"] = {"budget": {"trials": 2}, "epochs": 1, "space": space}
     tree["recipes"]["resnet"]["model"]["widths"] = [8, 8]
     tree["members"] = {"cnn_1": {"recipe": "cnn"}, "resnet_1": {"recipe": "resnet"}}
     tree["tracking"] = {"live": False}

@@ -14,7 +14,8 @@ import pytest
 from pipeline.core import dvcfile
 from pipeline.core.component import FAMILIES, names
 from pipeline.core.files import read_yaml
-from pipeline.execution import fit_process
+from pipeline.execution.job import Job
+from pipeline.prediction.job import PredictionJob
 from tests.conftest import ROOT
 
 CODE = sorted([*ROOT.glob("pipeline/**/*.py"), *ROOT.glob("stages/*.py")])
@@ -29,8 +30,12 @@ TRAINING = {
     for path in ROOT.glob(f"pipeline/{folder}/**/*.py")
 }
 FRAME = "pipeline/core/"
-UNWATCHED = (FRAME, "pipeline/callbacks/")  # neither changes a result; a test of each shows it
-CODE_OF_FRAME = sorted(ROOT.glob("pipeline/core/*.py"))
+CARRIERS = {  # rooms that compute nothing, and the other rooms that they may import
+    "core": (),
+    "execution": ("pipeline.core", "pipeline.config"),
+}
+UNWATCHED = (FRAME, "pipeline/execution/", "pipeline/callbacks/")  # none of them changes a result
+WORK = {job.__module__: job.MODULE for job in (Job, PredictionJob)}  # and the process that does it
 CARRIED = {  # artifacts that hold the hashes of the code they are made of, and who writes them
     "artifacts/search": "search",
     "artifacts/members": "train",
@@ -40,7 +45,7 @@ CARRIED = {  # artifacts that hold the hashes of the code they are made of, and 
 SECTIONS = {  # of params.yaml: the files of pipeline/config that hold their defaults
     "data": ("data",),
     "augmentation": ("augmentation",),
-    "recipes": ("recipes", "training", "optimisation", "callbacks"),
+    "recipes": ("recipes", "search", "training", "optimisation", "callbacks"),
     "hardware": ("hardware",),
     "prediction": ("prediction",),
     "ensemble": ("ensembling",),
@@ -67,7 +72,20 @@ DOORS = {
         "pipeline/training/fit.py",
         "pipeline/training/sharding.py",
     },
-    "optuna": {"pipeline/search/study.py"},
+    "optuna": {
+        f"pipeline/search/{name}.py"
+        for name in (
+            "bench",
+            "pruning",
+            "record",
+            "run",
+            "samplers",
+            "space",
+            "study",
+            "suggestions",
+            "table",
+        )
+    },
     "mlflow": {
         "pipeline/tracking/store.py",
         "pipeline/serving/package.py",
@@ -111,8 +129,8 @@ def imported(stage: str) -> set[str]:
     One that starts fits also reaches what their processes run.
     """
     modules = upstream(f"stages.{stage}")
-    if fit_process.__name__ in modules:
-        modules |= upstream(fit_process.MODULE)
+    for process in (WORK[job] for job in WORK if job in modules):
+        modules |= upstream(process)
     components = {c for m in set(modules) for f in loaded_families(m) for c in members(f)}
     modules |= {m for component in components for m in upstream(component)} - components
     files = {file_of(m) for m in modules}
@@ -196,13 +214,17 @@ def test_no_stage_depends_on_the_frame() -> None:
         assert not [d for d in entries(stage)[0].deps if d.startswith(FRAME)]
 
 
-def test_the_frame_changes_no_number() -> None:
-    """It imports no other room and none of the libraries that compute, but for arrays to carry."""
-    modules = {m for m in GRAPH.modules if m.startswith("pipeline.core")}
+@pytest.mark.parametrize("room", CARRIERS)
+def test_what_carries_changes_no_number(room: str) -> None:
+    """It imports no room that computes, and no library that does."""
+    package = f"pipeline.{room}"
+    modules = {m for m in GRAPH.modules if m.startswith(package)}
     inside = {m for module in modules for m in GRAPH.find_modules_directly_imported_by(module)}
-    assert all(m.startswith("pipeline.core") for m in inside)
-    libraries = {m.split(".")[0] for path in CODE_OF_FRAME for m in modules_of(path)}
-    assert not libraries & {"torch", "scipy", "sklearn", "pytorch_lightning", "timm", "cv2"}
+    assert all(m.startswith((package, *CARRIERS[room])) for m in inside)
+    files = sorted(ROOT.glob(f"pipeline/{room}/**/*.py"))
+    libraries = {m.split(".")[0] for path in files for m in modules_of(path)}
+    assert not libraries & {"scipy", "sklearn", "pytorch_lightning", "timm", "cv2"}
+    assert "torch" not in libraries or room == "execution"  # which asks it for the GPUs
 
 
 def test_components_do_not_import_each_other() -> None:

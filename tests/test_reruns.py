@@ -57,6 +57,7 @@ def test_an_edited_loss_touches_the_recipes_that_use_it(copy: Workspace) -> None
     ("room", "touched"),
     [
         ("core", {"package"}),
+        ("execution", {"package"}),
         ("cli", {"package"}),
         ("tracking", {"package"}),
         ("callbacks", {"package"}),
@@ -88,6 +89,7 @@ def test_an_edited_recipe_leaves_the_members_of_others(copy: Workspace) -> None:
 def test_what_changes_no_bit_is_no_dependency(copy: Workspace) -> None:
     def watch(tree: dict[str, Any]) -> None:
         tree["execution"] = {"loader_workers": 2, "profiler": "simple", "timeout_s": 30}
+        tree["execution"]["engine"] = {"name": "local", "parallel_fits": 3}
         tree["tracking"] = {"experiment": "other", "registered_model": "other"}
 
     copy.edit(watch)

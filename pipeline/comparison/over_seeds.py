@@ -53,9 +53,14 @@ def compare_over_seeds(states: list[Loaded], settings: Params) -> SeedsCompariso
 
     Raises:
         UserError: a state has no recipe with two seeds, or none that the first state has too; or
-            the states cannot be compared at all.
+            the states cannot be compared at all, or share one group of test samples.
     """
     evaluator, rows = on_shared_samples(states, settings)
+    if evaluator.num_groups < 2:
+        raise UserError(
+            "compare --over-seeds: got shared test samples of one group, which show nothing of "
+            "another; test on more groups"
+        )
     recipes: list[dict[str, Trained]] = []
     for state, own in zip(states, rows, strict=True):
         members = {name: taken(outputs, own) for name, outputs in members_of(state).items()}

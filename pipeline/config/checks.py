@@ -3,10 +3,12 @@
 from itertools import product
 from typing import Any
 
-from pipeline.config.ensembling import Sets, fitting, suits
+from pipeline.config.ensembling import SHARES_ROUNDING, ClassShares, Sets, fitting, suits
 from pipeline.config.params import Params
 from pipeline.config.recipe_checks import check_recipe
-from pipeline.config.recipes import Choices, Recipe, override
+from pipeline.config.recipes import Recipe
+from pipeline.config.search import Choices
+from pipeline.config.search_checks import check_search
 from pipeline.core.component import names
 from pipeline.core.errors import UserError, nearest, shown
 
@@ -24,7 +26,7 @@ def check(params: Params, origin: str) -> None:
         _copies_fit,
         _fsdp_fits,
         _compiling_fits,
-        _spaces_fit,
+        _searches_fit,
         _batches_divide,
         _predicted_members_exist,
         _members_are_several,
@@ -164,25 +166,12 @@ def _values(recipe: Recipe, key: str, written: int) -> tuple[Any, ...] | None:
     return (written, *axis.choices) if isinstance(axis, Choices) else None
 
 
-def _spaces_fit(params: Params, origin: str) -> None:
-    """Check that both ends of every axis are values that the recipe itself would allow."""
-    for name, recipe in params.recipes.items():
-        for key, axis in (recipe.search.space if recipe.search else {}).items():
-            given = f"{origin}: recipes.{name}.search.space"
-            if key == "training.epochs" or key.startswith("search."):
-                raise UserError(
-                    f"{given}: got {key}, but every trial runs for search.epochs; remove it"
-                )
-            if key.endswith(".name"):
-                raise UserError(
-                    f"{given}: got {key}, but each name takes other keys; write a recipe for each"
-                )
-            ends = axis.choices if isinstance(axis, Choices) else (axis.low, axis.high)
-            for value in ends:
-                try:
-                    check_recipe(override(recipe, {key: value}), params.task)
-                except UserError as error:
-                    raise UserError(f"{given}: {error}") from None
+def _searches_fit(params: Params, origin: str) -> None:
+    for name in params.recipes:
+        try:
+            check_search(params, name)
+        except UserError as error:
+            raise UserError(f"{origin}: recipes.{name}.search.{error}") from None
 
 
 def _predicted_members_exist(params: Params, origin: str) -> None:
@@ -244,6 +233,8 @@ def _decisions_fit(params: Params, origin: str) -> None:
             f"{' or '.join(map(str, shape[1:])) or 'no'} costs; allowed one row and one column for "
             "each class"
         )
+    if settings.class_shares != "as_found":
+        _shares_fit(settings.class_shares, task, origin)
     if task.name != "binary":
         return
     if settings.costs is not None and len(settings.costs) != 2:
@@ -255,6 +246,15 @@ def _decisions_fit(params: Params, origin: str) -> None:
             f"{origin}: ensemble.positive_class: got null with ensemble.threshold f1, which "
             "differs between the classes; allowed one of the two classes"
         )
+
+
+def _shares_fit(shares: ClassShares, task: Any, origin: str) -> None:
+    key = f"{origin}: ensemble.class_shares"
+    if task.KIND != "classes":
+        raise UserError(f"{key}: got {shown(shares)}; allowed as_found with task {task.name}")
+    total = 1.0 if isinstance(shares, str) else sum(shares.values())
+    if abs(total - 1) > SHARES_ROUNDING:
+        raise UserError(f"{key}: got shares that sum to {total:g}; allowed a sum of 1")
 
 
 def _sets_fit(params: Params, origin: str) -> None:

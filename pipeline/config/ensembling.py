@@ -15,6 +15,8 @@ always 0.5, compared by accuracy."""
 
 ClassShares = Literal["as_found", "uniform"] | dict[str, Annotated[float, Field(ge=0, le=1)]]
 """The share of each class in the population that figures are meant for."""
+SHARES_ROUNDING = 1e-6
+"""How far the sum of given shares may be from 1."""
 SetMethod = Literal["lac", "aps", "raps"]
 
 Method: TypeAlias = Annotated[Component, Choice("method")]

@@ -1,16 +1,24 @@
 """The section `execution`: how fits are started and watched. It changes no result."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
 from pipeline.config.types import Positive
-from pipeline.core.component import Strict
+from pipeline.core.component import Choice, Component, Strict, make
+
+Engine: TypeAlias = Annotated[Component, Choice("engine")]
+
+
+def _local() -> Component:
+    return make("engine", "local")
 
 
 class Execution(Strict):
     """How fits run. No stage depends on it, so a change repeats no work."""
 
+    engine: Engine = Field(default_factory=_local)
+    """Where fits run, and how many at once: a file in pipeline/execution/engines."""
     command: str | None = None
     """The command that starts one process per device across several nodes, such as `srun --nodes 2
     --ntasks-per-node 8`."""

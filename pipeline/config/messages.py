@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import ValidationError
@@ -19,6 +20,8 @@ RENAMED = {
     "hardware.profiler": "use execution.profiler",
     "hardware.timeout_s": "use execution.timeout_s",
     "hardware.sharding": "use hardware.strategy, with fsdp for full and auto for none",
+    "recipes.*.search.num_trials": "use budget, such as budget: {trials: 20}",
+    "recipes.*.search.parallel": "use batch; the machine decides how many fits run at once",
 }
 UNION = ("union_tag_invalid", "union_tag_not_found", "model_attributes_type")
 """The kinds of pydantic's errors where no branch of a union has the given name."""
@@ -42,13 +45,15 @@ ALLOWED = {  # where pydantic's message names Python types
 def explain(error: ValidationError, tree: Any, root: type[Strict]) -> str:
     """Return the first error, as `key: got this; allowed that; nearest other`."""
     errors = [one for one in error.errors() if not _follows_from_others(one)]
+    errors.sort(key=lambda one: _advice(one, tree) is None)  # what replaces a key may be missing
+    errors = _of_first_value(errors, tree)
     first = errors[0]
     loc, kind, given = first["loc"], first["type"], first["input"]
     where = ".".join(map(str, _present(tree, loc)))
     if kind == WORDED:
         return f"{where}: {first['msg']}"
-    if kind == "extra_forbidden" and where in RENAMED:
-        return f"{where}: unknown key; {RENAMED[where]}"
+    if advice := _advice(first, tree):
+        return f"{where}: unknown key; {advice}"
     if kind == "extra_forbidden":
         allowed = list(getattr(_node_at(root, loc[:-1], tree), "model_fields", {}))
         return f"{where}: unknown key; {nearest(loc[-1], allowed)}"
@@ -58,7 +63,32 @@ def explain(error: ValidationError, tree: Any, root: type[Strict]) -> str:
         return where + _wrong_name(given, tags or first["ctx"]["allowed"])
     if kind == "missing":
         return f"{where}.{loc[-1]}: missing; write a value for it".removeprefix(".")
-    return f"{where}: {_wrong_value(errors, tree)}"
+    return f"{where}: {_wrong_value(errors, tree, root)}"
+
+
+def _of_first_value(errors: list[ErrorDetails], tree: Any) -> list[ErrorDetails]:
+    """Put the errors inside the first wrong value first, where it is a mapping or a list.
+
+    Whoever writes one has chosen the branch of the union that takes it, so what other branches
+    would allow says nothing.
+    """
+    if errors[0]["type"] == "missing":
+        return errors
+    key = _present(tree, errors[0]["loc"])
+    inside = [
+        one
+        for one in errors
+        if (place := _present(tree, one["loc"]))[: len(key)] == key and len(place) > len(key)
+    ]
+    return inside or errors
+
+
+def _advice(error: ErrorDetails, tree: Any) -> str | None:
+    """Return what to use instead of a key that had another name once."""
+    where = ".".join(map(str, _present(tree, error["loc"])))
+    if error["type"] != "extra_forbidden":
+        return None
+    return next((RENAMED[key] for key in RENAMED if fnmatchcase(where, key)), None)
 
 
 def _follows_from_others(error: ErrorDetails) -> bool:
@@ -66,7 +96,7 @@ def _follows_from_others(error: ErrorDetails) -> bool:
     return error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]
 
 
-def _wrong_value(errors: list[ErrorDetails], tree: Any) -> str:
+def _wrong_value(errors: list[ErrorDetails], tree: Any, root: type[Strict]) -> str:
     """Return what follows the key, for all errors of the first wrong value: one for each branch."""
     first = errors[0]
     key = _present(tree, first["loc"])
@@ -74,6 +104,9 @@ def _wrong_value(errors: list[ErrorDetails], tree: Any) -> str:
     kept = list(dict.fromkeys(map(_allowed, here)))
     if "a number" in kept and "a whole number" in kept:
         kept.remove("a whole number")
+    if len(kept) > 1 and type(None) in _flatten(_node_at(root, first["loc"], tree)):
+        kept.append("null")
+    kept.sort(key=lambda allowed: "; nearest " in allowed)  # advice comes last
     *others, last = kept
     allowed = f"{', '.join(others)} or {last}" if others else last
     more = f" (and {len(errors) - len(here)} more)" if len(errors) > len(here) else ""

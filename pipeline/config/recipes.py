@@ -2,69 +2,17 @@
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, ValidationError
 
 from pipeline.config.messages import explain
+from pipeline.config.search import Search, Settings
 from pipeline.config.training import Training
-from pipeline.config.types import Positive, Seed, Value
+from pipeline.config.types import Seed
 from pipeline.core.component import Choice, Component, Strict, retuple
 from pipeline.core.errors import UserError, nearest, shown
 
 Model: TypeAlias = Annotated[Component, Choice("model")]
 Loss: TypeAlias = Annotated[Component, Choice("loss")]
-
-
-class Range(Strict):
-    """A numeric axis of a search."""
-
-    low: int | float
-    high: int | float
-    log: bool = False
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Range":
-        if not self.low < self.high:
-            raise PydanticCustomError("range", "low below high")
-        if self.log and self.low <= 0:
-            raise PydanticCustomError("range", "low above 0 when log is true")
-        return self
-
-
-class Choices(Strict):
-    """A categorical axis of a search."""
-
-    choices: Annotated[tuple[Value, ...], Field(min_length=1)]
-
-
-def _kind_of_axis(axis: object) -> str | None:
-    if not isinstance(axis, dict):
-        return type(axis).__name__
-    kinds = {"choices": "Choices", "low": "Range", "high": "Range"}
-    return next((kind for key, kind in kinds.items() if key in axis), None)
-
-
-Axis = Annotated[
-    Annotated[Range, Tag("Range")] | Annotated[Choices, Tag("Choices")],
-    Discriminator(
-        _kind_of_axis,
-        custom_error_type="axis",
-        custom_error_message="{{low: a, high: b}} or {{choices: [a, b]}}",
-    ),
-]
-
-
-class Search(Strict):
-    """An Optuna study over one recipe, which minimises the metric that `monitor` names."""
-
-    num_trials: Positive
-    epochs: Positive
-    """Epochs of one trial."""
-    space: Annotated[dict[str, Axis], Field(min_length=1)]
-    """Axes by dotted keys of the recipe, such as `training.lr`."""
-    parallel: Positive = 2
-    """Number of concurrent trials, each a process with one thread."""
-    seed: Seed = 0
 
 
 class Recipe(Strict):
@@ -98,24 +46,55 @@ class Soup(Strict):
     on validation."""
 
 
-def override(recipe: Recipe, settings: dict[str, Value]) -> Recipe:
+def override(recipe: Recipe, settings: Settings) -> Recipe:
     """Replace the dotted keys in `settings`, and check the recipe like a parameter file.
+
+    Another `name`, such as that of the optimiser, comes with the defaults of its other keys.
 
     Raises:
         UserError: a key that the recipe does not have, or a value that it does not allow.
     """
+    renamed = {key: value for key, value in settings.items() if key.endswith(".name")}
+    others = {key: value for key, value in settings.items() if key not in renamed}
     tree = recipe.model_dump()
-    for dotted, value in settings.items():
-        *parents, last = dotted.split(".")
-        node: Any = tree
-        for depth, key in enumerate(parents):
-            node = _child(node, key, ".".join(parents[: depth + 1]))
-        _child(node, last, dotted)
+    for dotted, value in renamed.items():
+        node, _ = _place(tree, dotted)
+        if node["name"] != value:
+            node.clear()
+            node["name"] = value
+    if renamed:
+        tree = _checked(tree).model_dump()
+    for dotted, value in others.items():
+        node, last = _place(tree, dotted)
         node[last] = value
+    return _checked(tree)
+
+
+def value_at(recipe: Recipe, dotted: str) -> Any:
+    """Return what a recipe holds at a dotted key.
+
+    Raises:
+        UserError: it has no such key.
+    """
+    node, last = _place(recipe.model_dump(), dotted)
+    return node[last]
+
+
+def _checked(tree: dict[str, Any]) -> Recipe:
     try:
         return Recipe.model_validate(retuple(tree))
     except ValidationError as error:
         raise UserError(explain(error, tree, Recipe)) from None
+
+
+def _place(tree: dict[str, Any], dotted: str) -> tuple[dict[str, Any], str]:
+    """Return the mapping that holds a dotted key, and the last part of the key."""
+    *parents, last = dotted.split(".")
+    node: Any = tree
+    for depth, key in enumerate(parents):
+        node = _child(node, key, ".".join(parents[: depth + 1]))
+    _child(node, last, dotted)
+    return node, last
 
 
 def _child(node: Any, key: str, dotted: str) -> Any:

@@ -33,6 +33,7 @@ FAMILIES = {
     "method": "pipeline.ensembling.methods",
     "calibrator": "pipeline.ensembling.calibrators",
     "callback": "pipeline.callbacks",
+    "engine": "pipeline.execution.engines",
 }
 CONTENTS = {
     "source": ("load",),
@@ -43,6 +44,7 @@ CONTENTS = {
     "method": ("PER_LABEL", "fit", "apply"),
     "calibrator": ("PER_LABEL", "fit", "apply"),
     "callback": ("build",),
+    "engine": ("start",),
 }
 """What every component of a family defines beside `Params`; see the docstring of its package."""
 NAME = re.compile(r"[a-z][a-z0-9_]*")

@@ -10,6 +10,10 @@ from pipeline.core.errors import UserError
 POLL_S = 0.1
 
 
+class HeldError(UserError):
+    """Another process holds the lock."""
+
+
 def hold(path: Path, what: str, wait_s: float = 0.0) -> IO[str]:
     """Lock a file for this process and for those that inherit the returned handle.
 
@@ -20,7 +24,7 @@ def hold(path: Path, what: str, wait_s: float = 0.0) -> IO[str]:
         wait_s: how long to wait for a process that is about to end.
 
     Raises:
-        UserError: another process holds the lock.
+        HeldError: another process holds the lock.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     file, end_s = path.open("w"), time.monotonic() + wait_s
@@ -31,7 +35,7 @@ def hold(path: Path, what: str, wait_s: float = 0.0) -> IO[str]:
         except BlockingIOError:
             if time.monotonic() > end_s:
                 file.close()
-                raise UserError(
+                raise HeldError(
                     f"{what}: another process is working on it; wait for that process to end, or "
                     "stop it"
                 ) from None

@@ -29,6 +29,18 @@ class Figure(NamedTuple):
     step: int
 
 
+def nested_run(parent: dict[str, Any], name: str, identity: dict[str, Any]) -> dict[str, Any]:
+    """Return the description of a run inside another one."""
+    return {
+        "name": f"{parent['name']}/{name}",
+        "stage": parent["stage"],
+        "key": name,
+        "fingerprint": f"{parent['fingerprint']}/{name}",
+        "outs": [],
+        **identity,
+    }
+
+
 class Spool:
     """Writes one run; a nested folder is a nested run."""
 
@@ -37,7 +49,11 @@ class Spool:
 
     def open(self, name: str, identity: dict[str, Any]) -> None:
         """Begin the run: `name` is shown in MLflow, `identity` holds at least `fingerprint`."""
-        write_json(self.folder / RUN_FILE, {"name": name, **identity})
+        self.begin({"name": name, **identity})
+
+    def begin(self, run: dict[str, Any]) -> None:
+        """Begin the run that `run.json` is to describe."""
+        write_json(self.folder / RUN_FILE, run)
         (self.folder / METRICS_FILE).touch()
 
     def nested(self, name: str, identity: dict[str, Any]) -> "Spool":
@@ -45,12 +61,28 @@ class Spool:
 
         Its fingerprint combines this run's fingerprint and its own name.
         """
-        parent = read_json(self.folder / RUN_FILE)
         child = Spool(self.folder / name)
-        fingerprint = f"{parent['fingerprint']}/{name}"
-        own = {"stage": parent["stage"], "key": name, "fingerprint": fingerprint, "outs": []}
-        child.open(f"{parent['name']}/{name}", {**own, **identity})
+        child.begin(nested_run(read_json(self.folder / RUN_FILE), name, identity))
         return child
+
+    def show(self, source: "Spool", name: str = "") -> None:
+        """Show what is written elsewhere: a nested run, or without a name the metrics of this one.
+
+        Copying the folder of this run copies it.
+        """
+        (source.folder / METRICS_FILE).parent.mkdir(parents=True, exist_ok=True)
+        (source.folder / METRICS_FILE).touch()
+        if name:
+            (self.folder / name).symlink_to(source.folder.resolve())
+        else:
+            (self.folder / METRICS_FILE).unlink()
+            (self.folder / METRICS_FILE).symlink_to((source.folder / METRICS_FILE).resolve())
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags of the run."""
+        tags: dict[str, str] = read_json(self.folder / RUN_FILE).get("tags", {})
+        return tags
 
     def tag(self, tags: Mapping[str, str]) -> None:
         """Add tags that describe the run beyond its parameters."""

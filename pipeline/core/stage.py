@@ -14,14 +14,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from pipeline.core import dvcfile, process
 from pipeline.core.errors import UserError
-from pipeline.core.files import read_yaml
+from pipeline.core.files import read_json, read_yaml
 from pipeline.core.lock import hold
 from pipeline.core.paths import PARAMS_FILE, Layout
-from pipeline.core.run_log import LAST, Follower, Spool
+from pipeline.core.run_log import LAST, RUN_FILE, Follower, Spool
 
 SCRATCH = Path(".convoy")
 
@@ -36,6 +36,24 @@ class Settings(Protocol):
 
 
 P = TypeVar("P", bound=Settings)
+
+
+class Turn(NamedTuple):
+    """The work of one entry of a stage, which another entry may do ahead of it."""
+
+    key: str
+    work: Path
+    """A folder that survives if the work is killed, see `Stage.work`."""
+    run: dict[str, Any]
+    """The identity of its run, as `run.json` holds it."""
+
+
+def turn(stage: str, key: str) -> Turn:
+    """Return the work that an entry of dvc.yaml will do, with the present code and inputs."""
+    tree = read_yaml(PARAMS_FILE)
+    entry = dvcfile.entry(stage, key, tree)
+    identity = _identity(entry, tree)
+    return Turn(key, _work(entry, identity["fingerprint"]), {"name": entry.name, **identity})
 
 
 @dataclass(frozen=True)
@@ -56,6 +74,11 @@ class Stage(Generic[P]):
     spool: Spool
     deps: tuple[str, ...] = ()
     """The dependencies that dvc.yaml names."""
+
+    @property
+    def own(self) -> "Turn":
+        """The work of this entry."""
+        return Turn(self.key, self.work, read_json(self.spool.folder / RUN_FILE))
 
     def code(self) -> dict[str, str]:
         """Return the SHA-256 of each file and folder of code that this stage depends on.

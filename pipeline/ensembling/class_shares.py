@@ -10,12 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from pipeline.config.ensembling import ClassShares
+from pipeline.config.ensembling import SHARES_ROUNDING, ClassShares
 from pipeline.core.errors import UserError
 from pipeline.core.kind import Kind
 
 KEY = "ensemble.class_shares"
-ROUNDING = 1e-6  # of the sum of given shares
 
 
 def weights(
@@ -54,6 +53,6 @@ def _wanted(shares: ClassShares, classes: Sequence[str]) -> Float[np.ndarray, " 
             f"{', '.join(classes)}"
         )
     total = sum(shares.values())
-    if abs(total - 1) > ROUNDING:
+    if abs(total - 1) > SHARES_ROUNDING:
         raise UserError(f"{KEY}: got shares that sum to {total:g}; allowed a sum of 1")
     return np.array([shares[name] for name in classes])

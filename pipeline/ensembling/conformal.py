@@ -13,10 +13,12 @@ would have to carry both for the twenty lines below.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from pipeline.config.ensembling import SetMethod, Sets
+from pipeline.ensembling.truth import Truth
 
+ROUNDING = 1e-12
 ABOVE_ALL = 1e9
 """A threshold above every score: too few samples to leave any class out."""
 
@@ -46,22 +48,34 @@ class PredictionSets:
 
 def calibrate(
     log_probs: Float[np.ndarray, "n k"],
-    targets: Int[np.ndarray, " n"],
+    truth: Truth,
     settings: Sets,
     coverage: float,
 ) -> PredictionSets:
     """Find the thresholds.
 
+    Where samples count differently, as `class_shares` asks for, the coverage holds in the
+    population that the weights stand for, with a threshold for each class: A. Podkopaev and A.
+    Ramdas, Distribution-Free Uncertainty Quantification for Classification under Label Shift, 2021.
+
     Args:
         log_probs: predictions of validation, each from a fit that did not see the sample.
+        truth: the class of each sample; all samples of a class have the same weight.
     """
+    targets, weights = truth.targets, truth.weights
     method, penalty, num_free = settings.method, settings.penalty, settings.num_free
     every = scores(log_probs, method, penalty, num_free)
     true = every[np.arange(len(targets)), targets]
-    parts = [true]
+    inside = targets == np.arange(every.shape[1])[:, None]
     if settings.by_class:
-        parts = [true[targets == place] for place in range(every.shape[1])]
-    thresholds = tuple(_quantile(part, coverage) for part in parts)
+        thresholds = tuple(
+            _quantile(true[own], np.ones(own.sum()), 1.0, coverage) for own in inside
+        )
+    elif truth.is_even:
+        thresholds = (_quantile(true, weights, 1.0, coverage),)
+    else:
+        of_class = [weights[own].max(initial=0.0) for own in inside]
+        thresholds = tuple(_quantile(true, weights, own, coverage) for own in of_class)
     return PredictionSets(method, penalty, num_free, settings.allow_empty, coverage, thresholds)
 
 
@@ -91,7 +105,15 @@ def scores(
     return found
 
 
-def _quantile(true: Float[np.ndarray, " n"], coverage: float) -> float:
-    """Return the score that a further sample does not exceed with probability `coverage`."""
-    rank = int(np.ceil((len(true) + 1) * coverage))
-    return float(np.sort(true)[rank - 1]) if rank <= len(true) else ABOVE_ALL
+def _quantile(
+    true: Float[np.ndarray, " n"], weights: Float[np.ndarray, " n"], own: float, coverage: float
+) -> float:
+    """Return the score that a further sample does not exceed with probability `coverage`.
+
+    Args:
+        own: the weight of the further sample.
+    """
+    order = np.argsort(true, kind="stable")
+    needed = (weights.sum() + own) * coverage * (1 - ROUNDING)
+    rank = int(np.searchsorted(weights[order].cumsum(), needed))
+    return float(true[order[rank]]) if rank < len(true) else ABOVE_ALL

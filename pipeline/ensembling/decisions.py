@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
-from pipeline.config.ensembling import Costs, Goal
+from pipeline.config.ensembling import Costs, Ensembling, Goal
 from pipeline.core.errors import UserError, nearest
 from pipeline.core.kind import Kind
 from pipeline.ensembling.truth import Truth
@@ -87,22 +87,20 @@ def _of_two(
     return threshold(probs[:, 1], truth.targets == 1, truth.weights, goal)
 
 
-def positive_index(
-    name: str | None, goal: Goal, costs: Costs | None, kind: Kind, classes: Sequence[str]
-) -> int | None:
+def positive_index(settings: Ensembling, kind: Kind, classes: Sequence[str]) -> int | None:
     """Return the index of the positive class; None if the goal treats both classes alike.
 
     Raises:
         UserError: the goal needs a positive class and none is given, or a class is given that
             does not exist or of which there are not two.
     """
-    key = "ensemble.positive_class"
+    key, name = "ensemble.positive_class", settings.positive_class
     if kind != "classes" or len(classes) != 2:
         if name is not None:
             raise UserError(f"{key}: got {name!r}; allowed null except with two classes")
         return None
     if name is None:
-        if goal == "f1" and costs is None:
+        if settings.threshold == "f1" and settings.costs is None:
             raise UserError(
                 f"{key}: got null with ensemble.threshold f1, which differs between the classes; "
                 f"allowed {' or '.join(classes)}"

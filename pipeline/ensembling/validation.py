@@ -37,13 +37,7 @@ def validation(inputs: Layout, pool: Pool, params: Params) -> Validation:
     settings, card = params.ensemble, Card.load(inputs.card)
     prediction_type = PredictionType(load("task", params.task).Params.KIND, card.target_scale)
     check_costs(settings.costs, prediction_type.kind, card.classes)
-    positive = positive_index(
-        settings.positive_class,
-        settings.threshold,
-        settings.costs,
-        prediction_type.kind,
-        card.classes,
-    )
+    positive = positive_index(settings, prediction_type.kind, card.classes)
     units = Samples.load(inputs.trainval).of(pool.ids).units
     weights = class_shares.weights(
         settings.class_shares, prediction_type.kind, card.classes, pool.targets, "validation"

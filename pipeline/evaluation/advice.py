@@ -23,10 +23,12 @@ from pipeline.evaluation.outputs import SystemOutput
 Errors = dict[str, Float[np.ndarray, "n e"]]
 """Each member's errors on each sample, scaled so that a sample's loss is their sum of squares."""
 PerSample = Float[np.ndarray, " n"]
+LEAST_SHOWN = 0.001
+"""The end of an interval below which four decimals would say too little."""
 LOSSES: dict[Kind, str] = {
     "classes": "Brier score",
     "labels": "Brier score of a label",
-    "values": "squared error, in variances of train",
+    "values": "squared error (in variances of train)",
 }
 
 
@@ -52,7 +54,7 @@ class Advice(NamedTuple):
 
     kind: Kind
     additions: list[Addition]
-    """The most useful recipe comes first; a recipe with one seed is left out."""
+    """The most useful recipe comes first; left out is one with one seed, or without any error."""
     lone: tuple[str, ...]
     """The recipes with one seed, of which nothing is known."""
     best_member: str
@@ -87,6 +89,7 @@ def advice(
     useful: tuple[str, ...],
     best_member: str,
     ensemble: Float[np.ndarray, "n e"],
+    weights: Float[np.ndarray, " n"],
     bootstrap: Bootstrap,
 ) -> Advice:
     """Estimate what further seeds of each recipe would bring.
@@ -96,18 +99,19 @@ def advice(
         recipe_of: the recipe of each member; a soup has none.
         useful: the members in the order of their usefulness.
         ensemble: the errors of the chosen ensemble.
-        bootstrap: over the samples of validation.
+        weights: how much each sample counts; the mean is 1.
+        bootstrap: over the samples of validation, with the same weights.
     """
     recipes: dict[str, list[str]] = {}
     for member in errors:
         if member in recipe_of:
             recipes.setdefault(recipe_of[member], []).append(member)
-    best_mean = _best_mean(errors, useful)
+    best_mean = _best_mean(errors, useful, weights)
     saved = _product(errors[best_member], errors[best_member]) - _product(ensemble, ensemble)
     found = [
         _addition(recipe, members, errors, best_mean, bootstrap)
         for recipe, members in recipes.items()
-        if len(members) > 1
+        if len(members) > 1 and any(_product(errors[m], errors[m]).any() for m in members)
     ]
     return Advice(
         kind,
@@ -119,12 +123,12 @@ def advice(
     )
 
 
-def _best_mean(errors: Errors, useful: tuple[str, ...]) -> tuple[str, ...]:
+def _best_mean(errors: Errors, useful: tuple[str, ...], weights: PerSample) -> tuple[str, ...]:
     """Return as many of the most useful members as have the lowest loss together."""
     total, losses = np.zeros_like(errors[useful[0]]), []
     for num, member in enumerate(useful, start=1):
         total = total + errors[member]
-        losses.append(_product(total, total).mean() / num**2)
+        losses.append((_product(total, total) * weights).mean() / num**2)
     return useful[: int(np.argmin(losses)) + 1]
 
 
@@ -153,16 +157,22 @@ def _on_seeds(first: Addition, best_mean: tuple[str, ...], name: str) -> list[st
         return [
             f"no further seed is shown to help, only networks that err differently can: {alike}"
         ]
+    one = f"{first.loss.value:{_form(first.loss)}}"
     return [
         f"one more seed of {recipe} helps most: added to the mean of the best {len(best_mean)} "
         f"members, it would lower the {name} by {_shown(first.saved)}",
-        f"{alike}: the {name} is {first.loss.value:.4f} for one, would be {_shown(first.twice)} "
+        f"{alike}: the {name} is {one} for one, would be {_shown(first.twice)} "
         f"for the mean of {2 * num}, and {_shown(first.limit)} for that of any number",
     ]
 
 
 def _shown(found: Estimate) -> str:
-    return f"{found.value:.4f} [{found.low:.4f}, {found.high:.4f}]"
+    form = _form(found)
+    return f"{found.value:{form}} [{found.low:{form}}, {found.high:{form}}]"
+
+
+def _form(found: Estimate) -> str:
+    return ".4f" if max(abs(found.low), abs(found.high)) >= LEAST_SHOWN else ".2g"
 
 
 def _addition(

@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pipeline.core.errors import UserError
+from pipeline.evaluation import limits
 from pipeline.evaluation.evaluator import Evaluator
-from pipeline.evaluation.intervals import Estimate, Figures, Measurement
+from pipeline.evaluation.intervals import Bootstrap, Estimate, Measurement
 from pipeline.evaluation.outputs import SystemOutput
 from pipeline.evaluation.power import POWER, resolution
 from pipeline.evaluation.significance import holm, pairs
@@ -86,9 +88,20 @@ def compare(
 
 
 def measure(evaluator: Evaluator, systems: dict[str, SystemOutput]) -> Measured:
-    """Compute every metric that the samples define, for each system."""
+    """Compute every metric that the samples define, for each system.
+
+    Raises:
+        UserError: they leave the headline metric undefined.
+    """
     bootstrap, metrics, targets = evaluator.bootstrap, evaluator.metrics, evaluator.targets
-    return {name: bootstrap.measure(metrics, outputs, targets) for name, outputs in systems.items()}
+    found = {n: bootstrap.measure(metrics, outputs, targets) for n, outputs in systems.items()}
+    if any(evaluator.headline not in own for own in found.values()):
+        raise UserError(
+            f"test: got {len(targets):,} samples that leave {evaluator.headline} undefined, by "
+            "which ensemble.threshold has systems compared; test on samples of every class or "
+            "label, or set ensemble.threshold to half"
+        )
+    return found
 
 
 def contrast(
@@ -103,16 +116,16 @@ def contrast(
     tables = np.stack([evaluator.table(systems[name]) for name in (first, second)])
     headline = evaluator.headline
     shared = [n for n in own if n in base and own[n].interval != "none"]
-    reduction = _error_reduction(
-        own[headline].figures,
-        base[headline].figures,
-        higher_is_better=evaluator.headline_metric.higher_is_better,
-    )
     return Contrast(
         first,
         second,
         {n: evaluator.bootstrap.difference(own[n], base[n]) for n in shared},
-        evaluator.bootstrap.percentiles(reduction) if np.isfinite(reduction[0]) else None,
+        error_reduction(
+            evaluator.bootstrap,
+            own[headline],
+            base[headline],
+            higher_is_better=evaluator.headline_metric.higher_is_better,
+        ),
         float(pairs(evaluator.headline_metric, tables, evaluator.groups, evaluator.weights)[0, 1]),
         np.array_equal(systems[first].decided, systems[second].decided),
         resolution(evaluator, tables),
@@ -141,12 +154,36 @@ def all_pairs(
     ]
 
 
-def _error_reduction(own: Figures, base: Figures, *, higher_is_better: bool) -> Figures:
-    """Return the relative reduction of the error.
+def error_reduction(
+    bootstrap: Bootstrap, own: Measurement, base: Measurement, *, higher_is_better: bool
+) -> Estimate | None:
+    """Return the relative reduction of the error; None where no interval of it covers.
 
     The error is the metric itself, or 1 minus the metric where higher is better.
     """
-    error, base_error = (1 - f if higher_is_better else f for f in (own, base))
-    share = np.divide(error, base_error, out=np.full_like(own, np.nan), where=base_error > 0)
-    reduction: Figures = 1 - share
-    return reduction
+    error, base_error = (
+        1 - one.figures if higher_is_better else one.figures for one in (own, base)
+    )
+    if not base_error[0] > 0:
+        return None
+    if own.interval == "percentiles":
+        kept = np.divide(error, base_error, out=np.full_like(error, np.nan), where=base_error > 0)
+        return bootstrap.percentiles(1 - kept)
+    first, second = (
+        _of_error(bootstrap.estimate(one), is_share=higher_is_better) for one in (own, base)
+    )
+    if not (first.has_interval and second.has_interval):
+        return None
+    varies = error[1:].std() > 0 and base_error[1:].std() > 0
+    correlation = float(np.corrcoef(error[1:], base_error[1:])[0, 1]) if varies else 0.0
+    low, high = limits.paired_ratio(first[:3], second[:3], correlation)
+    if not np.isfinite(high):
+        return None
+    return Estimate(1 - first.value / second.value, 1 - high, 1 - low, first.num_samples)
+
+
+def _of_error(found: Estimate, *, is_share: bool) -> Estimate:
+    """Return the estimate of an error from that of the metric."""
+    if not is_share:
+        return found
+    return Estimate(1 - found.value, 1 - found.high, 1 - found.low, found.num_samples)

@@ -99,7 +99,10 @@ def _given(table: Parts, *_: object) -> Parts:
 
 def _metric(given: Callable[..., Parts], figure: Figure) -> Metric:
     return Metric(
-        given, lambda sums, num: figure(ratio(sums, num[:, None])), higher_is_better=False
+        given,
+        lambda sums, num: figure(ratio(sums, num[:, None])),
+        higher_is_better=False,
+        interval="share" if figure is _differing else "percentiles",
     )
 
 

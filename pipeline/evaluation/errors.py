@@ -137,7 +137,11 @@ def confusion_matrix(
 def _share(part: Bool[np.ndarray, " n"], whole: Bool[np.ndarray, " n"]) -> Metric:
     table = np.stack([part, whole], axis=1).astype(float)
     return Metric(
-        lambda *_: table, lambda sums, _: ratio(sums[:, 0], sums[:, 1]), higher_is_better=False
+        lambda *_: table,
+        lambda sums, _: ratio(sums[:, 0], sums[:, 1]),
+        higher_is_better=False,
+        interval="share",
+        share_of=lambda sums, _: sums[:, 1],
     )
 
 

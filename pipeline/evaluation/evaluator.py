@@ -38,6 +38,10 @@ class Evaluator:
         """The metric that verdicts are based on."""
         return self.metrics[self.headline]
 
+    @property
+    def num_groups(self) -> int:
+        return len(np.unique(self.groups))
+
     def as_json(self) -> dict[str, str | float]:
         """Return what every comparison rests on."""
         return {

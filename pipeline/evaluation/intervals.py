@@ -17,7 +17,7 @@ from jaxtyping import Float, Int, UInt8
 
 from pipeline.evaluation import limits
 from pipeline.evaluation.metrics import Metric
-from pipeline.evaluation.metrics.metric import PSEUDO, Interval
+from pipeline.evaluation.metrics.metric import PSEUDO, Interval, lacking_each, ratio
 from pipeline.evaluation.outputs import SystemOutput
 
 ROUNDING = 1e-12
@@ -128,7 +128,7 @@ class Bootstrap:
         grouped = [self._by_group(table) for table in tables]
         ends = np.cumsum([table.shape[1] for table in tables])
         parts = np.split(self._counted(np.hstack(grouped)), ends[:-1], axis=1)
-        own = dict(zip(making, zip(grouped, parts, strict=True), strict=True))
+        own = dict(zip(making, zip(tables, grouped, parts, strict=True), strict=True))
         made = {name: self._measured(m, *own[m.statistics]) for name, m in usable.items()}
         return {name: one for name, one in made.items() if np.isfinite(one.figures[0])}
 
@@ -139,6 +139,8 @@ class Bootstrap:
             return self.percentiles(figures)
         if measured.interval == "share":
             low, high = self._share(measured)
+        elif measured.interval == "agreement":
+            low, high = self._agreement(measured)
         elif measured.interval == "log":
             error = float(np.nanstd(figures[1:]))
             low, high = limits.log_t(value, error, measured.num_effective, self._confidence)
@@ -168,9 +170,17 @@ class Bootstrap:
         return Estimate(value, low, high, len(self._order))
 
     def _measured(
-        self, metric: Metric, grouped: Float[np.ndarray, "g s"], sums: Float[np.ndarray, "d s"]
+        self,
+        metric: Metric,
+        table: Float[np.ndarray, "n s"],
+        grouped: Float[np.ndarray, "g s"],
+        sums: Float[np.ndarray, "d s"],
     ) -> Measurement:
-        """Compute the figures of a metric from its statistics in each group and in each draw."""
+        """Compute the figures of a metric from its weighted statistics.
+
+        Args:
+            table: those of each sample; `grouped` and `sums` those of each group and each draw.
+        """
         whole = sums[:1], self._num_samples[:1]
         of = float(metric.share_of(*whole)[0]) if metric.share_of else len(self._order)
         rarer = float(metric.num_rarer(*whole)[0]) if metric.num_rarer else 0
@@ -179,16 +189,27 @@ class Bootstrap:
             metric.interval,
             round(of) if np.isfinite(of) else 0,
             (rarer or of) * self._num_independent / len(self._order),
-            self._floor(metric, sums[:1]),
-            _effective(grouped[:, 0]),
+            self._floor(metric, sums[:1], table),
+            min(_effective(own) for own in metric.deciding(grouped).T),
         )
 
-    def _floor(self, metric: Metric, sums: Float[np.ndarray, "1 s"]) -> float:
+    def _floor(
+        self, metric: Metric, sums: Float[np.ndarray, "1 s"], table: Float[np.ndarray, "n s"]
+    ) -> float:
         """Return the variance that draws lack, where each group counts as one sample."""
-        if metric.floor is None:
-            return 0.0
         share = self._num_independent / len(self._order)
+        if metric.floor is None:
+            is_mean = metric.interval == "share" and metric.share_of is None
+            return 0.0 if self._is_even or not is_mean else self._floor_of_weights(table[:, 0])
         return float(metric.floor(share * sums, share * self._num_samples[:1])[0])
+
+    def _floor_of_weights(self, weighted: Float[np.ndarray, " n"]) -> float:
+        """Return the variance that draws lack, as few samples of one weight happen to agree."""
+        different, of_weight = np.unique(self._weights, return_inverse=True)
+        counts = np.bincount(of_weight).astype(float)
+        hits = ratio(np.bincount(of_weight, weighted), different)
+        more = lacking_each(np.nan_to_num(hits) / counts, counts)
+        return float((more * (different * counts / len(weighted)) ** 2).sum())
 
     def _share(self, measured: Measurement) -> tuple[float, float]:
         """Return the limits for as many independent samples as vary like the draws.
@@ -204,6 +225,16 @@ class Bootstrap:
         if 0 < value < 1 and variance > ROUNDING * value * (1 - value):
             num = value * (1 - value) / variance
         return limits.wilson(value, num, self._far, self._confidence)
+
+    def _agreement(self, measured: Measurement) -> tuple[float, float]:
+        """Return the limits of a figure from -1 to 1, mapped to a proportion and back."""
+        mapped = measured._replace(
+            figures=(1 + measured.figures) / 2,
+            num_alike=2 * measured.num_alike,
+            floor=measured.floor / 4,
+        )
+        low, high = self._share(mapped)
+        return 2 * low - 1, 2 * high - 1
 
     def _counted(self, grouped: Float[np.ndarray, "g s"]) -> Float[np.ndarray, "d s"]:
         """Return the sums over all samples, followed by those over each draw."""

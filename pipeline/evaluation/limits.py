@@ -72,6 +72,49 @@ def paired_difference(
     return min(low, value), max(high, value)
 
 
+def independent_difference(
+    first: tuple[float, float, float], second: tuple[float, float, float]
+) -> tuple[float, float]:
+    """Return the limits of the difference of two independent figures with limits of their own.
+
+    R. Newcombe, Interval Estimation for the Difference between Independent Proportions, 1998,
+    method 10.
+
+    Args:
+        first: its value, and its lower and upper limit; `second` likewise.
+    """
+    (value, low, high), (other, other_low, other_high) = first, second
+    below, above = (
+        np.hypot(value - low, other_high - other),
+        np.hypot(high - value, other - other_low),
+    )
+    return float(value - other - below), float(value - other + above)
+
+
+def paired_ratio(
+    first: tuple[float, float, float], second: tuple[float, float, float], correlation: float
+) -> tuple[float, float]:
+    """Return the limits of the ratio of two correlated figures ≥ 0 with limits of their own.
+
+    A. Donner and G. Zou, Closed-Form Confidence Intervals for Functions of the Normal Mean and
+    Standard Deviation, 2012, equation 9.
+
+    Args:
+        first: its value, and its lower and upper limit; `second` likewise.
+    """
+    (a, a_low, a_high), (b, b_low, b_high) = first, second
+    low, high = a_low / b_high, a_high / b_low if b_low > 0 else np.inf
+    if b_high < 2 * b:
+        middle = a * b - correlation * (a - a_low) * (b_high - b)
+        spread = max(middle**2 - a_low * b_high * (2 * a - a_low) * (2 * b - b_high), 0.0)
+        low = (middle - spread**0.5) / (b_high * (2 * b - b_high))
+    if b_low > 0:
+        middle = a * b - correlation * (a_high - a) * (b - b_low)
+        spread = max(middle**2 - a_high * b_low * (2 * a - a_high) * (2 * b - b_low), 0.0)
+        high = (middle + spread**0.5) / (b_low * (2 * b - b_low))
+    return max(0.0, min(low, a / b)), max(high, a / b)
+
+
 def percentiles(num_groups: int, confidence: float) -> list[float]:
     """Return the quantiles of an expanded percentile interval.
 

@@ -61,8 +61,8 @@ def smallest_difference(
 ) -> float | None:
     """Return the smallest difference that is shown with POWER.
 
-    It is None where no difference can be shown: with too few samples, or where two systems are
-    equal and their metric is no share.
+    It is None where no difference can be shown: with too few samples, where two systems are equal
+    and their metric is no share, or where a share would have to differ by more than 1.
     """
     if counts_decide(tables, groups, weights):
         return of_counts(tables.shape[1], float((tables[0] != tables[1]).mean()), confidence)
@@ -75,10 +75,11 @@ def smallest_difference(
     far = brentq(lambda ncp: nct.sf(limit, num - 1, ncp) - POWER, 0, 10 * limit)
     # A few groups of one sign show nothing, see `two_sided`: more have to differ than do here.
     fewest = gamma.ppf(POWER, np.floor(1 - np.log2(1 - confidence)) + 1)
-    if len(differing) >= fewest:
-        return float(far * error)
-    one = differing.mean() if len(differing) else 1.0
-    return float(max(far * error, fewest / num * one))
+    found = far * error
+    if len(differing) < fewest:
+        one = differing.mean() if len(differing) else 1.0
+        found = max(found, fewest / num * one)
+    return None if metric.interval == "share" and found > 1 else float(found)
 
 
 def of_counts(num: int, share_differing: float, confidence: float) -> float | None:
@@ -137,9 +138,9 @@ def equivalence(
         return float(of_shares(only_first, only_second, len(first), margin)[0])
     pseudo = _differences(metric, tables, groups, weights)
     error, gap = _error(metric, pseudo), margin - abs(float(pseudo.mean()))
-    if error == 0:
-        return 0.0 if gap > 0 else 1.0
-    return float(student.sf(gap / error, max(len(pseudo) - 1, 1)))
+    if len(pseudo) < 2 or error == 0:
+        return 0.0 if len(pseudo) > 1 and gap > 0 else 1.0
+    return float(student.sf(gap / error, len(pseudo) - 1))
 
 
 def of_shares(

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from pipeline.config.ensembling import SetMethod, Sets
-from pipeline.core.artifacts import OutOfFold
 from pipeline.ensembling.conformal import calibrate
+from pipeline.ensembling.truth import Truth
 from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.metrics import Metric
@@ -37,22 +37,22 @@ class SetQuality(NamedTuple):
 def set_qualities(
     evaluator: Evaluator,
     outputs: SystemOutput,
-    held_out: OutOfFold,
-    system: str,
+    held_out: Float[np.ndarray, "n k"],
+    truth: Truth,
     settings: Sets,
     coverage: float,
 ) -> list[SetQuality]:
     """Measure the sets of every method on test; those in use also for each class.
 
     Args:
-        held_out: the predictions of validation, which alone decide the thresholds.
-        system: the name of the system whose output this is.
+        held_out: the system's predictions of validation, which alone decide the thresholds.
+        truth: the truth of validation.
     """
     used, found = (settings.method, settings.by_class), []
     ways = [used, *(way for way in product(get_args(SetMethod), (False, True)) if way != used)]
     for method, by_class in ways:
         own = settings.model_copy(update={"method": method, "by_class": by_class})
-        rule = calibrate(held_out.systems[system], held_out.targets, own, coverage)
+        rule = calibrate(held_out, truth, own, coverage)
         inside = rule(outputs.predictions)
         is_used = (method, by_class) == used
         names = (ALL, *evaluator.names) if is_used else (ALL,)

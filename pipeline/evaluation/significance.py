@@ -12,8 +12,9 @@ from jaxtyping import Bool, Float, Int
 from scipy.stats import binom, hypergeom
 from scipy.stats import t as student
 
+from pipeline.evaluation import permutation
 from pipeline.evaluation.metrics import Metric
-from pipeline.evaluation.subset import Table, part_and_gap, parted
+from pipeline.evaluation.subset import Table, gap, parted
 
 
 def pairs(
@@ -43,17 +44,44 @@ def weaker(
     groups: Int[np.ndarray, " n"],
     weights: Float[np.ndarray, " n"],
 ) -> Float[np.ndarray, " p"]:
-    """Return one-sided p-values, one for each of p parts, of being no worse than the rest."""
+    """Return one-sided p-values, one for each of p parts, of being no worse than the rest.
+
+    Ratios, such as F1, are tested by permutation where parts hold whole groups.
+    """
     if counts_decide(table, groups, weights):
         is_wrong = table[:, 0] == (0 if metric.higher_is_better else 1)
         return fisher(
             (inside & is_wrong).sum(axis=1), inside.sum(axis=1), is_wrong.sum(), len(table)
         )
+    _, places = np.unique(groups, return_inverse=True)
+    if metric.is_ratio and _hold_whole(inside, places):
+        return _permuted(metric, table, inside, places, weights)
     parts = [parted(table, part) for part in inside]
-    pseudo = [pseudo_values(part_and_gap(metric, part)[1], part, groups, weights) for part in parts]
+    pseudo = [pseudo_values(gap(metric, part), part, groups, weights) for part in parts]
     t = student_t(np.stack(pseudo, axis=1))
     num_groups = len(np.unique(groups))
     return np.asarray(student.sf(-t if metric.higher_is_better else t, num_groups - 1))
+
+
+def _hold_whole(inside: Bool[np.ndarray, "p n"], groups: Int[np.ndarray, " n"]) -> bool:
+    """Return whether no group lies both inside and outside of a part."""
+    sizes = np.bincount(groups)
+    return all(np.isin(np.bincount(groups, part) / sizes, (0, 1)).all() for part in inside)
+
+
+def _permuted(
+    metric: Metric,
+    table: Table,
+    inside: Bool[np.ndarray, "p n"],
+    groups: Int[np.ndarray, " n"],
+    weights: Float[np.ndarray, " n"],
+) -> Float[np.ndarray, " p"]:
+    counted = weights[:, None] * np.hstack([np.ones((len(table), 1)), table])
+    parts = inside @ counted
+    found = permutation.gap(metric, parts, counted.sum(axis=0) - parts)
+    grouped = np.stack([np.bincount(groups, column) for column in counted.T], axis=1)
+    sizes = np.array([len(np.unique(groups[part])) for part in inside])
+    return permutation.no_weaker(metric, grouped[:, 1:], grouped[:, 0], found, sizes)
 
 
 def mcnemar(
@@ -93,13 +121,15 @@ def pseudo_values(
 ) -> Float[np.ndarray, " g"]:
     """Return what each group contributes to a metric, found by leaving the group out.
 
-    For a mean over independent samples these are the samples themselves. J. Tukey, Bias and
-    Confidence in Not Quite Large Samples, 1958.
+    For a mean over independent samples these are the samples themselves. A group without which the
+    metric is undefined contributes the metric. J. Tukey, Bias and Confidence in Not Quite Large
+    Samples, 1958.
     """
     sums = np.stack([np.bincount(groups, column * weights) for column in table.T], axis=1)
     sizes = np.bincount(groups, weights)
     whole = metric.value(sums.sum(axis=0, keepdims=True), sizes.sum(keepdims=True))
     without = metric.value(sums.sum(axis=0) - sums, sizes.sum() - sizes)
+    without = np.where(np.isnan(without), whole, without)
     values: np.ndarray = len(sizes) * whole - (len(sizes) - 1) * without
     return values
 
@@ -108,8 +138,10 @@ def two_sided(pseudo: Float[np.ndarray, "g *p"]) -> Float[np.ndarray, "*p"]:
     """Return the p-value of a mean of 0 over the groups.
 
     Where few groups differ from 0, it is at least the probability that so many have the same sign
-    by chance: t alone would find too much in them.
+    by chance: t alone would find too much in them. One group alone shows nothing.
     """
+    if len(pseudo) < 2:
+        return np.ones(pseudo.shape[1:])
     p = 2 * student.sf(np.abs(student_t(pseudo)), len(pseudo) - 1)
     num_differing = np.count_nonzero(pseudo, axis=0)
     return np.asarray(np.minimum(np.maximum(p, 2.0 ** (1 - num_differing)), 1))

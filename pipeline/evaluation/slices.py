@@ -14,11 +14,12 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from pipeline.core.artifacts import Samples
+from pipeline.evaluation import limits
 from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.outputs import SystemOutput
 from pipeline.evaluation.significance import holm, weaker
-from pipeline.evaluation.subset import Table, part_and_gap, parted
+from pipeline.evaluation.subset import Table, gap, part_and_rest, parted
 
 NUM_BINS, MOST_CATEGORIES, FEWEST_GROUPS = 4, 20, 20
 MOST_DISCRETE = 10  # distinct numbers that still count as categories, such as the digits 0 to 9
@@ -43,7 +44,11 @@ class Slice(NamedTuple):
 
 def slices(evaluator: Evaluator, outputs: SystemOutput, samples: Samples) -> list[Slice]:
     """Return all slices, the weakest first."""
-    columns = columns_of(evaluator, samples)
+    right = evaluator.table(outputs._replace(decided=evaluator.targets))
+    columns = {
+        name: {part: mask for part, mask in cut.items() if _is_defined(evaluator, right, mask)}
+        for name, cut in columns_of(evaluator, samples).items()
+    }
     places = [(column, part) for column, parts in columns.items() for part in parts]
     if not places:
         return []
@@ -66,10 +71,28 @@ def _slice(
     inside: Bool[np.ndarray, " n"],
     p: float,
 ) -> Slice:
-    figure, gap = part_and_gap(evaluator.headline_metric, parted(table, inside))
-    made = evaluator.estimates({"figure": figure, "gap": gap})
-    own = made["figure"]._replace(num_samples=int(inside.sum()))
-    return Slice(column, part, own, made["gap"], p, p < 1 - evaluator.confidence)
+    metric, parts = evaluator.headline_metric, parted(table, inside)
+    figure, rest = part_and_rest(metric, parts)
+    made = evaluator.estimates({"figure": figure, "rest": rest, "gap": gap(metric, parts)})
+    own, difference = made["figure"]._replace(num_samples=int(inside.sum())), made["gap"]
+    if metric.interval == "share":
+        ends = limits.independent_difference(own[:3], made["rest"][:3])
+        difference = Estimate(own.value - made["rest"].value, *ends, difference.num_samples)
+    return Slice(column, part, own, difference, p, p < 1 - evaluator.confidence)
+
+
+def _is_defined(evaluator: Evaluator, right: Table, inside: Bool[np.ndarray, " n"]) -> bool:
+    """Return whether the metric speaks of some samples inside and of some outside.
+
+    F1, say, speaks of a part without a positive sample neither where decisions are right nor
+    otherwise, although some wrong ones make it 0.
+
+    Args:
+        right: the statistics of decisions that are all right.
+    """
+    parts = parted(right, inside)
+    found = gap(evaluator.headline_metric, parts).value(evaluator.weights[None] @ parts, np.ones(1))
+    return bool(np.isfinite(found).all())
 
 
 def columns_of(evaluator: Evaluator, samples: Samples) -> dict[str, Parts]:

@@ -121,7 +121,5 @@ def metrics_of(kind: Kind, classes: Sequence[str], params: Params) -> dict[str, 
         num_bins=settings.num_bins,
         top_k=settings.top_k,
         costs=decisions.costs,
-        positive=positive_index(
-            decisions.positive_class, decisions.threshold, decisions.costs, kind, classes
-        ),
+        positive=positive_index(decisions, kind, classes),
     )

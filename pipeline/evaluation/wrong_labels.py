@@ -5,7 +5,8 @@ list is as long as, nor the sum of 1 - p over it tells the two apart: on classes
 count hundreds where no label is wrong. Where a system is surest of a class, few samples are hard,
 so a label that contradicts it there is wrong; and labels are taken to be wrong as often elsewhere
 (the anchor points of T. Liu and D. Tao, Classification with Noisy Labels by Importance Reweighting,
-2016). Where even the surest predictions are often wrong, the number is too high.
+2016). Where even the surest predictions meet hard samples, the number is too high: nothing in the
+predictions tells these from wrong labels, so it is stated as the most that there are.
 """
 
 from typing import NamedTuple
@@ -59,16 +60,16 @@ def num_wrong_labels(
 
 
 def wrong_labels_sentence(found: Estimate, num_suspects: int, num_unseen: int) -> str:
-    """State how many labels are wrong, and of which samples nothing is known.
+    """State how many labels are wrong at most, and of which samples nothing is known.
 
     Args:
         num_suspects: the length of the list of suspected labels.
         num_unseen: the number of samples that only networks which learned from them predict.
     """
     said = (
-        f"about {found.value:,.0f} [{found.low:,.0f}, {found.high:,.0f}] of {found.num_samples:,} "
-        f"labels are wrong, by how often labels contradict the surest predictions; the list of "
-        f"suspects holds {num_suspects:,}"
+        f"at most about {found.value:,.0f} [{found.low:,.0f}, {found.high:,.0f}] of "
+        f"{found.num_samples:,} labels are wrong: so often labels contradict the surest "
+        f"predictions, those of hard samples too; the list of suspects holds {num_suspects:,}"
     )
     if not num_unseen:
         return said

@@ -4,78 +4,113 @@ A fit runs in processes of its own, since Lightning starts it again for every fu
 crash of the fit must not be a crash of the stage. Everything that runs fits starts them this way.
 """
 
-import json
 import os
 import shlex
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, NamedTuple
+from typing import IO, Protocol, runtime_checkable
 
 from pipeline.core import process
 from pipeline.core.errors import UserError
-from pipeline.core.files import write_whole
 from pipeline.core.lock import hold
-from pipeline.execution.job import Job
+from pipeline.execution.messages import (
+    LEFT,
+    Diverged,
+    FitError,
+    ended_by_signal,
+    first_message,
+    message_files,
+)
+from pipeline.execution.progress import TABLE, output_file
+from pipeline.execution.work import Work
 
-MODULE = "pipeline.training.run"
-LEFT = 128 + signal.SIGTERM  # the exit status of a fit that was asked to leave
 LEAVE_S = 30.0  # time to write a large checkpoint
-MESSAGE_FILE = "message_{}.json"
+POLL_S = 0.02
 
 
-class FitError(RuntimeError):
-    """A process of a fit has failed, and not through a mistake of the user."""
+@runtime_checkable
+class Started(Protocol):
+    """A running process, such as a `subprocess.Popen`."""
+
+    def poll(self) -> int | None:
+        """Return its exit status, negative for a signal; None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its exit status; raise subprocess.TimeoutExpired after `timeout` seconds."""
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
 
 
-class Diverged(UserError):  # noqa: N818  # a search goes on
-    """The loss, a metric or the weights were not finite."""
+Environment = Mapping[str, str]
+Starter = Callable[[Work, IO[str], Environment], Started]
+"""Starts the first process of some work: it inherits the lock, and gets these variables too."""
 
 
-class ExitMessage(NamedTuple):
-    """The last message of one process of a fit; the earliest one is the cause of all others."""
+def start_command(work: Work, lock: IO[str], environment: Environment) -> Started:
+    """Start a Python process, by the launcher that `execution.command` names if there is one.
 
-    at_s: float
-    kind: Literal["mistake", "diverged", "again", "left", "failure"]
-    """again: start the fit again, as the job's folder now holds what this attempt has learned;
-    left: the process was asked to leave."""
-    text: str = ""
-    trace: str = ""
-    """The traceback of a failure."""
-
-    def save(self, folder: Path, rank: int) -> None:
-        """Write the message where the process that has started the fit looks for it."""
-        write_whole(folder / MESSAGE_FILE.format(rank), json.dumps(self))
+    Raises:
+        UserError: `execution.command` cannot be run.
+    """
+    output = output_file(Path(work.folder)).open("a") if TABLE in environment else None
+    command = [*_words(work.execution.command), sys.executable, "-m", work.MODULE, f"{work.file}"]
+    try:  # in a process group of its own: Ctrl-C is for the process that started it
+        return subprocess.Popen(
+            command,
+            env={**os.environ, **environment},
+            stdout=output,
+            stderr=output,
+            preexec_fn=partial(process.die_with_parent, parent_id=os.getpid()),  # noqa: PLW1509
+            process_group=0,
+            pass_fds=(lock.fileno(),),
+        )
+    except OSError as error:
+        raise UserError(
+            f"execution.command: got {command[0]!r}: {error.strerror}; name a program that is "
+            "installed"
+        ) from None
 
 
 class FitProcess:
-    """A running fit. Leaving the context ends it.
+    """A running fit, or other work. Leaving the context ends it.
 
     Args:
-        file: where to write the job for the processes to read.
+        environment: variables for its processes, such as the devices that they may see.
+        wait_s: how long to wait where another process is at the same work.
 
     Raises:
-        UserError: `execution.command` cannot be run, or is missing for several nodes.
+        UserError: `execution.command` cannot be run, or is missing for several nodes; or another
+            process is at the same work.
     """
 
-    def __init__(self, job: Job, file: Path) -> None:
-        command = job.execution.command
-        if job.hardware.num_nodes > 1 and not command:
+    def __init__(
+        self,
+        work: Work,
+        start: Starter = start_command,
+        environment: Environment = {},  # noqa: B006  # it is not changed
+        wait_s: float = LEAVE_S,
+    ) -> None:
+        if work.hardware.num_nodes > 1 and not work.execution.command:
             raise UserError(
-                f"hardware.num_nodes: got {job.hardware.num_nodes}, but execution.command names "
+                f"hardware.num_nodes: got {work.hardware.num_nodes}, but execution.command names "
                 "no launcher that starts a process for each device; name one, such as srun"
             )
-        self._folder = Path(job.folder)
-        self._title = job.title
-        fit = [sys.executable, "-m", MODULE, f"{file}"]
-        self._command = [*_words(command), *fit]
+        self.work = work
+        self._folder = Path(work.folder)
         # The fit holds the lock too: it may outlive a killed starter for a moment.
-        self._lock = hold(self._folder / "lock", job.title, LEAVE_S)
-        self._network = job.network
-        job.save(file)
+        self._lock = hold(self._folder / "lock", work.title, wait_s)
+        self._start = partial(start, work, self._lock, environment)
+        work.prepare()
         self._process = self._started()
 
     def __enter__(self) -> "FitProcess":
@@ -87,7 +122,11 @@ class FitProcess:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._process.terminate()
+        self.close()
+
+    def close(self) -> None:
+        """End the fit if it still runs, and let others have its folder."""
+        self.terminate()
         try:
             self._process.wait(LEAVE_S)
         except subprocess.TimeoutExpired:
@@ -95,8 +134,17 @@ class FitProcess:
             self._process.wait()
         self._lock.close()
 
+    def terminate(self) -> None:
+        """Ask the fit to leave."""
+        self._process.terminate()
+
     def wait(self) -> None:
-        """Wait for the end, and start the fit again where it asks for that.
+        """Wait for the end; errors are those of `is_ended`."""
+        while not self.is_ended():
+            time.sleep(POLL_S)
+
+    def is_ended(self) -> bool:
+        """Return whether the work has succeeded; start it again where it asks for that.
 
         Raises:
             Diverged: the loss, a metric or the weights were not finite.
@@ -104,29 +152,36 @@ class FitProcess:
             FitError: a process failed in another way.
             SystemExit: the fit was asked to leave, and did.
         """
-        while status := self._process.wait():
-            messages = [
-                ExitMessage(*json.loads(path.read_text())) for path in self._message_files()
-            ]
-            first = min(messages, default=None)
-            if first is None:
-                raise self._silent(status)
-            if first.kind == "left":
-                raise SystemExit(LEFT)
-            if first.kind == "failure":
-                print(first.trace, file=sys.stderr, flush=True)
-                raise FitError(f"{self._title}: {first.text}")
-            if first.kind == "diverged":
-                raise Diverged(first.text)
-            if first.kind == "mistake":
-                raise UserError(first.text)
-            print(first.text, flush=True)
+        status = self._process.poll()
+        if status is None:
+            return False
+        if status:
+            print(self._reason_to_start_again(status), flush=True)
             self._process = self._started()
-        if self._network and not Path(self._network).exists():
+            return False
+        if self.work.result and not self.work.result.exists():
             raise UserError(
-                f"execution.command: got {self._command[0]!r}, which ended without training; "
-                "name a launcher that waits for the processes it starts, such as srun"
+                f"execution.command: got {self.work.execution.command!r}, which ended without "
+                "training; name a launcher that waits for the processes it starts, such as srun"
             )
+        self.work.mark_done()
+        return True
+
+    def _reason_to_start_again(self, status: int) -> str:
+        """Return why a process wants to start again; raise where it does not."""
+        message = first_message(self._folder)
+        if message is None:
+            raise self._silent(status)
+        if message.kind == "left":
+            raise SystemExit(LEFT)
+        if message.kind == "failure":
+            print(message.trace, file=sys.stderr, flush=True)
+            raise FitError(f"{self.work.title}: {message.text}")
+        if message.kind == "diverged":
+            raise Diverged(message.text)
+        if message.kind == "mistake":
+            raise UserError(message.text)
+        return message.text
 
     def _silent(self, status: int) -> BaseException:
         """Return the error of a fit that ended without a message."""
@@ -134,26 +189,12 @@ class FitProcess:
             return SystemExit(LEFT)
         if status < 0:
             return ended_by_signal(0, -status)
-        return FitError(f"{self._title}: ended with exit status {status}")
+        return FitError(f"{self.work.title}: ended with exit status {status}")
 
-    def _started(self) -> "subprocess.Popen[bytes]":
-        for path in self._message_files():
+    def _started(self) -> Started:
+        for path in message_files(self._folder):
             path.unlink()
-        try:  # in a process group of its own: Ctrl-C is for the process that started it
-            return subprocess.Popen(
-                self._command,
-                preexec_fn=partial(process.die_with_parent, parent_id=os.getpid()),  # noqa: PLW1509
-                process_group=0,
-                pass_fds=(self._lock.fileno(),),
-            )
-        except OSError as error:
-            raise UserError(
-                f"execution.command: got {self._command[0]!r}: {error.strerror}; name a program "
-                "that is installed"
-            ) from None
-
-    def _message_files(self) -> list[Path]:
-        return sorted(self._folder.glob(MESSAGE_FILE.format("*")))
+        return self._start()
 
 
 def _words(command: str | None) -> list[str]:
@@ -161,18 +202,3 @@ def _words(command: str | None) -> list[str]:
         return shlex.split(command or "")
     except ValueError as error:
         raise UserError(f"execution.command: got {command!r}: {error}; correct it") from None
-
-
-def ended_by_signal(rank: int, signum: int) -> UserError:
-    """Return the error for a killed process, which could not report it itself."""
-    return UserError(
-        f"rank {rank} was terminated by signal {signum} ({signal.Signals(signum).name}), and the "
-        "other ranks were stopped; run the same command again: it resumes from its last "
-        "checkpoint"
-    )
-
-
-def run_fit(job: Job, file: Path) -> None:
-    """Run a fit to its end; arguments and errors are those of `FitProcess`."""
-    with FitProcess(job, file) as started:
-        started.wait()

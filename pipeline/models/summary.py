@@ -12,12 +12,10 @@ memory that it expects the backward pass to need is 0.7 to 2.1 times what autogr
 measured here as well.
 """
 
-import copy
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-import torch
 import torchinfo
 from rich import box
 from rich.table import Table
@@ -26,14 +24,11 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from pipeline.config.recipes import Recipe
-from pipeline.core.artifacts import Cost
 from pipeline.core.component import Component, make, names, schema
 from pipeline.core.errors import UserError
+from pipeline.models.cost import NUM_IMAGES, probe_of
 from pipeline.models.libraries import architectures
-from pipeline.models.network import Network
 from pipeline.models.receptive_field import Follow, Pair
-
-NUM_IMAGES = 2
 
 
 class Row(NamedTuple):
@@ -80,7 +75,7 @@ def rows(body: nn.Module, shape: tuple[int, int, int]) -> list[Row]:
     Args:
         shape: height, width, channels of one image.
     """
-    probe, images = _probe(body, shape)
+    probe, images = probe_of(body, shape)
     follow, counter = Follow(images), FlopCounterMode(display=False)
     flops, fields = _watch(probe, follow, counter)
     with counter, follow:
@@ -102,7 +97,7 @@ def rows(body: nn.Module, shape: tuple[int, int, int]) -> list[Row]:
 
 def held_bytes(body: nn.Module, shape: tuple[int, int, int]) -> float:
     """Return the memory that the backward pass needs for one image, in fp32."""
-    probe, images = _probe(body, shape)
+    probe, images = probe_of(body, shape)
     exists = {t.untyped_storage()._cdata for t in (*probe.parameters(), *probe.buffers())}
     held: dict[int, UntypedStorage] = {}
 
@@ -114,19 +109,6 @@ def held_bytes(body: nn.Module, shape: tuple[int, int, int]) -> float:
     with saved_tensors_hooks(hold, lambda tensor: tensor):
         probe(images)
     return sum(held[key].nbytes() for key in held.keys() - exists) / NUM_IMAGES
-
-
-def cost(network: Network) -> Cost:
-    """Return the cost of a network."""
-    height_px, width_px, channels = network.input_shape
-    probe, images = _probe(network.body, (height_px, width_px, channels))
-    with FlopCounterMode(display=False) as counter:
-        probe(images)
-    return Cost(
-        num_parameters=sum(parameter.numel() for parameter in probe.parameters()),
-        num_bytes=sum(tensor.nbytes for tensor in network.state_dict().values()),
-        multiply_adds=round(counter.get_total_flops() / 2 / NUM_IMAGES),
-    )
 
 
 def table(title: str, body: nn.Module, shape: tuple[int, int, int]) -> Table:
@@ -157,12 +139,6 @@ def table(title: str, body: nn.Module, shape: tuple[int, int, int]) -> Table:
             _times(row.field_px) if row.field_px else "–",
         )
     return made
-
-
-def _probe(body: nn.Module, shape: tuple[int, int, int]) -> tuple[nn.Module, Tensor]:
-    """Return a copy of the network, and images for it, that have shapes and no values."""
-    images = torch.zeros(NUM_IMAGES, shape[2], *shape[:2], device="meta")
-    return copy.deepcopy(body).to("meta").train(), images
 
 
 def _watch(

@@ -1,111 +1,228 @@
-"""An Optuna study driven from one process; each trial is a process with fixed settings.
+"""A study in progress: its trials, the fits that they need and the time that it takes."""
 
-Trials are suggested and reported in rounds of `parallel`, so the suggestions do not depend on which
-trial ends first: the same parameters give the same study.
-"""
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from optuna.trial import TrialState
 
-import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
-
-from pipeline.config.recipes import Choices, Range, Recipe, override
-from pipeline.config.types import Value
+from pipeline.config.search import COSTS, Settings
 from pipeline.core.errors import UserError
+from pipeline.search.bench import DIVERGED
+from pipeline.search.budget import epochs_to_go, next_size
+from pipeline.search.forecast import forecast
+from pipeline.search.pruning import Reports
+from pipeline.search.record import StudyRecord
+from pipeline.search.rungs import Rung
+from pipeline.search.spec import StudySpec
+from pipeline.search.suggestions import Suggestions
+from pipeline.search.trial import Ended, Fit, Trial
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)
-
-Settings = dict[str, Value]
-Scored = Callable[[list[tuple[int, Settings]]], list[float]]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One set of settings and its value."""
-
-    number: int
-    settings: Settings
-    value: float
-    """The best monitored metric of its epochs; lower is better."""
-
-
-def search(recipe: Recipe, score: Scored) -> list[Trial]:
-    """Run the recipe's study; the first trial uses the recipe as written.
-
-    Args:
-        score: returns the value of each trial of a round, in order; called once a round.
-    """
-    assert recipe.search is not None
-    spec = recipe.search
-    sampler = optuna.samplers.TPESampler(seed=spec.seed, constant_liar=True)
-    study = optuna.create_study(direction="minimize", sampler=sampler)
-    study.enqueue_trial(_written(recipe), skip_if_exists=True)
-    space = {key: distribution(axis) for key, axis in spec.space.items()}
-    trials: list[Trial] = []
-    for size in _rounds(spec.num_trials, spec.parallel):
-        asked = [study.ask(space) for _ in range(size)]
-        values = score([(trial.number, trial.params) for trial in asked])
-        for trial, value in zip(asked, values, strict=True):
-            study.tell(trial, value)
-            trials.append(Trial(trial.number, trial.params, value))
-    return trials
+RunFits = Callable[[Iterable[Fit]], Iterator[tuple[Fit, Ended]]]
+"""Runs fits as there is room for them, and yields each as it ends."""
+Costs = Callable[[Settings], Mapping[str, float]]
+"""Returns the costs of a network."""
+MOST_ROUNDS = 50  # that a forecast rests on
+MOST_FAILURES = 5  # without a trial that works
 
 
-def chosen(recipe: Recipe, trials: list[Trial]) -> Recipe:
-    """Return the recipe with the best trial's settings, or as written where nothing was searched.
+class Study:
+    """Everything that the loops over batches and over trials have in common."""
 
-    The result is complete and does not record how it was found: a new search that ends with the
-    same settings retrains nothing.
+    def __init__(
+        self,
+        spec: StudySpec,
+        record: StudyRecord,
+        suggestions: Suggestions,
+        run: RunFits,
+        costs: Costs,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.spec, self.search, self.record = spec, spec.search, record
+        self._suggestions, self._run, self._costs = suggestions, run, costs
+        self._now, self._begin = now, now()
+        self._before = record.seconds
+        self._rounds = record.rounds
 
-    Raises:
-        UserError: every trial has diverged.
-    """
-    best = min(trials, key=lambda t: t.value, default=None)
-    if best and math.isinf(best.value):
-        raise UserError("every trial diverged; search lower values of training.lr")
-    settings = best.settings if best else {}
-    return override(recipe, settings).model_copy(update={"search": None})
+    # --- budget
+
+    @property
+    def seconds(self) -> float:
+        """The time of this session and all before."""
+        return self._before + self._now() - self._begin
+
+    @property
+    def is_out_of_time(self) -> bool:
+        """Whether no further fit may begin."""
+        hours = self.search.budget.hours
+        return hours is not None and self.seconds >= 3600 * hours
+
+    def ask(self, batch: int, size: int | None = None) -> list[int]:
+        """Suggest the next trials, as many as the budget allows; return their numbers."""
+        if self.is_out_of_time:
+            return []
+        trials = self.record.trials
+        num = next_size(self.search, trials, self._suggestions.num_left, batch)
+        num = num if size is None else min(num, size)
+        return self._suggestions.suggest(num, batch) if num else []
+
+    # --- fits
+
+    def begin(self, number: int) -> bool:
+        """Return whether a trial may be trained; a network that costs too much may not."""
+        trial = self.record.trial(number)
+        if trial.state == "PRUNED" and trial.remark:
+            return False
+        needed = [metric for metric in self.spec.metrics if metric in COSTS]
+        if not needed:
+            return True
+        if not trial.costs:
+            self.record.note(number, costs=dict(self._costs(trial.settings)))
+            trial = self.record.trial(number)
+        excesses = self._excesses(trial.costs)
+        broken = [metric for metric, excess in excesses.items() if excess > 0]
+        if not broken:
+            return True
+        self.record.bound(number, excesses)
+        self.record.note(number, remark=f"{broken[0]} {trial.costs[broken[0]]:g} breaks its bound")
+        self.record.finish(number, TrialState.PRUNED)
+        return False
+
+    def run(self, fits: Iterable[Fit]) -> Iterator[Fit]:
+        """Run those fits that are needed, record how they end, and yield each."""
+        begin, epochs = self.seconds, 0
+        for fit, ended in self._run(self._needed(fits)):
+            epochs += self._note(fit, ended)
+            self.record.clock(self.seconds, self._rounds)
+            yield fit
+        if epochs:
+            self._rounds = [*self._rounds, (epochs, self.seconds - begin)][-MOST_ROUNDS:]
+            self.record.clock(self.seconds, self._rounds)
+
+    def fits(self, number: int, rung: Rung) -> list[Fit]:
+        """Return the fits that a trial still needs to reach the end of a rung."""
+        trial = self.record.trial(number)
+        return [
+            Fit(number, trial.settings, fold, rung.until_epoch)
+            for fold in rung.folds
+            if trial.needs(fold, rung.until_epoch)
+        ]
+
+    def _needed(self, fits: Iterable[Fit]) -> Iterator[Fit]:
+        """Yield the fits for which there is time."""
+        for fit in fits:
+            if self.is_out_of_time:
+                return
+            yield fit
+
+    def _note(self, fit: Fit, ended: Ended) -> int:
+        """Record how a fit ended; return the number of epochs that it has trained."""
+        trial = self.record.trial(fit.number)
+        epochs = len(ended.history.get(self.spec.monitor, []))
+        before = len(trial.histories.get(fit.fold, {}).get(self.spec.monitor, []))
+        facts: dict[str, object] = {"histories": {**trial.histories, fit.fold: ended.history}}
+        if ended.kind == "done":
+            reached = fit.until_epoch if epochs >= fit.until_epoch else self.search.epochs
+            facts["reached"] = {**trial.reached, fit.fold: reached}
+            self.record.note(fit.number, **facts)
+            return epochs - before
+        crashes = trial.crashes.get(fit.fold, 0) + (ended.kind == "crashed")
+        is_final = ended.kind == "diverged" or crashes > self.search.retries
+        facts["crashes"] = {**trial.crashes, fit.fold: crashes}
+        if is_final:
+            facts["errors"] = {**trial.errors, fit.fold: ended.error}
+        if ended.kind == "diverged":
+            facts[DIVERGED] = True
+        self.record.note(fit.number, **facts)
+        what = "the search continues" if is_final else "it is started again"
+        print(f"trial {fit.number} {fit.settings}: {ended.error}; {what}", flush=True)
+        return epochs - before
+
+    # --- decisions
+
+    def reports(self, number: int, taken: Sequence[Rung]) -> Reports:
+        """Return the intermediate values of a trial, and record that of the last rung.
+
+        Args:
+            taken: the rungs that it has completed.
+        """
+        trial, metric, monitor = (
+            self.record.trial(number),
+            self.spec.objectives[0].metric,
+            self.spec.monitor,
+        )
+        if taken[0].folds == tuple(range(self.search.folds)):
+            own = {
+                rung.until_epoch: trial.metrics(monitor, rung.until_epoch)[metric] for rung in taken
+            }
+        else:
+            own = {r.folds[0]: trial.metrics(monitor, fold=r.folds[0])[metric] for r in taken}
+        if trial.state == "RUNNING":
+            step = max(own)
+            self.record.report(number, step, own[step])
+        return own
+
+    def prune(self, number: int, remark: str = "") -> None:
+        """Close a trial that does not go on."""
+        if remark and self.record.trial(number).state == "RUNNING":
+            self.record.note(number, remark=remark)
+        self.record.finish(number, TrialState.PRUNED)
+
+    def fail(self, number: int) -> None:
+        """Close a trial whose fit has failed."""
+        self.record.finish(number, TrialState.FAIL)
+
+    def complete(self, number: int) -> None:
+        """Close a trial that was trained to the end."""
+        trial = self.record.trial(number)
+        if trial.state != "RUNNING":
+            return
+        metrics = trial.metrics(self.spec.monitor)
+        self.record.bound(number, self._excesses(metrics))
+        values = tuple(metrics[objective.metric] for objective in self.spec.objectives)
+        self.record.finish(number, TrialState.COMPLETE, values)
+
+    def _excesses(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        return {
+            constraint.metric: constraint.excess(metrics[constraint.metric])
+            for constraint in self.search.constraints
+            if constraint.metric in metrics
+        }
+
+    def refuse_if_nothing_works(self) -> None:
+        """Stop a search whose first trials have all failed.
+
+        Raises:
+            UserError: with the error of the last one.
+        """
+        trials = self.record.trials
+        if len(trials) >= MOST_FAILURES and all(trial.state == "FAIL" for trial in trials):
+            raise nothing_works(trials)
+
+    # --- progress
+
+    def show(self) -> None:
+        """Print how far the search has come and how long it may take."""
+        trials = self.record.trials
+        done = sum(trial.state != "RUNNING" for trial in trials)
+        batch = max((trial.batch for trial in trials), default=-1) + 1
+        to_go = epochs_to_go(self.search, trials, self._suggestions.num_left, batch)
+        spent = sum(trial.num_epochs for trial in trials)
+        text = f"search {self.spec.name}: {done} trials, {spent} epochs done"
+        if to_go and max(to_go):
+            fewest, most = to_go
+            text += f"; {most if fewest == most else f'{fewest} to {most}'} epochs to go"
+            if expected := forecast(self._rounds, fewest, most):
+                text += f", {expected}"
+        print(text, flush=True)
 
 
-def distribution(axis: Range | Choices) -> BaseDistribution:
-    if isinstance(axis, Choices):
-        return CategoricalDistribution(axis.choices)
-    if isinstance(axis.low, int) and isinstance(axis.high, int):
-        return IntDistribution(axis.low, axis.high, log=axis.log)
-    return FloatDistribution(axis.low, axis.high, log=axis.log)
-
-
-def _written(recipe: Recipe) -> Settings:
-    """Return the recipe's own values, where they lie within the search space."""
-    assert recipe.search is not None
-    values = {key: _value(recipe, key) for key in recipe.search.space}
-    return {
-        key: value
-        for key, value in values.items()
-        if _within(distribution(recipe.search.space[key]), value)
-    }
-
-
-def _within(axis: BaseDistribution, value: Value) -> bool:
-    if isinstance(axis, CategoricalDistribution):
-        return value in axis.choices
-    assert isinstance(axis, IntDistribution | FloatDistribution)
-    return isinstance(value, int | float) and axis.low <= value <= axis.high
-
-
-def _value(recipe: Recipe, dotted: str) -> Value:
-    node = recipe.model_dump()
-    for key in dotted.split("."):
-        node = node[key]
-    return node  # type: ignore[return-value]  # `override` has checked that a value is there
-
-
-def _rounds(num_trials: int, parallel: int) -> Iterator[int]:
-    return (min(parallel, num_trials - start) for start in range(0, num_trials, parallel))
+def nothing_works(trials: Sequence[Trial]) -> UserError:
+    """Return the error of a search without a complete trial."""
+    if trials and all(trial.is_diverged for trial in trials):
+        return UserError("every trial diverged; search lower values of training.lr")
+    failed = [trial for trial in trials if trial.state == "FAIL"]
+    last = f"; trial {failed[-1].number}: {failed[-1].error}" if failed else ""
+    return UserError(
+        f"none of {len(trials)} trials is complete, {len(failed)} have failed{last}; allow a "
+        "larger budget, or change the space"
+    )

@@ -4,6 +4,7 @@
 - `Params.ACTIVATION`: how its logits are interpreted, which a loss must match; see pipeline.losses.
 - `Params.MONITOR`: the score that early stopping, checkpoint selection and a search use; lower is
   better.
+- `Params.SCORES`: the names of its scores, and whether a search is to `minimize` or `maximize` it.
 - `num_outputs(num_classes)`: how many logits the network returns.
 - `predictions(logits, *scale)`: the form in which members are compared and combined, in float64:
   log-probabilities along the last axis, or values in their own units.

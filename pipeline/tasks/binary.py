@@ -21,6 +21,7 @@ class Params(Component):
     KIND: ClassVar[str] = "classes"
     ACTIVATION: ClassVar[str] = "sigmoid"
     MONITOR: ClassVar[str] = "log_loss"
+    SCORES: ClassVar[dict[str, str]] = {"log_loss": "minimize", "accuracy": "maximize"}
 
 
 def num_outputs(num_classes: int) -> int:

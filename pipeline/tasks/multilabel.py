@@ -17,6 +17,11 @@ class Params(Component):
     KIND: ClassVar[str] = "labels"
     ACTIVATION: ClassVar[str] = "sigmoid"
     MONITOR: ClassVar[str] = "log_loss"
+    SCORES: ClassVar[dict[str, str]] = {
+        "log_loss": "minimize",
+        "hamming_loss": "minimize",
+        "subset_accuracy": "maximize",
+    }
 
 
 def num_outputs(num_classes: int) -> int:

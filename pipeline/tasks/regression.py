@@ -22,6 +22,10 @@ class Params(Component):
     KIND: ClassVar[str] = "values"
     ACTIVATION: ClassVar[str] = "identity"
     MONITOR: ClassVar[str] = "standardised_mse"
+    SCORES: ClassVar[dict[str, str]] = {
+        "standardised_mse": "minimize",
+        "standardised_mae": "minimize",
+    }
 
 
 def num_outputs(num_classes: int) -> int:

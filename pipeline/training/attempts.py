@@ -11,15 +11,11 @@ from pathlib import Path
 from pipeline.core.component import Strict
 from pipeline.core.errors import UserError
 from pipeline.core.files import write_whole
-from pipeline.execution.fit_process import Diverged
+from pipeline.execution.messages import Again, Diverged
 from pipeline.training.checkpoint import MIDDLE, damaged
 
 FILE = "attempts.json"
 MOST_RECOVERIES = 5
-
-
-class Again(Exception):  # noqa: N818  # no error: the fit goes on
-    """The fit has to be started again; the message gives the reason."""
 
 
 class Attempts(Strict):

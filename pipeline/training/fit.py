@@ -14,8 +14,8 @@ from torch.distributed import DistStoreError
 from pipeline.core.component import load
 from pipeline.core.errors import UserError
 from pipeline.core.run_log import Spool
-from pipeline.execution.fit_process import ended_by_signal
 from pipeline.execution.job import Job
+from pipeline.execution.messages import ended_by_signal
 from pipeline.models import cpu
 from pipeline.models.network import Network
 from pipeline.models.precision import choose

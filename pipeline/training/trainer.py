@@ -34,6 +34,7 @@ from pipeline.core.component import load, names
 from pipeline.core.errors import UserError
 from pipeline.core.run_log import Spool
 from pipeline.execution.job import Job
+from pipeline.execution.progress import TABLE
 from pipeline.models.device import choose_device
 from pipeline.training.batch_norm import GlobalBatchNorm
 from pipeline.training.batches import Block, ValBatch
@@ -42,6 +43,7 @@ from pipeline.training.callbacks.divergence import Divergence
 from pipeline.training.callbacks.early_stopping import EarlyStopping
 from pipeline.training.callbacks.epoch_lines import EpochLines
 from pipeline.training.callbacks.metrics_recorder import MetricsRecorder
+from pipeline.training.callbacks.stop_at_epoch import StopAtEpoch
 from pipeline.training.callbacks.weight_averaging import WeightAveraging
 from pipeline.training.checkpoint import DurableCheckpoints
 from pipeline.training.logger import SpoolLogger
@@ -74,7 +76,6 @@ def trainer_of(job: Job, monitor: str, block_size: int) -> Trainer:
     hardware, settings, folder = job.hardware, job.recipe.training, Path(job.folder)
     device_type = choose_device(hardware.accelerator).type
     logger = SpoolLogger(Spool(Path(job.spool)))
-    shows_bar = sys.stderr.isatty()
     try:
         trainer = Trainer(
             accelerator=hardware.accelerator,
@@ -83,11 +84,11 @@ def trainer_of(job: Job, monitor: str, block_size: int) -> Trainer:
             strategy=_strategy(hardware, job.execution.timeout_s),
             plugins=_plugins(hardware, device_type),
             logger=logger,
-            callbacks=_callbacks(job, monitor, logger, shows_bar=shows_bar),
+            callbacks=_callbacks(job, monitor, logger),
             max_epochs=settings.epochs,
             num_sanity_val_steps=0,
             log_every_n_steps=max(1, LOG_STEPS // block_size),
-            enable_progress_bar=shows_bar,
+            enable_progress_bar=sys.stderr.isatty() and TABLE not in os.environ,
             enable_model_summary=False,
             use_distributed_sampler=False,  # ours splits a global batch without padding
             profiler=_profiler(job),
@@ -159,17 +160,18 @@ def _profiler(job: Job) -> Profiler | None:
     return PROFILERS[chosen](dirpath=PROFILES / job.title.replace(" ", "_"), filename=chosen)
 
 
-def _callbacks(job: Job, monitor: str, logger: SpoolLogger, *, shows_bar: bool) -> list[Callback]:
+def _callbacks(job: Job, monitor: str, logger: SpoolLogger) -> list[Callback]:
     settings, folder = job.recipe.training, Path(job.folder)
     made: list[Callback] = [Divergence(folder)]
     if settings.average:
         made.append(WeightAveraging(settings.average))
     made.append(MetricsRecorder(logger))
     made += map(_named, settings.callbacks)
-    if not shows_bar:
-        made.append(EpochLines(job.title))
+    made.append(EpochLines(job.title, folder))
     if settings.patience is not None:
         made.append(EarlyStopping(monitor, patience=settings.patience, check_finite=False))
+    if job.until_epoch is not None:
+        made.append(StopAtEpoch(job.until_epoch))
     return [*made, Checkpoints(folder)]
 
 

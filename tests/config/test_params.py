@@ -24,7 +24,11 @@ THAWED_LATE = {
     "model": {"name": "timm", "pretrained": True},
     "loss": {"name": "cross_entropy"},
     "training": {"epochs": 9, "batch_size": 64, "lr": 0.1, "transfer": {"frozen_epochs": 3}},
-    "search": {"num_trials": 1, "epochs": 3, "space": {"training.lr": {"low": 0.1, "high": 1.0}}},
+    "search": {
+        "budget": {"trials": 1},
+        "epochs": 3,
+        "space": {"training.lr": {"low": 0.1, "high": 1.0}},
+    },
 }
 
 REFUSALS = [
@@ -63,8 +67,12 @@ REFUSALS = [
         {"name": "adam", "betas": [0.1, 0.2, 0.3]},
         "optimiser.betas: got [0.1, 0.2, 0.3]; allowed at most 2 of them",
     ),
-    (("data", "image"), {"size_px": "big"}, "got 'big'; allowed a whole number or a list, [a, b]"),
-    (("data", "image"), {"size_px": [8]}, "got [8]; allowed a whole number or a longer list"),
+    (("data", "image"), {"size_px": "big"}, "allowed a whole number, a list, [a, b] or null"),
+    (("data", "image"), {"size_px": [8, 0]}, "size_px.1: got 0; allowed greater than 0"),
+    (("data", "near_duplicate_distance"), 0.7, "equal to 0.5, 'auto' or null"),
+    (("data", "near_duplicate_distance"), "auot", "got 'auot'; allowed a number, null or auto; ne"),
+    (("ensemble", "class_shares"), "unifrom", "allowed a mapping, `key: value` or as_found, unifo"),
+    (("data", "image"), {"size_px": [8]}, "got [8]; allowed a whole number, a longer list or null"),
     (("task",), "multiclass", "task: got 'multiclass'; write {name: ...}; allowed binary, multic"),
     (("task",), [], "task: got []; write {name: ...}; allowed binary, multiclass"),
     ((*CNN, "training", "lr"), "fast", "recipes.cnn.training.lr: got 'fast'; allowed a number"),
@@ -110,12 +118,12 @@ REFUSALS = [
     (
         (*SPACE, "training.lr"),
         {"choices": [[1, 2]]},
-        "lr.choices.0: got [1, 2]; allowed true or false, a number or text",
+        "search.space: training.lr: got [1, 2]; allowed a number",
     ),
     (
         (*SPACE, "loss.name"),
         {"choices": ["cross_entropy", "binary_cross_entropy"]},
-        "recipes.cnn.search.space: got loss.name, but each name takes other keys; write a",
+        "recipes.cnn.search.space: got loss.name, but DVC watches only the file that a recipe",
     ),
     (
         (*CNN, "model"),
@@ -126,7 +134,7 @@ REFUSALS = [
     (
         (*SPACE, "model.name"),
         {"choices": ["vit"]},
-        "space: got model.name, but each name takes other keys; write a recipe for each",
+        "space: got model.name, but DVC watches only the file that a recipe names",
     ),
     (
         (*CNN, "loss"),
@@ -253,7 +261,7 @@ def test_what_fsdp_cannot_do_with_parts_of_weights_is_refused(
 
 
 def space(**axes: Any) -> dict[str, Any]:
-    searched = {"num_trials": 1, "epochs": 1, "space": axes}
+    searched = {"budget": {"trials": 1}, "epochs": 1, "space": axes}
     return changed(("recipes", "cnn", "search"), searched)
 
 
@@ -269,11 +277,7 @@ def space(**axes: Any) -> dict[str, Any]:
         ("training.batch_size", {"low": 16, "high": 128}, "space: got a range of batch_size or"),
         ("training.epochs", {"low": 1, "high": 30}, "got training.epochs, but every trial runs"),
         ("search.epochs", {"low": 1, "high": 30}, "got search.epochs, but every trial runs"),
-        (
-            "training.optimiser.name",
-            {"choices": ["sgd"]},
-            "got training.optimiser.name, but each",
-        ),
+        ("model.name", {"choices": ["resnet"]}, "got model.name, but DVC watches only the file"),
         ("training.clip.at", {"low": 0.1, "high": 1.0}, "training.clip is null; set it in the rec"),
     ],
 )
@@ -478,6 +482,22 @@ def test_check_names_a_folder_that_is_not_there(workspace: Workspace) -> None:
         ("multiclass", {"costs": ((0, 1), (1,))}, "costs: got 2 rows of "),
         ("binary", {"costs": ((0, 1, 1),) * 3}, "costs: got 3 rows; allowed 2 with task binary"),
         ("regression", {"sets": {"method": "aps"}}, "sets: got values with task regression; all"),
+        (
+            "regression",
+            {"class_shares": "uniform"},
+            "class_shares: got 'uniform'; allowed as_found",
+        ),
+        ("multiclass", {"class_shares": {"a": 0.5, "b": 0.7}}, "class_shares: got shares that sum"),
+        (
+            "multiclass",
+            {"class_shares": {}},
+            "class_shares: got shares that sum to 0; allowed a su",
+        ),
+        (
+            "multiclass",
+            {"class_shares": {"a": 2}},
+            "class_shares.a: got 2; allowed less than or eq",
+        ),
         ("binary", {"threshold": "f1"}, "positive_class: got null with ensemble.threshold f1, whi"),
     ],
 )

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
+from pipeline.config.ensembling import Ensembling
 from pipeline.core.errors import UserError
 from pipeline.ensembling import decisions
 from pipeline.ensembling.decisions import check_costs, positive_index
@@ -175,11 +176,13 @@ def test_a_rare_noisy_class_is_found_under_either_name() -> None:
 )
 def test_a_wrong_positive_class_is_refused(name, goal, kind, classes, message: str) -> None:
     with pytest.raises(UserError, match=r"^ensemble\.positive_class: ") as refused:
-        positive_index(name, goal, None, kind, classes)
+        positive_index(Ensembling(positive_class=name, threshold=goal), kind, classes)
     assert message in str(refused.value)
 
 
 def test_the_positive_class_is_only_needed_where_classes_differ() -> None:
-    assert positive_index("bad", "f1", None, "classes", ("bad", "good")) == 0
-    assert positive_index(None, "balanced_accuracy", None, "classes", ("bad", "good")) is None
-    assert positive_index(None, "f1", None, "labels", ("bad", "good")) is None
+    names = ("bad", "good")
+    named = Ensembling(positive_class="bad", threshold="f1")
+    assert positive_index(named, "classes", names) == 0
+    assert positive_index(Ensembling(threshold="balanced_accuracy"), "classes", names) is None
+    assert positive_index(Ensembling(threshold="f1"), "labels", names) is None

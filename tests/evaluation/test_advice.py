@@ -30,7 +30,47 @@ def advised(errors: dict, recipe_of: dict[str, str], *useful: str) -> Advice:
     """Advice where the ensemble is the mean of all the useful members."""
     members = useful or tuple(errors)
     ensemble = np.mean([errors[member] for member in members], axis=0)
-    return advice("classes", errors, recipe_of, members, members[0], ensemble, BOOTSTRAP)
+    return advice(
+        "classes", errors, recipe_of, members, members[0], ensemble, np.ones(NUM), BOOTSTRAP
+    )
+
+
+def test_samples_count_by_their_weights() -> None:
+    """Half of the samples count twice, the others not at all: as if these were not there."""
+    errors, recipe_of = pool(0, cnn=(0.5, 0.8, 3), mlp=(0.9, 0.2, 2))
+    kept, members = np.arange(NUM) < NUM // 2, tuple(errors)
+    weights, ensemble = 2.0 * kept, np.mean([*errors.values()], axis=0)
+    weighted, alone = (
+        advice("classes", own, recipe_of, members, members[0], mean, counts, bootstrap)
+        for own, mean, counts, bootstrap in (
+            (errors, ensemble, weights, Bootstrap(np.arange(NUM), weights, 200, 0.95, seed=0)),
+            (
+                {name: one[kept] for name, one in errors.items()},
+                ensemble[kept],
+                np.ones(NUM // 2),
+                Bootstrap(np.arange(NUM // 2), np.ones(NUM // 2), 200, 0.95, seed=0),
+            ),
+        )
+    )
+    assert weighted.best_mean == alone.best_mean
+    assert weighted.saved.value == pytest.approx(alone.saved.value)
+    for own, other in zip(weighted.additions, alone.additions, strict=True):
+        for figure in ("loss", "error_correlation", "twice", "limit", "saved"):
+            assert getattr(own, figure).value == pytest.approx(getattr(other, figure).value)
+
+
+def test_a_recipe_without_any_error_has_no_share_in_common() -> None:
+    errors = {name: np.zeros((NUM, SIZE)) for name in ("cnn_1", "cnn_2")}
+    found = advised(errors, dict.fromkeys(errors, "cnn"))
+    assert found.additions == []
+    (said,) = sentences(found)
+    assert "one network is enough" in said
+
+
+def test_a_small_gain_is_not_printed_as_none() -> None:
+    errors, recipe_of = pool(0, cnn=(0.0005, 0.0008, 3))
+    said = " ".join(sentences(advised(errors, recipe_of)))
+    assert "0.0000" not in said
 
 
 def loss(*errors: np.ndarray) -> float:

@@ -174,7 +174,7 @@ def test_groups_cover_where_lone_samples_do_not() -> None:
 def test_copies_in_groups_add_nothing(kind: Kind) -> None:
     outputs, targets = sample(kind, seed=1)
     copied = np.random.default_rng(0).permutation(np.repeat(np.arange(60), 3))
-    own = {n: m for n, m in MEASURED[kind].items() if m.interval != "share"}  # t for groups
+    own = {n: m for n, m in MEASURED[kind].items() if m.interval not in ("share", "agreement")}  # t
     own = {n: m for n, m in own.items() if m.interval != "none"}
     once = Bootstrap(np.arange(60), np.ones(60), 200, 0.95, 0)
     thrice = Bootstrap(np.unique(copied, return_inverse=True)[1], np.ones(180), 200, 0.95, 0)

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from pipeline.config.load import load_params
 from pipeline.core.errors import UserError
 from pipeline.models.architectures import lenet
+from pipeline.models.cost import cost
 from pipeline.models.network import Network
-from pipeline.models.summary import choose, cost, held_bytes, rows, table
+from pipeline.models.summary import choose, held_bytes, rows, table
 from tests.conftest import ROOT, Workspace
 
 

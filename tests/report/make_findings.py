@@ -98,7 +98,7 @@ def _systems(layout: Layout, kind: Kind, rng: np.random.Generator) -> None:
             "kind": kind,
             "headline": HEADLINE[kind],
             "over_seeds": ["over seeds, recipe resnet beats recipe cnn by 1.00 points"],
-            "labels": ["about 97 [61, 143] of 2,000 labels are wrong"],
+            "labels": ["at most about 97 [61, 143] of 2,000 labels are wrong"],
             "advice": ["advice: keep the ensemble", "advice: one more seed of cnn helps most"],
             "notes": ["test has no sample of newt, so it says nothing about it"],
             "chosen": "greedy",
@@ -257,10 +257,14 @@ def _pictures(layout: Layout, kind: Kind, rng: np.random.Generator) -> None:
 def _searches(layout: Layout, tree: Params) -> None:
     for name, recipe in tree.recipes.items():
         write_json(layout.search(name) / "chosen.json", recipe.model_dump())
-    rows = [(0, 0.3, 0.001, "relu"), (1, 0.2, 0.1, "gelu"), (2, "", 0.02, "relu")]
-    heading = ("trial", "val_log_loss", "training.lr", "model.activation")
+    rows = [
+        (0, "COMPLETE", 6, 0.3, 0.001, "relu"),
+        (1, "COMPLETE", 6, 0.2, 0.1, "gelu"),
+        (2, "FAIL", 1, "", 0.02, "relu"),
+    ]
+    heading = ("trial", "state", "epochs", "val_log_loss", "training.lr", "model.activation")
     table(layout.search("cnn") / "trials.csv", heading, rows)
-    table(layout.search("resnet") / "trials.csv", heading[:2], [])
+    table(layout.search("resnet") / "trials.csv", heading[:3], [])
 
 
 def _probabilities(layout: Layout, kind: Kind) -> None:

@@ -1,42 +1,36 @@
 """Trials that go wrong are told in one line, and leave no process behind."""
 
 import json
-import math
 import os
+import re
 import signal
-from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from pipeline.config.load import load_params
-from pipeline.core.errors import UserError
+from pipeline.core.files import read_json
 from pipeline.core.process import die_with_parent
-from pipeline.core.run_log import Spool
-from pipeline.search.study import Trial, chosen
-from pipeline.search.trials import best
-from tests.conftest import ROOT, Workspace
+from pipeline.search.trial import Trial
+from tests.conftest import Workspace
 
 
 @pytest.mark.parametrize(
-    ("losses", "expected"),
-    [([0.5, 0.2, 0.3], 0.2), ([0.5], 0.5)],
+    ("until", "expected"),
+    [(1, (0.5, 0.1)), (2, (0.2, 0.8)), (3, (0.2, 0.8)), (None, (0.2, 0.8))],
 )
-def test_a_trial_is_worth_its_best_epoch(
-    tmp_path: Path, losses: list[float], expected: float
+def test_a_trial_is_worth_the_epoch_that_it_keeps(
+    until: int | None, expected: tuple[float, float]
 ) -> None:
-    spool = Spool(tmp_path)
-    spool.open("search/cnn/trial_000", {"fingerprint": "f"})
-    for step, loss in enumerate(losses):
-        spool.record({"val/standardised_mse": loss, "val/log_loss": 0.0}, step)
-    assert best(spool, "val/standardised_mse") == expected
+    history = {"val/standardised_mse": [0.5, 0.2, 0.3], "val/accuracy": [0.1, 0.8, 0.9]}
+    metrics = Trial(0, {}, histories={0: history}).metrics("val/standardised_mse", until)
+    assert (metrics["val/standardised_mse"], metrics["val/accuracy"]) == expected
 
 
 @pytest.mark.slow
 def test_a_trial_that_refuses_its_settings_is_told_in_one_line(workspace: Workspace) -> None:
     space = {"training.batch_size": {"choices": [64, 100_000]}}
-    search = {"num_trials": 6, "epochs": 1, "space": space, "parallel": 2}
+    search = {"budget": {"trials": 6}, "epochs": 1, "space": space, "batch": 2}
     workspace.edit(lambda tree: tree["recipes"]["cnn"].update(search=search))
     for stage in ("preprocess", "augment"):
         workspace.stage(stage)
@@ -50,7 +44,8 @@ def test_a_trial_that_refuses_its_settings_is_told_in_one_line(workspace: Worksp
 
 @pytest.mark.slow
 def test_a_trial_that_diverges_ends_no_search(workspace: Workspace) -> None:
-    search = {"num_trials": 2, "epochs": 1, "space": {"training.lr": {"choices": [0.005, 1e30]}}}
+    space = {"training.lr": {"choices": [0.005, 1e30]}}
+    search = {"budget": {"trials": 2}, "epochs": 1, "space": space}
     workspace.edit(lambda tree: tree["recipes"]["cnn"].update(search=search))
     workspace.edit(lambda tree: tree["hardware"].update(memory_format="auto"))
     for stage in ("preprocess", "augment"):
@@ -60,7 +55,10 @@ def test_a_trial_that_diverges_ends_no_search(workspace: Workspace) -> None:
     assert "trial 1 {'training.lr': 1e+30}: the loss is not finite in step" in printed
     assert "lower lr, or set training.on_divergence: recover; the search continues" in printed
     table = (workspace.folder / "artifacts/search/cnn/trials.csv").read_text().splitlines()
-    assert table[2] == "1,inf,1e+30"
+    assert table[2] == "1,FAIL,0,,1e+30"
+    tags = read_json(workspace.folder / "artifacts/runs/search/cnn/trial_001/run.json")["tags"]
+    assert tags["state"] == "FAIL"
+    assert tags["error"].startswith("the loss is not finite in step")
 
 
 def jobs(workspace: Workspace) -> dict[str, dict[str, Any]]:
@@ -79,7 +77,7 @@ def searched(workspace: Workspace) -> dict[str, bytes]:
 def test_a_killed_search_goes_on_and_ends_the_same(workspace: Workspace) -> None:
     """Its trials die with it, and write nothing into the run that goes on."""
     space = {"training.lr": {"low": 0.001, "high": 0.02, "log": True}}
-    search = {"num_trials": 3, "epochs": 4, "space": space, "parallel": 1}
+    search = {"budget": {"trials": 3}, "epochs": 4, "space": space, "batch": 1}
     workspace.edit(lambda tree: tree["recipes"]["cnn"].update(search=search))
     for stage in ("preprocess", "augment"):
         workspace.stage(stage)
@@ -121,7 +119,33 @@ def test_a_child_that_starts_after_its_parents_end_ends_too() -> None:
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
 
 
-def test_a_search_in_which_all_diverge_is_told() -> None:
-    recipe = load_params(ROOT / "params.yaml").recipes["cnn"]
-    with pytest.raises(UserError, match="every trial diverged; search lower values of"):
-        chosen(recipe, [Trial(0, {}, math.inf)])
+@pytest.mark.slow
+def test_a_killed_halving_goes_on_from_its_rung_and_ends_the_same(workspace: Workspace) -> None:
+    """The trial that is promoted continues from its checkpoint, before and after the kill."""
+    space = {"training.lr": {"low": 0.001, "high": 0.02, "log": True}}
+    pruner = {"name": "halving", "factor": 2}
+    search = {
+        "budget": {"trials": 4}, "epochs": 4, "space": space, "batch": 4, "pruner": pruner,
+    }  # fmt: skip
+    workspace.edit(lambda tree: tree["recipes"]["cnn"].update(search=search))
+    for stage in ("preprocess", "augment"):
+        workspace.stage(stage)
+    running = workspace.start("python", "-m", "stages.search", "cnn")
+    assert running.stdout
+    printed = []
+    for line in running.stdout:
+        printed.append(line)
+        if "  epoch 3/4" in line:
+            break
+    os.kill(running.pid, signal.SIGKILL)
+    running.communicate()
+    printed.append(workspace.stage("search", "cnn"))
+    epochs = re.findall(r"(trial \d)  epoch (\d)", "".join(printed))
+    assert len(set(epochs)) == 4 + 2 + 2
+    rows = (workspace.folder / "artifacts/search/cnn/trials.csv").read_text().splitlines()[1:]
+    found = sorted(tuple(row.split(",")[1:3]) for row in rows)
+    assert found == [("COMPLETE", "4"), ("PRUNED", "1"), ("PRUNED", "1"), ("PRUNED", "2")]
+    killed = searched(workspace)
+    alone = workspace.stage("search", "cnn")
+    assert len(re.findall("  epoch ", alone)) == 4 + 2 + 2  # none is trained twice
+    assert searched(workspace) == killed

@@ -1,7 +1,6 @@
 """Regression and multilabel tasks, from a table to predictions of the right kind."""
 
 import csv
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from pipeline.core.paths import Layout
 from pipeline.core.run_log import Spool
 from pipeline.core.stage import Stage
 from pipeline.images.packed import Packed
-from tests.conftest import ROOT, fork_server
+from tests.conftest import ROOT
 from tests.preprocessing.make_images import encode
 
 NUM, SIDE_PX = 300, 8
@@ -109,8 +108,6 @@ def learned(
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("PYTHONPATH", str(ROOT))  # where trials, processes of their own, find us
-        if hasattr(os, "pidfd_open"):
-            patch.setattr(sys, "executable", f"{fork_server().commands / 'python'}")
         write_table(Path("data/raw"), columns)
         checked = parse_params(tree(task, list(columns)), "test")
         stages = {"preprocess": "", "augment": "", "search": "cnn", "train": "cnn_1"}
@@ -202,7 +199,9 @@ def test_a_search_goes_by_the_tasks_figure(learned: str, tmp_path: Path) -> None
     made = tree(learned, list(targets(pictures())[learned]))
     space = {"training.lr": {"choices": [1e-7, 0.01]}}
     made["recipes"]["cnn"]["training"]["lr"] = 1e-7
-    made["recipes"]["cnn"]["search"] = {"num_trials": 4, "epochs": 3, "space": space, "seed": 1}
+    made["recipes"]["cnn"]["search"] = {
+        "budget": {"trials": 4}, "epochs": 3, "space": space, "seed": 1,
+    }  # fmt: skip
     spool = run("search", "cnn", parse_params(made, "test"), Layout(tmp_path))
     folder = Layout(tmp_path).search("cnn")
     with (folder / "trials.csv").open() as file:

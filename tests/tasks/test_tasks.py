@@ -38,7 +38,8 @@ def scale(task: ModuleType) -> tuple[tuple[float, ...], ...]:
 def test_what_is_watched_is_a_mean_over_samples(name: str) -> None:
     task, logits, targets = sample(name, seed=0)
     figures = task.scores(task.predictions(logits, *scale(task)), targets, *scale(task))
-    assert schema("task", name).MONITOR in figures
+    assert schema("task", name).SCORES.keys() == figures.keys()
+    assert schema("task", name).SCORES[schema("task", name).MONITOR] == "minimize"
     for values in figures.values():
         assert values.shape == (40,)
         assert values.dtype == np.float64

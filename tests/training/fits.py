@@ -26,13 +26,13 @@ from pipeline.core.errors import UserError
 from pipeline.core.files import write_json
 from pipeline.core.paths import Layout
 from pipeline.core.run_log import Spool
-from pipeline.execution.fit_process import run_fit
+from pipeline.execution.fit_process import FitProcess
 from pipeline.execution.job import Job
+from pipeline.execution.messages import Again
 from pipeline.images.packed import Packed
 from pipeline.losses import cross_entropy
 from pipeline.models.network import Network
 from pipeline.training import datamodule
-from pipeline.training.attempts import Again
 from pipeline.training.callbacks import checkpoints
 from pipeline.training.checkpoint import EPOCH, MIDDLE
 from pipeline.training.datamodule import Inputs
@@ -161,6 +161,12 @@ def nan_at(patch: MonkeyPatch, calls: set[int]) -> None:
 # --- processes
 
 
+def run_fit(wanted: Job) -> None:
+    """Run a fit to its end in processes of its own."""
+    with FitProcess(wanted) as started:
+        started.wait()
+
+
 def on_disk(folder: Path, given: Inputs) -> Path:
     """Write inputs to where a fit that runs in `folder` finds them."""
     layout = Layout(folder)
@@ -203,7 +209,7 @@ def forked(folder: Path, chosen: Recipe, patches: str = "", **settings: Any) -> 
         patched.apply(patches)
         process.exit_on_sigterm()
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` has it ignored
-        run_fit(job(folder, chosen, **settings), folder / "job.json")
+        run_fit(job(folder, chosen, **settings))
     except SystemExit as leaving:
         os._exit(int(str(leaving.code)))
     except UserError as error:

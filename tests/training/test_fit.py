@@ -77,8 +77,8 @@ def train(
     folder = workspace.folder / name
     if not folder.exists():
         wanted = job(workspace, name, training or {}, model or RESNET, **hardware)
-        wanted.save(folder / "job.json")
-        module = ["python", "-m", "pipeline.training.run", f"{folder / 'job.json'}"]
+        wanted.prepare()
+        module = ["python", "-m", wanted.MODULE, f"{wanted.file}"]
         env = workspace.environment() if name == "one" else workspace.forking()
         subprocess.run(module, cwd=workspace.folder, env=env, check=True)
     with (folder / "history.csv").open() as file:

@@ -16,11 +16,11 @@ from pipeline.config.load import parse_params
 from pipeline.core import dvcfile
 from pipeline.core.errors import UserError
 from pipeline.core.files import read_yaml
-from pipeline.execution.fit_process import FitProcess, run_fit
+from pipeline.execution.fit_process import FitProcess
 from pipeline.execution.job import Job
 from pipeline.training.trainer import environment
 from tests.conftest import ROOT, Workspace, small
-from tests.training.fits import forked, forked_here, job, recipe, same, status
+from tests.training.fits import forked, forked_here, job, recipe, run_fit, same, status
 
 pytestmark = pytest.mark.slow
 STAGE = ("python", "-m", "stages.train", "cnn_1")
@@ -136,22 +136,22 @@ def test_an_allocation_alone_starts_no_processes(monkeypatch: pytest.MonkeyPatch
 
 def test_several_nodes_want_a_command(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"num_nodes: got 2, but execution.command names no"):
-        FitProcess(job(tmp_path, recipe({}), num_nodes=2), tmp_path / "job.json")
+        FitProcess(job(tmp_path, recipe({}), num_nodes=2))
 
 
 def test_a_command_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"execution.command: got 'absent': No such file"):
-        FitProcess(job(tmp_path, recipe({}), command="absent --nodes 2"), tmp_path / "job.json")
+        FitProcess(job(tmp_path, recipe({}), command="absent --nodes 2"))
 
 
 def test_a_command_that_is_no_line_of_a_shell_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"got \"srun 'a\": No closing quotation"):
-        FitProcess(job(tmp_path, recipe({}), command="srun 'a"), tmp_path / "job.json")
+        FitProcess(job(tmp_path, recipe({}), command="srun 'a"))
 
 
 def test_a_command_that_does_not_wait_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="got 'true', which ended without training; name a"):
-        run_fit(job(tmp_path, recipe({}), command="true"), tmp_path / "job.json")
+        run_fit(job(tmp_path, recipe({}), command="true"))
 
 
 def test_a_node_that_shares_no_disk_is_told(tmp_path: Path) -> None:

@@ -13,7 +13,20 @@ from pipeline.core.errors import UserError
 from pipeline.core.run_log import Spool
 from pipeline.training import attempts, checkpoint, module
 from pipeline.training.module import STATE, ConvoyModule
-from tests.training.fits import EPOCHS, Crash, equal, nan_at, run, save_often
+from tests.training.fits import (
+    EPOCHS,
+    MIXED,
+    Crash,
+    equal,
+    fit_here,
+    job,
+    logged,
+    nan_at,
+    recipe,
+    run,
+    save_often,
+)
+from tests.training.test_data import inputs
 
 WAYS = [
     {"optimiser": {"name": "sgd", "nesterov": True}, "schedule": {"name": "one_cycle"}},
@@ -62,6 +75,18 @@ def _crash_in_step(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
         return update(*arguments)
 
     monkeypatch.setattr(ConvoyModule, "update", crashing)
+
+
+@pytest.mark.parametrize("training", [*WAYS, {"patience": 1, "lr": 0.3}])
+def test_stops_within_the_schedule_change_no_bit(training: dict[str, Any], tmp_path: Path) -> None:
+    """Each rung of a search continues the same job with a later end."""
+    weights, alone = run(tmp_path / "alone", epochs=4, **training)
+    wanted = job(tmp_path / "rungs", recipe({"epochs": 4, **training}))
+    for until in (1, 1, 3, 4):
+        rung = wanted.model_copy(update={"until_epoch": until})
+        network = fit_here(rung, inputs("crop_flip", MIXED))
+        assert logged(wanted) == alone[:until]
+    assert equal(network.state_dict(), weights)
 
 
 def test_a_fit_that_patience_has_ended_is_not_trained_further(tmp_path: Path) -> None:

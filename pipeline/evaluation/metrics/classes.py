@@ -26,6 +26,7 @@ def metrics(num_classes: int, num_bins: int, top_k: int, costs: Costs | None) ->
     """Return all metrics in the order of tables."""
     share = partial(Metric, value=mean, higher_is_better=True, interval="share")
     of_counts = partial(Metric, _decided.counts, higher_is_better=True)
+    agreement = partial(of_counts, interval="agreement", floor=_decided.agreement_floor)
     lower = partial(Metric, value=mean, higher_is_better=False, interval="log")
     found = {
         "accuracy": share(_right),
@@ -34,8 +35,8 @@ def metrics(num_classes: int, num_bins: int, top_k: int, costs: Costs | None) ->
             _decided.balanced_accuracy, interval="share", floor=_decided.balanced_accuracy_floor
         ),
         **_decided.averages(),
-        "cohen_kappa": of_counts(_decided.cohen_kappa),
-        "matthews": of_counts(_decided.matthews),
+        "cohen_kappa": agreement(_decided.cohen_kappa),
+        "matthews": agreement(_decided.matthews),
         **_ranks.means("average_precision"),
         "log_loss": lower(_probabilities.log_loss),
         "brier": lower(_probabilities.brier),

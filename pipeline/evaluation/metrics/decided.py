@@ -156,6 +156,14 @@ def matthews(sums: Sums, num_samples: Counts) -> Figures:
     return np.asarray(np.nan_to_num(ratio(covariance, np.sqrt(spreads[0] * spreads[1]))))
 
 
+def agreement_floor(sums: Sums, num_samples: Counts) -> Figures:
+    """Return the variance that draws lack, that of the accuracy in units of the best agreement."""
+    hits, predicted, true = np.split(sums, 3, axis=1)
+    by_chance = (predicted * true).sum(axis=1) / num_samples**2.0
+    right = hits.sum(axis=1, keepdims=True) / num_samples[:, None]
+    return ratio(lacking(right, num_samples[:, None]), (1 - by_chance) ** 2)
+
+
 def _floor(name: str, sums: Sums, num_samples: Counts) -> Figures:  # noqa: ARG001
     hits, predicted, true = np.split(sums, 3, axis=1)
     own = np.nan_to_num(SHARES[name](hits, predicted, true))

@@ -15,14 +15,19 @@ Counts = Num[np.ndarray, " b"]
 Figures = Float[np.ndarray, " b"]
 
 
-Interval = Literal["percentiles", "share", "log", "none"]
+Interval = Literal["percentiles", "share", "agreement", "log", "none"]
 """How the interval of a metric is found: from the percentiles of the draws; for a proportion, or a
-mean from 0 to 1; for a mean of losses, on the logarithmic scale; or none, where none covers."""
+mean from 0 to 1; for an agreement from -1 to 1; for a mean of losses, on the logarithmic scale; or
+none, where none covers."""
 
 
 PSEUDO = 0.25
 """Added successes, and failures: more would make means over many classes too unsure, see the tests
 of intervals."""
+
+
+def _first(table: Table) -> Float[np.ndarray, "n 1"]:
+    return table[:, :1]
 
 
 @dataclass(frozen=True)
@@ -43,8 +48,16 @@ class Metric:
     """The number of samples that a value of 1 rests on, where that is not `share_of`."""
     floor: Callable[[Sums, Counts], Figures] | None = None
     """The variance that draws lack, where the metric is a mean over classes, see `lacking`."""
+    deciding: Callable[[np.ndarray], np.ndarray] = _first
+    """For a logarithmic interval: from the statistics, those whose mean the metric is, or the root
+    of; their effective number tells how sure it is."""
     takes_weights: bool = True
     """Whether samples may differ in weight, with which the statistics are then multiplied."""
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether the metric is a ratio of sums, or a mean of ratios, over some of the samples."""
+        return self.share_of is not None or self.floor is not None
 
 
 def ratio(parts: np.ndarray, wholes: np.ndarray) -> np.ndarray:
@@ -73,8 +86,16 @@ def lacking(shares: Float[np.ndarray, "b k"], counts: Float[np.ndarray, "b k"]) 
     Args:
         counts: the number of samples of each proportion; one without samples does not count.
     """
+    more = lacking_each(shares, counts)
+    return ratio(more.sum(axis=1), (counts > 0).sum(axis=1) ** 2.0)
+
+
+def lacking_each(
+    shares: Float[np.ndarray, "*b k"], counts: Float[np.ndarray, "*b k"]
+) -> Float[np.ndarray, "*b k"]:
+    """Return the same for each proportion on its own."""
     total = counts + 2 * PSEUDO
     likely = (shares * counts + PSEUDO) / total
     found = ratio(shares * (1 - shares), counts)
     more = np.where(counts > 0, likely * (1 - likely) / total - found, 0.0)
-    return ratio(more.clip(min=0).sum(axis=1), (counts > 0).sum(axis=1) ** 2.0)
+    return np.asarray(more.clip(min=0))

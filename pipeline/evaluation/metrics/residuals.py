@@ -21,6 +21,11 @@ def squares(outputs: SystemOutput, targets: Targets) -> Table:
     return np.hstack([np.square(outputs.predictions - targets), centred, np.square(centred)])
 
 
+def of_squares(table: Float[np.ndarray, "n s"]) -> Float[np.ndarray, "n t"]:
+    """Return the squared errors of each value, out of the table of `squares`."""
+    return np.asarray(np.split(table, 3, axis=1)[0])
+
+
 def rmse(sums: Sums, num_samples: Counts) -> Figures:
     """Compute the root mean squared error."""
     errors, _, _ = np.split(sums, 3, axis=1)

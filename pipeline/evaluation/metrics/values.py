@@ -14,7 +14,13 @@ def metrics() -> dict[str, Metric]:
     """Return all metrics in the order of tables."""
     lower = partial(Metric, value=mean, higher_is_better=False, interval="log")
     return {
-        "rmse": Metric(_values.squares, _values.rmse, higher_is_better=False),
+        "rmse": Metric(
+            _values.squares,
+            _values.rmse,
+            higher_is_better=False,
+            interval="log",
+            deciding=_values.of_squares,
+        ),
         "mae": lower(_values.absolute_errors),
         "r2": Metric(_values.squares, _values.r2, higher_is_better=True),
         "interval_coverage": Metric(_values.covered, mean, higher_is_better=True, interval="share"),

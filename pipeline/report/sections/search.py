@@ -42,8 +42,10 @@ def section(findings: Findings) -> Section | None:
 
 
 def _study(recipe: str, rows: list[Row]) -> list[Block]:
-    _, objective, *keys = rows[0]
-    best = min(rows, key=lambda row: _value(row[objective], float("inf")))
+    _, _, _, objective, *others = rows[0]
+    keys = [key for key in others if "." in key]
+    complete = [row for row in rows if row["state"] == "COMPLETE"]
+    best = min(complete, key=lambda row: _value(row[objective], float("inf")), default=None)
     marks = {id(row): "ensemble" if row is best else "member" for row in rows}
     plots = [_plot(recipe, key, objective, rows, [marks[id(row)] for row in rows]) for key in keys]
     shown = Table(

@@ -9,7 +9,7 @@ from typing import Any
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Checkpoint
 
-from pipeline.execution.fit_process import LEFT
+from pipeline.execution.messages import LEFT
 from pipeline.training.batches import Block
 from pipeline.training.checkpoint import BEST, EPOCH, MIDDLE
 from pipeline.training.module import ConvoyModule

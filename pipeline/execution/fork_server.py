@@ -1,0 +1,107 @@
+"""A process that has imported what fits need, and forks one for each: imports are paid once.
+
+The fork server is the one of `multiprocessing`. It starts no thread and runs no operation of torch,
+so that its forks begin like fresh processes.
+"""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+from importlib import import_module
+from multiprocessing import reduction
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import IO, Any
+
+from pipeline.core import process
+from pipeline.execution.fit_process import Environment, Started
+from pipeline.execution.progress import TABLE, output_file
+from pipeline.execution.work import Work
+
+WARM = ("pipeline.execution.warm", "pipeline.training.fit")
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(list(WARM))
+
+
+class ForkedProcess:
+    """A fork as `subprocess.Popen` shows a process."""
+
+    def __init__(self, forked: ForkServerProcess) -> None:
+        self._forked = forked
+
+    def poll(self) -> int | None:
+        """Return the exit status; None while it runs."""
+        return self._forked.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the exit status."""
+        self._forked.join(timeout)
+        if self._forked.exitcode is None:
+            raise subprocess.TimeoutExpired(self._forked.name, timeout or 0)
+        return self._forked.exitcode
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self._forked.terminate()
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self._forked.kill()
+
+
+class _Shared:
+    """A handle that stays open in the fork, which thereby holds its lock too."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _received, (reduction.DupFd(self.number),)
+
+
+def _received(copied: Any) -> _Shared:
+    return _Shared(copied.detach())
+
+
+def start_fork(work: Work, lock: IO[str], environment: Environment) -> Started:
+    """Fork a process for some work of one device."""
+    arguments = (work.MODULE, f"{work.file}", dict(environment), _Shared(lock.fileno()))
+    forked = _context.Process(target=_run, args=arguments, name=work.title)
+    forked.start()
+    return ForkedProcess(forked)
+
+
+def num_gpus() -> int:
+    """Return the number of GPUs that torch sees, which the server has imported and this process
+    need not."""
+    receiver, sender = _context.Pipe(duplex=False)
+    asked = _context.Process(target=_send_num_gpus, args=(sender,))
+    asked.start()
+    sender.close()
+    number: int = receiver.recv()
+    asked.join()
+    return number
+
+
+def _send_num_gpus(sender: Connection) -> None:
+    import torch
+
+    sender.send(torch.cuda.device_count())
+
+
+def _run(module: str, file: str, environment: Environment, lock: _Shared) -> None:  # noqa: ARG001
+    os.setpgid(0, 0)  # Ctrl-C is for the process that started it
+    starter = multiprocessing.parent_process()
+    if starter and not starter.is_alive():
+        os._exit(1)
+    os.environ.update(environment)
+    if TABLE in environment:
+        with output_file(Path(file).parent).open("a") as output:
+            os.dup2(output.fileno(), 1)
+            os.dup2(output.fileno(), 2)
+    sys.argv = [module, file]
+    process.prepare_fit()
+    import_module(module).main(Path(file))

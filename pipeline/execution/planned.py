@@ -1,0 +1,81 @@
+"""What the running DVC command is still going to run: `python -m pipeline.execution.planned STAGE`.
+
+Only DVC knows which entries have changed, and which of them were asked for. It is asked in a
+process of its own, as it takes a second to import.
+"""
+
+import json
+import subprocess
+import sys
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+if TYPE_CHECKING:
+    from dvc.stage import Stage
+
+COMMANDS = ("repro", "exp")
+
+
+def planned(stage: str) -> list[str]:
+    """Return the keys of a stage that DVC is going to run and whose inputs are ready, in order.
+
+    Returns:
+        An empty list where no DVC command has started this process.
+    """
+    asked = _arguments_of_dvc()
+    if asked is None:
+        return []
+    command = [sys.executable, "-m", __name__, stage, *asked]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = done.stderr.strip().splitlines()[-1:]
+        print(f"{stage}: DVC does not tell what else is due ({reason}); one runs after the other")
+        return []
+    keys: list[str] = json.loads(done.stdout)
+    return keys
+
+
+def _arguments_of_dvc() -> list[str] | None:
+    """Return the arguments of the DVC command that this process descends from."""
+    for ancestor in psutil.Process().parents():
+        words = ancestor.cmdline()
+        places = [i for i, word in enumerate(words) if Path(word).name == "dvc"]
+        if places and words[places[0] + 1 :][:1] and words[places[0] + 1] in COMMANDS:
+            return words[places[0] + 1 :]
+    return None
+
+
+def main(stage: str, arguments: list[str]) -> list[str]:
+    """Ask DVC, in this process; see `planned`."""
+    from dvc.cli import parse_args
+    from dvc.repo import Repo
+    from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
+    from networkx import descendants
+
+    asked, repo = vars(parse_args(arguments)), Repo()
+    graph = get_active_graph(repo.index.graph)
+    steps = collect_stages(repo, asked.get("targets") or ["dvc.yaml"], glob=asked.get("glob"))
+    if not asked.get("single_item"):
+        steps = plan_repro(graph, steps, downstream=asked.get("downstream", False))
+    of_stage = [step for step in steps if step.addressing.startswith(f"{stage}@")]
+    before = {step: descendants(graph, step) for step in of_stage}
+    due = {step for step in {*of_stage, *chain(*before.values())} if _is_due(step)}
+    wanted = [step for step in of_stage if step in due or asked.get("force")]
+    return [step.addressing.removeprefix(f"{stage}@") for step in wanted if not due & before[step]]
+
+
+def _is_due(step: "Stage") -> bool:
+    """Return whether an entry has changed.
+
+    It takes no lock of DVC: another command, which would find it taken, would fail. DVC has no
+    cache of runs for entries whose outputs persist, as ours do.
+    """
+    parts = (*step.deps, *step.outs)
+    return step.changed_stage() or any(part.status() for part in parts)
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(sys.argv[1], sys.argv[2:])))

@@ -1,0 +1,63 @@
+"""Runs a study from its record to the end of its budget."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial
+
+from pipeline.search.asynchronous import run_asynchronously
+from pipeline.search.batches import run_in_batches
+from pipeline.search.record import StudyRecord
+from pipeline.search.spec import StudySpec
+from pipeline.search.study import Costs, Study
+from pipeline.search.suggestions import Suggestions
+from pipeline.search.trial import Ended, Fit, Trial
+
+
+@runtime_checkable
+class Runner(Protocol):
+    """Whatever runs the fits of trials."""
+
+    def run(self, fits: Iterable[Fit]) -> Iterator[tuple[Fit, Ended]]:
+        """Run fits as there is room for them, and yield each as it ends."""
+
+    def restore(self, trials: Iterable[Trial]) -> None:
+        """Log again what the fits of earlier sessions have logged."""
+
+    def close(self, trials: Iterable[Trial]) -> None:
+        """Mark each trial with its state."""
+
+
+def search(
+    spec: StudySpec,
+    storage: BaseStorage,
+    folder: Path,
+    runner: Runner,
+    costs: Costs,
+    earlier: Sequence[FrozenTrial] = (),
+    now: Callable[[], float] = time.monotonic,
+) -> list[Trial]:
+    """Run a study to its end, from where an earlier session has left it; return its trials.
+
+    Args:
+        storage: the record of all trials.
+        folder: survives with the storage, and holds the state of the sampler.
+        earlier: trials of another study, from which the sampler learns.
+
+    Raises:
+        UserError: the storage has a study over another space, the first trials have all failed, or
+            a fit refuses to run.
+    """
+    record = StudyRecord(storage, f"{folder}", spec)
+    runner.restore(record.trials)
+    suggestions = Suggestions(spec, record, folder / "sampler.pkl", earlier)
+    study = Study(spec, record, suggestions, runner.run, costs, now)
+    if spec.search.asynchronous:
+        run_asynchronously(study)
+    else:
+        run_in_batches(study)
+    runner.close(record.trials)
+    return record.trials

@@ -1,0 +1,194 @@
+"""The first entry of a stage does the work of those that DVC runs next; asked of DVC itself."""
+
+import json
+import os
+import re
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.core.files import read_yaml
+from tests.conftest import ENDLESS, Workspace, small
+
+pytestmark = pytest.mark.slow
+MEMBERS = ("cnn_1", "cnn_2", "resnet_1")
+
+
+def width(num: int) -> Callable[[dict[str, Any]], None]:
+    engine = {"name": "local", "parallel_fits": num}
+    return lambda tree: tree.update(execution={"engine": engine})
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace in which all is done that training needs."""
+    made = Workspace(tmp_path_factory.mktemp("ahead") / "work")
+    made.edit(small)
+
+    def three(tree: dict[str, Any]) -> None:
+        tree["recipes"]["cnn"].pop("search")
+        seeds = {name: {"recipe": name[:-2], "seed": int(name[-1])} for name in MEMBERS}
+        tree["members"] = seeds
+
+    made.edit(three)
+    made.edit(width(2))
+    made.run("dvc", "repro", "search")
+    return made
+
+
+@pytest.fixture(scope="module")
+def trained(searched: Workspace, tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, str]:
+    """The workspace after `dvc repro predict` with two fits at once, and what that printed."""
+    made = searched.copied(tmp_path_factory.mktemp("trained") / "work")
+    return made, made.run("dvc", "repro", "predict")
+
+
+@pytest.fixture
+def fresh(searched: Workspace, tmp_path: Path) -> Workspace:
+    """A workspace in which no member is trained yet."""
+    return searched.copied(tmp_path / "work")
+
+
+def outputs(workspace: Workspace, stages: str = "train|predict") -> dict[str, str]:
+    """DVC's hash of every output of these stages."""
+    entries = read_yaml(workspace.folder / "dvc.lock")["stages"]
+    return {
+        out["path"]: out["md5"]
+        for name, entry in entries.items()
+        if re.match(stages, name)
+        for out in entry["outs"]
+    }
+
+
+def first_epochs(printed: str) -> list[str]:
+    """The members whose training began, in that order."""
+    return re.findall(r"train (\w+)  epoch 1/", printed)
+
+
+def test_the_first_entry_trains_all_that_are_due(trained: tuple[Workspace, str]) -> None:
+    workspace, printed = trained
+    second = printed.index("Running stage 'train@cnn_2'")
+    assert sorted(first_epochs(printed[:second])) == list(MEMBERS)
+    assert first_epochs(printed[second:]) == []
+    for stage in ("train", "predict"):  # each entry of them ran, and left nothing behind
+        assert len(re.findall(f"Running stage '{stage}@", printed)) == len(MEMBERS)
+        assert not list(workspace.folder.glob(f".convoy/work/{stage}/*/*"))
+
+
+def test_the_width_of_the_engine_changes_no_bit(
+    trained: tuple[Workspace, str], fresh: Workspace
+) -> None:
+    fresh.edit(width(1))
+    fresh.run("dvc", "repro", "predict")
+    assert outputs(fresh) == outputs(trained[0])
+
+
+def test_one_member_alone_is_trained_alone(
+    trained: tuple[Workspace, str], fresh: Workspace
+) -> None:
+    printed = fresh.run("dvc", "repro", "train@cnn_2")
+    assert first_epochs(printed) == ["cnn_2"]
+    assert outputs(fresh).items() < outputs(trained[0]).items()
+
+
+def test_commands_side_by_side_train_each_member_once(
+    trained: tuple[Workspace, str], fresh: Workspace
+) -> None:
+    """One that trains all of them, and one for a member that the first is at already."""
+    one = fresh.start("dvc", "repro", "train")
+    begun = fresh.folder / ".convoy/work/train/resnet_1"
+    while not list(begun.glob("*/fold_0/run/run.json")):
+        assert one.poll() is None
+        time.sleep(0.02)
+    other = fresh.start("dvc", "repro", "--single-item", "train@resnet_1")
+    printed = "".join(command.communicate()[0] for command in (one, other))
+    assert (one.returncode, other.returncode) == (0, 0), printed
+    assert sorted(first_epochs(printed)) == list(MEMBERS)
+    assert outputs(fresh).items() < outputs(trained[0]).items()
+
+
+def test_what_was_finished_ahead_outlives_a_kill(
+    trained: tuple[Workspace, str], fresh: Workspace
+) -> None:
+    running = fresh.start("dvc", "repro", "train")
+    done = fresh.folder / ".convoy/work/train"
+    while not list(done.glob("*/*/fold_0/done")):
+        assert running.poll() is None
+        time.sleep(0.02)
+    finished = [path.parts[-4] for path in done.glob("*/*/fold_0/done")]
+    os.killpg(running.pid, signal.SIGKILL)
+    running.communicate()
+    printed = fresh.run("dvc", "repro", "predict")
+    assert not set(finished) & set(first_epochs(printed))
+    assert outputs(fresh) == outputs(trained[0])
+
+
+def test_a_member_that_fails_is_reported_at_once_and_stops_none(
+    trained: tuple[Workspace, str], fresh: Workspace
+) -> None:
+    """Its own entry fails later, with its own error, after the others have their members."""
+
+    def diverge(tree: dict[str, Any]) -> None:
+        tree["recipes"]["resnet"]["training"].update(lr=1e30, optimiser={"name": "sgd"})
+
+    fresh.edit(diverge)
+    printed = fresh.run("dvc", "repro", "train", status=255)
+    first, last = (printed.index(f"Running stage 'train@{m}'") for m in ("cnn_1", "resnet_1"))
+    error = r"train resnet_1: the loss is not finite in step"
+    assert re.search(error, printed[first:last]) if first < last else True
+    assert "train: " in printed[last:]
+    assert outputs(fresh, "train@cnn").items() <= outputs(trained[0]).items()
+
+
+def planned(workspace: Workspace, stage: str, *command: str) -> list[str]:
+    module = ("python", "-m", "pipeline.execution.planned", stage, *command)
+    keys: list[str] = json.loads(workspace.run(*module))
+    return sorted(keys)
+
+
+def test_what_dvc_is_going_to_run(trained: tuple[Workspace, str], tmp_path: Path) -> None:
+    """As DVC sees it: targets, what has changed, and inputs that are still to come."""
+    copy = trained[0].copied(tmp_path / "work")
+    assert planned(copy, "train", "repro") == []
+    assert planned(copy, "train", "repro", "--force") == list(MEMBERS)
+    assert planned(copy, "train", "repro", "-f", "train@cnn_2") == ["cnn_2"]
+    copy.edit(lambda tree: tree["members"]["cnn_2"].update(seed=5))
+    assert planned(copy, "train", "repro", "evaluate") == ["cnn_2"]
+    assert planned(copy, "train", "exp", "run", "predict@cnn_1") == []
+    assert planned(copy, "predict", "repro") == []  # its member is not trained yet
+    copy.run("dvc", "repro", "train@cnn_2")
+    assert planned(copy, "predict", "repro") == ["cnn_2"]
+    copy.edit(lambda tree: tree["members"]["cnn_2"].update(seed=2))
+    assert planned(copy, "train", "repro") == ["cnn_2"]
+    copy.edit(lambda tree: tree["recipes"]["resnet"]["training"].update(lr=0.1))
+    assert planned(copy, "train", "repro") == ["cnn_2"]  # a search comes first
+
+
+def test_a_stage_by_hand_works_for_itself_alone(fresh: Workspace) -> None:
+    assert first_epochs(fresh.stage("train", "cnn_1")) == ["cnn_1"]
+
+
+@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_command_stops_all_fits(blow: signal.Signals, fresh: Workspace) -> None:
+    fresh.edit(lambda tree: tree["recipes"]["cnn"]["training"].update(ENDLESS))
+    fresh.run("dvc", "repro", "search")
+    running = fresh.start("dvc", "repro", "train")
+    while len(list(fresh.folder.glob(".convoy/work/train/*/*/fold_0/progress.json"))) < 2:
+        assert running.poll() is None
+        time.sleep(0.02)
+    os.killpg(running.pid, blow)
+    printed = running.communicate()[0]
+    assert "Traceback" not in printed
+    found = [p for p in Path("/proc").glob("[0-9]*/cwd") if _points_to(p, fresh.folder)]
+    assert not found
+
+
+def _points_to(link: Path, folder: Path) -> bool:
+    try:
+        return link.resolve() == folder.resolve()
+    except OSError:
+        return False
