@@ -3,11 +3,14 @@
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two halves of the suite share two cores
+import atexit
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +19,7 @@ from hypothesis import settings
 from ruamel.yaml import YAML
 
 from tests.annotations import check_annotations
+from tests.fork_server import ForkServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -31,6 +35,8 @@ PARTS = (
 )  # fmt: skip
 
 os.environ.update(NO_ALBUMENTATIONS_UPDATE="1", DVC_NO_ANALYTICS="1")
+sys.dont_write_bytecode = False  # compiling all anew takes ten seconds
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 for name in ("MLFLOW_TRACKING_URI", "MAKELEVEL", "MAKEFLAGS"):  # those of `make test` itself
     os.environ.pop(name, None)
 
@@ -48,6 +54,14 @@ def small(tree: dict[str, Any]) -> None:
     tree["recipes"]["resnet"]["model"]["widths"] = [8, 8]
     tree["members"] = {"cnn_1": {"recipe": "cnn"}, "resnet_1": {"recipe": "resnet"}}
     tree["tracking"] = {"live": False}
+
+
+@cache
+def fork_server() -> ForkServer:
+    """Return the server of this session, which starts when the first command does."""
+    server = ForkServer(Path(tempfile.mkdtemp()), dict(os.environ))
+    atexit.register(server.close)
+    return server
 
 
 ENDLESS = {"epochs": 100_000, "patience": None}  # training that is there to be ended
@@ -91,8 +105,15 @@ class Workspace:
         binaries = str(Path(sys.executable).parent)
         return {**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}", **more}
 
+    def forking(self, **more: str) -> dict[str, str]:
+        """Return an environment in which Convoy and DVC start as forks, see `ForkServer`."""
+        own = self.environment(**more)
+        if not hasattr(os, "pidfd_open"):  # outside Linux
+            return own
+        return own | {"PATH": f"{fork_server().commands}:{own['PATH']}"}
+
     def start(self, *command: str, **more: str) -> "subprocess.Popen[str]":
-        """Begin a command in a process group of its own."""
+        """Begin a command in a process group of its own, which may be killed."""
         return subprocess.Popen(
             command,
             cwd=self.folder,
@@ -110,7 +131,7 @@ class Workspace:
         done = subprocess.run(
             command,
             cwd=self.folder,
-            env=self.environment(**more),
+            env=self.forking(**more),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from types import FrameType
+from typing import Any
 
 import psutil
 
@@ -77,7 +78,7 @@ def _leave(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
     raise SystemExit(128 + signum)
 
 
-def _leave_again(lost: "sys.UnraisableHookArgs") -> None:
+def _leave_again(lost: Any) -> None:  # sys.UnraisableHookArgs, which only type checkers know
     """Send SIGTERM again where its exception was lost; print any other one as Python does."""
     if getattr(lost.exc_value, "code", None) != 128 + signal.SIGTERM:
         sys.__unraisablehook__(lost)

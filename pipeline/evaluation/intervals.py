@@ -181,12 +181,9 @@ class Bootstrap:
         Args:
             table: those of each sample; `grouped` and `sums` those of each group and each draw.
         """
-
-        def counted(count: Any) -> float:
-            return float(count(sums[:1], self._num_samples[:1])[0])
-
-        of = counted(metric.share_of) if metric.share_of else len(self._order)
-        rarer = counted(metric.num_rarer) if metric.num_rarer else 0
+        whole = sums[:1], self._num_samples[:1]
+        of = float(metric.share_of(*whole)[0]) if metric.share_of else len(self._order)
+        rarer = float(metric.num_rarer(*whole)[0]) if metric.num_rarer else 0
         return Measurement(
             metric.value(sums, self._num_samples),
             metric.interval,

@@ -98,7 +98,8 @@ def test_a_killed_search_goes_on_and_ends_the_same(workspace: Workspace) -> None
     assert "trial 1  epoch 4/" in printed
     resumed = searched(workspace)
     assert len(resumed) > 8
-    again = workspace.start("python", "-m", "stages.search", "cnn")
+    forking = workspace.forking()["PATH"]
+    again = workspace.start("python", "-m", "stages.search", "cnn", PATH=forking)
     assert again.stdout
     for line in again.stdout:
         if "trial 1  epoch 2/" in line:

@@ -2,7 +2,6 @@
 
 import csv
 import subprocess
-import sys
 from typing import Any
 
 import numpy as np
@@ -74,13 +73,14 @@ def train(
     model: dict[str, Any] | None = None,
     **hardware: Any,
 ) -> tuple[dict, list[dict[str, float]]]:
-    """Weights and history of a fit in processes of its own."""
+    """Weights and history of a fit in processes of its own; the first of all is no fork."""
     folder = workspace.folder / name
     if not folder.exists():
         wanted = job(workspace, name, training or {}, model or RESNET, **hardware)
         wanted.prepare()
-        module = [sys.executable, "-m", wanted.MODULE, f"{wanted.file}"]
-        subprocess.run(module, cwd=workspace.folder, env=workspace.environment(), check=True)
+        module = ["python", "-m", wanted.MODULE, f"{wanted.file}"]
+        env = workspace.environment() if name == "one" else workspace.forking()
+        subprocess.run(module, cwd=workspace.folder, env=env, check=True)
     with (folder / "history.csv").open() as file:
         rows = [{key: float(v) for key, v in row.items()} for row in csv.DictReader(file)]
     return load_file(folder / "weights.safetensors"), rows

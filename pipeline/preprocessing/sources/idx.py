@@ -91,7 +91,7 @@ def _find(folder: Path, name: str) -> Path:
     )
 
 
-def _read(path: Path, num_dims: int) -> UInt8[np.ndarray, ...]:
+def _read(path: Path, num_dims: int) -> UInt8[np.ndarray, "*shape"]:
     raw = _bytes(path)
     offset = 4 + 4 * num_dims
     if len(raw) < offset:
