@@ -18,6 +18,14 @@ pytestmark = pytest.mark.slow
 MEMBERS = ("cnn_1", "cnn_2", "resnet_1")
 
 
+def dvc(workspace: Workspace, *command: str, status: int = 0) -> str:
+    """Run a real process of DVC, from which stages descend; return what it printed."""
+    running = workspace.start("dvc", *command)
+    printed = running.communicate()[0]
+    assert running.returncode == status, printed
+    return printed
+
+
 def width(num: int) -> Callable[[dict[str, Any]], None]:
     engine = {"name": "local", "parallel_fits": num}
     return lambda tree: tree.update(execution={"engine": engine})
@@ -36,7 +44,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
     made.edit(three)
     made.edit(width(2))
-    made.run("dvc", "repro", "search")
+    dvc(made, "repro", "search")
     return made
 
 
@@ -44,7 +52,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def trained(searched: Workspace, tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, str]:
     """The workspace after `dvc repro predict` with two fits at once, and what that printed."""
     made = searched.copied(tmp_path_factory.mktemp("trained") / "work")
-    return made, made.run("dvc", "repro", "predict")
+    return made, dvc(made, "repro", "predict")
 
 
 @pytest.fixture
@@ -83,14 +91,14 @@ def test_the_width_of_the_engine_changes_no_bit(
     trained: tuple[Workspace, str], fresh: Workspace
 ) -> None:
     fresh.edit(width(1))
-    fresh.run("dvc", "repro", "predict")
+    dvc(fresh, "repro", "predict")
     assert outputs(fresh) == outputs(trained[0])
 
 
 def test_one_member_alone_is_trained_alone(
     trained: tuple[Workspace, str], fresh: Workspace
 ) -> None:
-    printed = fresh.run("dvc", "repro", "train@cnn_2")
+    printed = dvc(fresh, "repro", "train@cnn_2")
     assert first_epochs(printed) == ["cnn_2"]
     assert outputs(fresh).items() < outputs(trained[0]).items()
 
@@ -122,7 +130,7 @@ def test_what_was_finished_ahead_outlives_a_kill(
     finished = [path.parts[-4] for path in done.glob("*/*/fold_0/done")]
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate()
-    printed = fresh.run("dvc", "repro", "predict")
+    printed = dvc(fresh, "repro", "predict")
     assert not set(finished) & set(first_epochs(printed))
     assert outputs(fresh) == outputs(trained[0])
 
@@ -136,7 +144,7 @@ def test_a_member_that_fails_is_reported_at_once_and_stops_none(
         tree["recipes"]["resnet"]["training"].update(lr=1e30, optimiser={"name": "sgd"})
 
     fresh.edit(diverge)
-    printed = fresh.run("dvc", "repro", "train", status=255)
+    printed = dvc(fresh, "repro", "train", status=255)
     first, last = (printed.index(f"Running stage 'train@{m}'") for m in ("cnn_1", "resnet_1"))
     error = r"train resnet_1: the loss is not finite in step"
     assert re.search(error, printed[first:last]) if first < last else True
@@ -160,7 +168,7 @@ def test_what_dvc_is_going_to_run(trained: tuple[Workspace, str], tmp_path: Path
     assert planned(copy, "train", "repro", "evaluate") == ["cnn_2"]
     assert planned(copy, "train", "exp", "run", "predict@cnn_1") == []
     assert planned(copy, "predict", "repro") == []  # its member is not trained yet
-    copy.run("dvc", "repro", "train@cnn_2")
+    dvc(copy, "repro", "train@cnn_2")
     assert planned(copy, "predict", "repro") == ["cnn_2"]
     copy.edit(lambda tree: tree["members"]["cnn_2"].update(seed=2))
     assert planned(copy, "train", "repro") == ["cnn_2"]
@@ -175,7 +183,7 @@ def test_a_stage_by_hand_works_for_itself_alone(fresh: Workspace) -> None:
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_command_stops_all_fits(blow: signal.Signals, fresh: Workspace) -> None:
     fresh.edit(lambda tree: tree["recipes"]["cnn"]["training"].update(ENDLESS))
-    fresh.run("dvc", "repro", "search")
+    dvc(fresh, "repro", "search")
     running = fresh.start("dvc", "repro", "train")
     while len(list(fresh.folder.glob(".convoy/work/train/*/*/fold_0/progress.json"))) < 2:
         assert running.poll() is None
