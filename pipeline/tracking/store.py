@@ -48,6 +48,7 @@ class Store:
     def __init__(self, experiment: str) -> None:
         # Two processes that create or upgrade one sqlite file corrupt it; the lock serialises them.
         with _locked():
+            _create_database()
             self._client = MlflowClient(tracking_uri=uri(), registry_uri=uri())
             self._experiment_id = self._find_experiment(experiment)
 
@@ -151,6 +152,17 @@ class Store:
         # Without a kind, the pages open in a view for language models, which hides the runs.
         kind = {"mlflow.experimentKind": "custom_model_development"}
         return str(self._client.create_experiment(name, artifact_location=folder, tags=kind))
+
+
+def _create_database() -> None:
+    """Create the local database, of which a killed process leaves either all tables or no file."""
+    path = Path(uri().removeprefix("sqlite:///"))
+    if not uri().startswith("sqlite:///") or path.exists():
+        return
+    unfinished = path.with_name(f"{path.name}.part")
+    unfinished.unlink(missing_ok=True)
+    MlflowClient(f"sqlite:///{unfinished}").search_experiments(max_results=1)
+    unfinished.replace(path)
 
 
 @contextmanager

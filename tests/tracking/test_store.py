@@ -1,5 +1,8 @@
 """What people do in MLflow's pages does not stop the mirror."""
 
+import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -22,3 +25,25 @@ def test_a_deleted_experiment_is_restored_and_named(
     assert client.get_run(first).info.lifecycle_stage == "active"
     store.Store("convoy")
     assert capsys.readouterr().err == ""
+
+
+def test_a_database_whose_creation_was_killed_is_created_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow creates its tables in many steps, and would not finish what was begun."""
+    monkeypatch.setattr(store, "ROOT", tmp_path)
+    begun_s = time.monotonic()
+    store.Store("convoy")
+    usual_s = time.monotonic() - begun_s
+    for number in range(1, 6):
+        monkeypatch.setattr(store, "ROOT", tmp_path / f"{number}")
+        store.ROOT.mkdir()
+        child = os.fork()
+        if not child:
+            store.Store("convoy")
+            os._exit(0)
+        time.sleep(usual_s * number / 6)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        run_id = store.Store("convoy").begin("train/cnn_1", "fingerprint")
+        assert store.Store("convoy").begin("train/cnn_1", "fingerprint") == run_id
