@@ -1,5 +1,6 @@
 """Predict validation and test with one member: the only stage that reads test images."""
 
+import shutil
 from pathlib import Path
 
 from pipeline.config.load import parse_params
@@ -16,9 +17,7 @@ def main(stage: Stage[Params], name: str = "predict") -> None:
     (job,) = run_ahead(name, stage, lambda turn: [_job(stage, turn)], hardware)
     stage.spool.show(Spool(Path(job.spool)))
     stage.spool.tag(Spool(Path(job.spool)).tags)
-    target = stage.outputs.cost(stage.key).parent
-    target.parent.mkdir(parents=True, exist_ok=True)
-    job.result.parent.replace(target)
+    shutil.copytree(job.result.parent, stage.outputs.cost(stage.key).parent)
 
 
 def _job(stage: Stage[Params], turn: Turn) -> PredictionJob:

@@ -50,7 +50,7 @@ def _train(stage: Stage[Params], folder: Path) -> None:
         (stage.scratch / f"fold_{fold}.json").symlink_to(fit.file.resolve())
     run_ahead("train", stage, lambda turn: _fits(stage, turn), stage.params.hardware)
     for fold, fit in enumerate(fits):
-        Path(f"{fit.network}").replace(folder / f"fold_{fold}")
+        shutil.copytree(f"{fit.network}", folder / f"fold_{fold}")
     if len(fits) == 1:
         stage.spool.tag(Spool(Path(fits[0].spool)).tags)
 

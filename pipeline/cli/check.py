@@ -10,15 +10,22 @@ from pipeline.config.params import Params
 from pipeline.core.component import load
 from pipeline.core.dvc_lock import remove_torn_record
 from pipeline.core.errors import UserError
+from pipeline.core.lock_file import restore_torn
 from pipeline.core.paths import PARAMS_FILE
 
 
 def check(
     file: Annotated[Path, typer.Argument(help="The parameter file to check.")] = PARAMS_FILE,
 ) -> None:
-    """Check a parameter file, and list its data without reading an image, before any work."""
+    """Check a parameter file, and that its data can be found, without reading an image."""
     if remove_torn_record():
         print(".dvc/tmp/rwlock: was left half-written by a DVC command that was killed; removed")
+    entries = restore_torn()
+    if entries is not None:
+        print(
+            f"dvc.lock: was left half-written by a DVC command that was killed; restored with "
+            f"{len(entries)} entries; what is missing runs again"
+        )
     loaded = load_params(file)
     if not Path(loaded.data.path).is_dir():
         raise UserError(
@@ -26,7 +33,13 @@ def check(
             "put the data there or name the folder that holds it"
         )
     _check_data(loaded)
-    for recipe in loaded.recipes.values():
+    for name, recipe in loaded.recipes.items():
+        table = recipe.search.warm_start if recipe.search else None
+        if table and not Path(table).is_file():
+            raise UserError(
+                f"{file}: recipes.{name}.search.warm_start: got {table}, which is not a file; put "
+                "the table of trials there"
+            )
         if recipe.model.model_dump().get("pretrained"):
             module = load("model", recipe.model)
             module.check(recipe.model)  # the weights exist or can be downloaded

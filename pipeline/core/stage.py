@@ -20,6 +20,7 @@ from pipeline.core import dvcfile, process
 from pipeline.core.errors import UserError
 from pipeline.core.files import read_json, read_yaml
 from pipeline.core.lock import hold
+from pipeline.core.lock_file import keep_copy
 from pipeline.core.paths import PARAMS_FILE, Layout
 from pipeline.core.run_log import LAST, RUN_FILE, Follower, Spool
 
@@ -117,6 +118,7 @@ def _run(
     entry: dvcfile.Entry, tree: dict[str, Any], checked: P, main: Callable[[Stage[P]], None]
 ) -> None:
     lock = hold(SCRATCH / "locks" / entry.dvc_name, entry.name)
+    keep_copy()
     # A process that outlives a killed run for a moment cannot write into this one.
     own = Path(mkdtemp(dir=_emptied(SCRATCH / "staging" / entry.name)))
     place = own / "outputs"

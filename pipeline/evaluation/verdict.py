@@ -68,11 +68,14 @@ def resolved(gain: Contrast, evaluator: Evaluator) -> str:
     """State the smallest difference that the test samples can show, and what they cannot."""
     smallest, margin, _ = gain.resolution
     is_clear = is_shown(gain.differences[evaluator.headline], gain.p, evaluator.confidence)
-    samples, share = f"these {len(evaluator.ids):,} test samples", f"{POWER:.0%}"
+    samples = f"{len(evaluator.ids):,} test samples"
     if smallest is None:
-        return f"{samples} can show no difference between two systems that differ as these do"
+        return f"these {samples} can show no difference between two systems that differ as these do"
     found = _amount(smallest, evaluator)
-    said = f"{samples} show a difference of {found} in {share} of cases, and smaller ones in fewer"
+    said = (
+        f"with these {samples}, a true difference of {found} is detected in {POWER:.0%} of cases, "
+        "a smaller one less often"
+    )
     if margin is None or is_clear or is_equivalent(gain, evaluator.confidence):
         return said
     return f"{said}; that the two are equivalent within ±{_amount(margin, evaluator)} is not shown"

@@ -68,8 +68,9 @@ def wrong_labels_sentence(found: Estimate, num_suspects: int, num_unseen: int) -
     """
     said = (
         f"at most about {found.value:,.0f} [{found.low:,.0f}, {found.high:,.0f}] of "
-        f"{found.num_samples:,} labels are wrong: so often labels contradict the surest "
-        f"predictions, those of hard samples too; the list of suspects holds {num_suspects:,}"
+        f"{found.num_samples:,} labels are wrong, by how often labels contradict the surest "
+        "predictions, which hard samples do as well; the list of suspects holds "
+        f"{num_suspects:,}"
     )
     if not num_unseen:
         return said

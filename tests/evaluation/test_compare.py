@@ -70,9 +70,9 @@ def test_the_verdict_on_few_samples_says_what_they_could_show() -> None:
         "no difference shown between the ensemble mean and the best member a: +1.00 points"
     )
     assert comparison.resolved == (
-        "these 200 test samples show a difference of 3.92 points of accuracy in 80% of cases, and "
-        "smaller ones in fewer; that the two are equivalent within ±1.00 points of accuracy is not "
-        "shown"
+        "with these 200 test samples, a true difference of 3.92 points of accuracy is detected in "
+        "80% of cases, a smaller one less often; that the two are equivalent within ±1.00 points "
+        "of accuracy is not shown"
     )
 
 

@@ -66,7 +66,7 @@ def test_labels_are_counted_one_by_one() -> None:
 def test_the_sentence_says_what_was_not_examined() -> None:
     found = Estimate(97.4, 61.0, 143.2, 2000)
     said = wrong_labels_sentence(found, 138, 0)
-    assert said.startswith("at most about 97 [61, 143] of 2,000 labels are wrong: so often")
+    assert said.startswith("at most about 97 [61, 143] of 2,000 labels are wrong, by how often")
     assert said.endswith("the list of suspects holds 138")
     said = wrong_labels_sentence(found, 138, 8000)
     assert "8,000 training samples were not examined" in said

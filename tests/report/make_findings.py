@@ -93,8 +93,8 @@ def _systems(layout: Layout, kind: Kind, rng: np.random.Generator) -> None:
             "verdict": "the ensemble greedy beats the best member resnet_2 by 1.20 points of "
             "accuracy [0.40, 2.10], 21% less error [8%, 33%], 95% interval, p = 0.003, "
             "2,000 test samples, for these trained systems",
-            "resolved": "these 2,000 test samples show a difference of 0.90 points of accuracy in "
-            "80% of cases, and smaller ones in fewer",
+            "resolved": "with these 2,000 test samples, a true difference of 0.90 points of "
+            "accuracy is detected in 80% of cases, a smaller one less often",
             "kind": kind,
             "headline": HEADLINE[kind],
             "over_seeds": ["over seeds, recipe resnet beats recipe cnn by 1.00 points"],
