@@ -35,7 +35,9 @@ PARTS = (
 )  # fmt: skip
 
 os.environ.update(NO_ALBUMENTATIONS_UPDATE="1", DVC_NO_ANALYTICS="1")
-sys.dont_write_bytecode = False  # compiling all anew takes ten seconds
+# To compile all anew takes ten seconds; elsewhere, since bytecode beside code is found by tests.
+sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = f"{tempfile.gettempdir()}/convoy_bytecode"
+sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 for name in ("MLFLOW_TRACKING_URI", "MAKELEVEL", "MAKEFLAGS"):  # those of `make test` itself
     os.environ.pop(name, None)

@@ -103,22 +103,6 @@ def test_one_member_alone_is_trained_alone(
     assert outputs(fresh).items() < outputs(trained[0]).items()
 
 
-def test_commands_side_by_side_train_each_member_once(
-    trained: tuple[Workspace, str], fresh: Workspace
-) -> None:
-    """One that trains all of them, and one for a member that the first is at already."""
-    one = fresh.start("dvc", "repro", "train")
-    begun = fresh.folder / ".convoy/work/train/resnet_1"
-    while not list(begun.glob("*/fold_0/run/run.json")):
-        assert one.poll() is None
-        time.sleep(0.02)
-    other = fresh.start("dvc", "repro", "--single-item", "train@resnet_1")
-    printed = "".join(command.communicate()[0] for command in (one, other))
-    assert (one.returncode, other.returncode) == (0, 0), printed
-    assert sorted(first_epochs(printed)) == list(MEMBERS)
-    assert outputs(fresh).items() < outputs(trained[0]).items()
-
-
 def test_what_was_finished_ahead_outlives_a_kill(
     trained: tuple[Workspace, str], fresh: Workspace
 ) -> None:
@@ -145,10 +129,10 @@ def test_a_member_that_fails_is_reported_at_once_and_stops_none(
 
     fresh.edit(diverge)
     printed = dvc(fresh, "repro", "train", status=255)
-    first, last = (printed.index(f"Running stage 'train@{m}'") for m in ("cnn_1", "resnet_1"))
-    error = r"train resnet_1: the loss is not finite in step"
-    assert re.search(error, printed[first:last]) if first < last else True
-    assert "train: " in printed[last:]
+    ahead, own = printed.split("Running stage 'train@resnet_1'")
+    if "Running stage 'train@" in ahead:
+        assert "train resnet_1: the loss is not finite in step" in ahead
+    assert "train: " in own
     assert outputs(fresh, "train@cnn").items() <= outputs(trained[0]).items()
 
 
