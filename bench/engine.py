@@ -1,14 +1,14 @@
 """The engine of one machine: two fits at once, the pause between two fits, and its bookkeeping.
 
-    python -m bench.engine [PAIRS]
+    python -m bench.engine [PAIRS] [EPOCHS]
 
-1. Four fits of the default recipes on the digits, two at once and one at a time, each in a process
-   that starts anew, imports included; the two ways take turns. With one core for each fit, twice
-   the speed is the most that there can be.
+1. Four fits of the default recipes on the digits for EPOCHS epochs, two at once and one at a time,
+   each way in a process that starts anew, imports included; the two ways take turns. With one core
+   for each fit, twice the speed is the most that there can be.
 2. The time from the end of one fit to the first step of the next, on a place that is warm, beside
    the same for a fit that starts as a new process.
-3. A thousand pieces of work that do nothing: the time for each hundred, and the memory of the
-   engine and of its fork server after each.
+3. A thousand pieces of work that do nothing: for each hundred, the time and the processor time of
+   the engine itself for one of them, and the memory of the engine and of its fork server.
 """
 
 import os
@@ -50,11 +50,11 @@ def prepared(folder: Path) -> None:
         subprocess.run([sys.executable, "-m", f"stages.{stage}"], cwd=folder, check=True)
 
 
-def fits(folder: Path, epochs: int | None = None) -> list[Job]:
+def fits(folder: Path, epochs: int) -> list[Job]:
     """Four fits in folders of their own: both recipes of params.yaml from two seeds."""
     params, made = load_params(PARAMS_FILE), []
     for name, recipe in params.recipes.items():
-        training = recipe.training.model_copy(update={"epochs": epochs or recipe.training.epochs})
+        training = recipe.training.model_copy(update={"epochs": epochs, "patience": None})
         chosen = recipe.model_copy(update={"search": None, "training": training})
         for seed in (1, 2):
             own = folder / f"{name}_{seed}"
@@ -74,16 +74,16 @@ def fits(folder: Path, epochs: int | None = None) -> list[Job]:
     return made
 
 
-def train(width: int) -> None:
-    """Run the four fits in the present folder."""
+def train(width: int, epochs: int) -> None:
+    """Run the four fits on the data of the present folder."""
     with tempfile.TemporaryDirectory() as folder, open_engine(execution(width), HARDWARE) as engine:
-        errors = [error for _, error in engine.run(fits(Path(folder))) if error]
+        errors = [error for _, error in engine.run(fits(Path(folder), epochs)) if error]
     assert not errors, errors
 
 
-def train_anew(width: int) -> None:
+def train_anew(width: int, epochs: int) -> None:
     """The same in a new process."""
-    command = [sys.executable, "-c", CALL.format(f"train({width})")]
+    command = [sys.executable, "-c", CALL.format(f"train({width}, {epochs})")]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
@@ -110,36 +110,41 @@ def _first_step_s(job: Job) -> float:
     return (Path(job.folder) / "progress.json").stat().st_mtime
 
 
-def bookkeeping() -> Iterator[tuple[float, float, float]]:
-    """Yield for each hundred pieces of work the ms of one, and the MB of engine and server."""
+def bookkeeping() -> Iterator[tuple[float, float, float, float]]:
+    """Yield the ms and the engine's processor ms of one, and the MB of engine and server."""
     with tempfile.TemporaryDirectory() as folder, open_engine(execution(2), HARDWARE) as engine:
         works: Iterator[Toy] = iter(toys(Path(folder), *["well"] * 1001))
         list(engine.run([next(works)]))
         for _ in range(10):
-            begin_s = time.perf_counter()
+            begin_s, begin_own_s = time.perf_counter(), time.process_time()
             for _, error in engine.run([next(works) for _ in range(100)]):
                 assert error is None
-            each_s = (time.perf_counter() - begin_s) / 100
+            each_ms = 10 * (time.perf_counter() - begin_s)
+            own_ms = 10 * (time.process_time() - begin_own_s)
             server = max(psutil.Process().children(), key=lambda child: child.memory_info().rss)
             memory = (psutil.Process().memory_info().rss, server.memory_info().rss)
-            yield 1000 * each_s, memory[0] / 1e6, memory[1] / 1e6
+            yield each_ms, own_ms, memory[0] / 1e6, memory[1] / 1e6
 
 
 def main() -> None:
     num_pairs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    epochs = int(sys.argv[2]) if len(sys.argv) > 2 else 250
     with tempfile.TemporaryDirectory() as folder:
         prepared(Path(folder))
         with chdir(folder):
             os.environ["PYTHONPATH"] = folder
-            two = ratio(lambda: train_anew(1), lambda: train_anew(2), num_pairs)
-            print(f"four fits, two at once over one at a time: {shown(two)} times the speed")
+            two = ratio(lambda: train_anew(1, epochs), lambda: train_anew(2, epochs), num_pairs)
+            print(
+                f"four fits of {epochs} epochs, two at once over one at a time: {shown(two)} "
+                "times the speed"
+            )
             both = sorted(pauses(num_pairs))
             warm, new = both[len(both) // 2]
             print(f"start to the end of the first epoch: {warm:.2f} s warm, {new:.2f} s new")
-            for number, (each_ms, own_mb, server_mb) in enumerate(bookkeeping(), 1):
+            for number, (each_ms, own_ms, own_mb, server_mb) in enumerate(bookkeeping(), 1):
                 print(
-                    f"{100 * number} of no work: {each_ms:.1f} ms each, "
-                    f"engine {own_mb:.0f} MB, fork server {server_mb:.0f} MB"
+                    f"{100 * number} of no work: {each_ms:.1f} ms each, {own_ms:.1f} of the "
+                    f"engine's, engine {own_mb:.0f} MB, fork server {server_mb:.0f} MB"
                 )
 
 

@@ -1,12 +1,14 @@
 """The errors that the chosen ensemble saves over the best single member, on five splits of the
 data.
 
-    python -m bench.gain digits|fashion_mnist [SPLITS]
+    python -m bench.gain digits|fashion_mnist [SPLITS] [FOLDER]
 
 Each split is a run of the pipeline up to `ensemble` in its own folder, two at a time, with
-`data.seed` as the split and different seeds for the members. Validation selects both the ensemble
-and the best single member: nobody could have picked another. The member that was best on test, in
-hindsight, is shown as well. Fashion-MNIST is read from data/raw/fashion-mnist.
+`data.seed` as the split and different seeds for the members. The runs are kept in FOLDER where one
+is given; a second call goes on with those that were killed, and fits the ensembles of all again.
+Validation selects both the ensemble and the best single member: nobody could have picked another.
+The member that was best on test, in hindsight, is shown as well. Fashion-MNIST is read from
+data/raw/fashion-mnist.
 
 It prints the errors on test for every split, and the proportion of errors that the ensemble saves:
 the geometric mean over the splits, with Student's 95 % interval of the logarithms. Splits are the
@@ -79,14 +81,46 @@ SOURCES = {"digits": "params.yaml", "fashion_mnist": "examples/fashion_mnist/par
 
 
 def run(name: str, split: int, folder: Path) -> Split:
-    for part in PARTS:
-        copy = shutil.copytree if Path(part).is_dir() else shutil.copy
-        (folder / part).parent.mkdir(parents=True, exist_ok=True)
-        copy(part, folder / part)
+    copy_code(folder)
     raw = folder / "data/raw"
-    raw.mkdir(parents=True)
-    if name != "digits":
+    raw.mkdir(parents=True, exist_ok=True)
+    if name != "digits" and not (raw / "fashion-mnist").exists():
         (raw / "fashion-mnist").symlink_to(Path("data/raw/fashion-mnist").resolve())
+    members = edit_params(name, split, folder / "params.yaml")
+    stages = [
+        ["preprocess"],
+        ["augment"],
+        *(["search", recipe] for recipe in MEMBERS[name]),
+        *(["train", member] for member in members),
+        *(["predict", member] for member in members),
+    ]
+    for stage in [*stages, ["ensemble"]]:
+        done = folder / "done" / "-".join(stage)
+        if not done.exists() or stage == ["ensemble"]:
+            start(stage, folder)
+            done.parent.mkdir(exist_ok=True)
+            done.touch()
+    return read(folder)
+
+
+def start(stage: list[str], folder: Path) -> None:
+    command = [sys.executable, "-m", f"stages.{stage[0]}", *stage[1:]]
+    ended = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True)
+    if ended.returncode:
+        raise RuntimeError(f"{stage}: {ended.stdout}{ended.stderr}")
+
+
+def copy_code(folder: Path) -> None:
+    for part in PARTS:
+        (folder / part).parent.mkdir(parents=True, exist_ok=True)
+        if Path(part).is_dir():
+            shutil.copytree(part, folder / part, dirs_exist_ok=True)
+        else:
+            shutil.copy(part, folder / part)
+
+
+def edit_params(name: str, split: int, path: Path) -> list[str]:
+    """Write the parameters of a split, and return the names of its members."""
     yaml = YAML(typ="safe")
     tree = yaml.load(Path(SOURCES[name]))
     EDITS[name](tree)
@@ -97,21 +131,8 @@ def run(name: str, split: int, folder: Path) -> Split:
         for i in range(num)
     }
     tree["tracking"] = {"live": False}
-    yaml.dump(tree, folder / "params.yaml")
-    stages = [
-        ["preprocess"],
-        ["augment"],
-        *(["search", recipe] for recipe in MEMBERS[name]),
-        *(["train", member] for member in tree["members"]),
-        *(["predict", member] for member in tree["members"]),
-        ["ensemble"],
-    ]
-    for stage in stages:
-        command = [sys.executable, "-m", f"stages.{stage[0]}", *stage[1:]]
-        done = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(f"{stage}: {done.stdout}{done.stderr}")
-    return read(folder)
+    yaml.dump(tree, path)
+    return list(tree["members"])
 
 
 def read(folder: Path) -> Split:
@@ -142,16 +163,17 @@ def main() -> None:
     num_splits = int(sys.argv[2]) if len(sys.argv) > 2 else 5
     if num_splits < 2:
         sys.exit(f"SPLITS: got {num_splits}; allowed 2 or more, as they are the units")
-    with tempfile.TemporaryDirectory() as root, ThreadPoolExecutor(AT_ONCE) as pool:
-        made = [
-            pool.submit(run, name, split, Path(root) / f"{split}") for split in range(num_splits)
-        ]
-        splits = [future.result() for future in made]
     print("| split | chosen | test images | its errors | best on validation | best on test |")
-    print("|---|---|---|---|---|---|")
-    for index, split in enumerate(splits):
-        errors = " | ".join(f"{wrong.sum()}" for wrong in split[1:])
-        print(f"| {index} | {split.chosen} | {len(split.best)} | {errors} |")
+    print("|---|---|---|---|---|---|", flush=True)
+    splits: list[Split] = []
+    with tempfile.TemporaryDirectory() as made, ThreadPoolExecutor(AT_ONCE) as pool:
+        root = Path(sys.argv[3] if len(sys.argv) > 3 else made)
+        numbers = range(num_splits)
+        for split in pool.map(lambda number: run(name, number, root / f"{number}"), numbers):
+            errors = " | ".join(f"{wrong.sum()}" for wrong in split[1:])
+            row = f"| {len(splits)} | {split.chosen} | {len(split.best)} | {errors} |"
+            print(row, flush=True)
+            splits.append(split)
     for of, measured_on in (("best", "validation"), ("hindsight", "test")):
         share = "{:.1%} [{:.1%}, {:.1%}]".format(*saved(splits, of))
         print(f"fewer errors than the member that was best on {measured_on}: {share}")

@@ -1,15 +1,15 @@
-"""The time until a stage starts its own work, against a bare `import torch`.
+"""The processor time until a stage starts its own work, against a bare `import torch`.
 
     python -m bench.startup [PAIRS]
 
 A stage has started when its imports are done and params.yaml is checked. Each start is followed by
-one of the baseline, so that a busy moment of the machine affects both. It prints the median of the
-stage in seconds, and the median of the paired ratios with its 95 % bootstrap interval.
+one of the baseline. It prints the median of the stage in processor seconds, which other programs on
+the machine lengthen less than those of the clock, and the median of the paired ratios with its 95 %
+bootstrap interval.
 """
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +25,12 @@ BASELINE = "import torch"
 
 
 def seconds(code: str) -> float:
-    """Return the time from the start of the interpreter until `code` has run, without teardown."""
-    begin = time.time()
-    script = f"{code}; import time, sys; sys.stderr.write(str(time.time()))"
+    """Return the processor time from the start of the interpreter until `code` has run."""
+    script = f"{code}; import time, sys; sys.stderr.write(str(time.process_time()))"
     done = subprocess.run(
         [sys.executable, "-c", script], check=True, capture_output=True, text=True
     )
-    return float(done.stderr.splitlines()[-1]) - begin
+    return float(done.stderr.splitlines()[-1])
 
 
 def main(num_pairs: int) -> None:

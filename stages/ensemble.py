@@ -18,14 +18,11 @@ from pipeline.ensembling.choice import Candidate
 from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.conformal import calibrate
 from pipeline.ensembling.cross_fitting import Validation, fit
-from pipeline.ensembling.leave_one_out import without
-from pipeline.ensembling.nested import nested
+from pipeline.ensembling.leave_one_out import practicable_members, without
+from pipeline.ensembling.nested import nested, practicable_sizes
 from pipeline.ensembling.practicable import practicable
 from pipeline.ensembling.validation import pooled, validation
 from pipeline.evaluation.held_out import headline_metric, quality
-
-MOST_LEFT_OUT = 20
-"""The most members that are left out, one at a time, to fit the ensemble without them."""
 
 
 def main(stage: Stage[Params]) -> None:
@@ -48,7 +45,7 @@ def main(stage: Stage[Params]) -> None:
     ensembles = {n: candidate(method, members, predictions) for n, method in methods.items()}
     chosen = choice.ensemble(ensembles, val.truth)
     whole = ensembles[chosen].fitted.combiner
-    left_out = _write_variants(stage.outputs, methods[chosen], whole, predictions, val)
+    left_out, more = _write_variants(stage.outputs, methods[chosen], whole, predictions, val)
     if val.prediction_type.kind == "classes":
         held_out = ensembles[chosen].fitted.held_out
         sets = calibrate(held_out, val.truth, settings.sets, settings.coverage)
@@ -57,23 +54,27 @@ def main(stage: Stage[Params]) -> None:
         "chosen": chosen,
         "best_member": choice.member(alone),
         "left_out": left_out,
-        "not_fitted": [*val.notes, *notes],
+        "not_fitted": [*val.notes, *notes, *more],
     }
     _write(stage, alone, ensembles, pool, decided)
 
 
 def _write_variants(
     outputs: Layout, method: Component, whole: Combiner, predictions: np.ndarray, val: Validation
-) -> list[str]:
-    """Write what the evaluation compares the chosen ensemble with; return the members left out."""
+) -> tuple[list[str], list[str]]:
+    """Write what the evaluation compares the chosen ensemble with.
+
+    Return the members that were left out, one at a time, and notes on what was not fitted.
+    """
     growing = nested(whole.members, predictions, val)
     for place, combiner in enumerate(growing):
         combiner.save(outputs.nested / f"{place:03d}.json")
     by_usefulness, counted = growing[-1].members, whole.without_idle().members
-    asked = [member for member in by_usefulness if member in counted][:MOST_LEFT_OUT]
+    helpful = [member for member in by_usefulness if member in counted]
+    asked, notes = practicable_members(helpful, predictions)
     for member, combiner in without(method, whole, predictions, val, asked).items():
         combiner.save(outputs.without(member))
-    return asked
+    return asked, [*practicable_sizes(predictions)[1], *notes]
 
 
 def _write(

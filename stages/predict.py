@@ -7,6 +7,7 @@ from pipeline.config.params import Params
 from pipeline.core.run_log import Spool
 from pipeline.core.stage import Stage, Turn, run
 from pipeline.execution.ahead import run_ahead
+from pipeline.prediction.folders import folder_of
 from pipeline.prediction.job import PredictionJob
 
 
@@ -21,8 +22,6 @@ def main(stage: Stage[Params], name: str = "predict") -> None:
 
 
 def _job(stage: Stage[Params], turn: Turn) -> PredictionJob:
-    is_soup = turn.key in stage.params.soups
-    folder_of = stage.inputs.soup if is_soup else stage.inputs.member
     return PredictionJob(
         title=f"predict {turn.key}",
         hardware=stage.params.hardware.on_one_device(),
@@ -31,7 +30,7 @@ def _job(stage: Stage[Params], turn: Turn) -> PredictionJob:
         spool=f"{turn.work / 'run'}",
         run=turn.run,
         member=turn.key,
-        networks=f"{folder_of(turn.key)}",
+        networks=f"{folder_of(stage.inputs, turn.key, stage.params)}",
         test_time=stage.params.prediction.of(turn.key),
     )
 

@@ -4,12 +4,13 @@ from pathlib import Path
 
 from pipeline.config.load import parse_params
 from pipeline.config.params import Params
-from pipeline.config.recipes import override
+from pipeline.config.recipes import Recipe, override
+from pipeline.core.dvcfile import content_hash
 from pipeline.core.files import write_json
 from pipeline.core.paths import CODE
 from pipeline.core.stage import Stage, run
 from pipeline.execution.engine import open_engine
-from pipeline.search.choice import choose, chosen
+from pipeline.search.choice import choose, chosen, kept
 from pipeline.search.fits import Fits, costs, of_a_trial
 from pipeline.search.importance import importances
 from pipeline.search.pretrained import fingerprint
@@ -27,7 +28,11 @@ def main(stage: Stage[Params]) -> None:
         best = _search(stage, folder)
     else:
         write(folder / "trials.csv", None, [])
-    settled = chosen(recipe, best)
+    _write(stage, folder, chosen(recipe, best))
+
+
+def _write(stage: Stage[Params], folder: Path, settled: Recipe) -> None:
+    """Write what a member is made of: its recipe, the code, and the weights it starts from."""
     write_json(folder / "chosen.json", settled.model_dump())
     write_json(folder / CODE, stage.code())
     write_json(folder / "pretrained.json", fingerprint(settled.model))
@@ -47,6 +52,7 @@ def _search(stage: Stage[Params], folder: Path) -> Trial:
             lambda settings: costs(params, override(spec.recipe, settings), stage.inputs),
             earlier,
         )
+        _keep(stage, folder, spec, fits, kept(spec, trials))
     write(folder / "trials.csv", spec, trials)
     best, front = choose(spec, trials)
     write_json(folder / "study.json", _summary(spec, trials, best, front))
@@ -57,6 +63,22 @@ def _search(stage: Stage[Params], folder: Path) -> Trial:
         }
     )
     return best
+
+
+def _keep(
+    stage: Stage[Params], folder: Path, spec: StudySpec, fits: Fits, trials: list[Trial]
+) -> None:
+    """Write the networks of trials, each as a recipe of its own that members can name."""
+    networks = fits.networks(trials)
+    for place, trial in enumerate(trials, start=1):
+        own = folder / f"best_{place}"
+        recipe = chosen(spec.recipe, trial)
+        training = recipe.training.model_copy(update={"epochs": spec.search.epochs})
+        _write(stage, own, recipe.model_copy(update={"training": training}))
+        networks[trial.number].replace(own / "fold_0")
+        own_weights = {"fold_0": content_hash(own / "fold_0")}
+        write_json(own / "pretrained.json", {**fingerprint(recipe.model), **own_weights})
+        write_json(own / "trial.json", {"number": trial.number})
 
 
 def _summary(

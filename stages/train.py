@@ -1,5 +1,10 @@
-"""Train one member with its recipe's chosen settings: one network, or one for each fold."""
+"""Train one member with its recipe's chosen settings: one network, or one for each fold.
 
+A member that is a trial takes the network of its search.
+"""
+
+import csv
+import shutil
 from pathlib import Path
 
 from pipeline.config.load import parse_params
@@ -16,25 +21,45 @@ from pipeline.execution.job import Job
 
 
 def main(stage: Stage[Params]) -> None:
+    member, folder = stage.params.members[stage.key], stage.outputs.member(stage.key)
+    made_of = stage.inputs.search(member.recipe)
+    folder.mkdir(parents=True, exist_ok=True)
+    if member.trial:
+        _take(stage, made_of / "fold_0", folder / "fold_0")
+    else:
+        _train(stage, folder)
+    write_json(folder / CODE, _network_code(read_json(made_of / CODE)))
+
+
+def _take(stage: Stage[Params], network: Path, target: Path) -> None:
+    """Take the network of a trial, and log what its training has logged."""
+    shutil.copytree(network, target)
+    with (network / "history.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            epoch = int(row.pop("epoch")) - 1
+            stage.spool.record({name: float(value) for name, value in row.items()}, epoch)
+    number = read_json(network.parent / "trial.json")["number"]
+    stage.spool.tag({"convoy.trial": str(number)})
+
+
+def _train(stage: Stage[Params], folder: Path) -> None:
     fits = _fits(stage, stage.own)
     for fold, fit in enumerate(fits):
         stage.spool.show(Spool(Path(fit.spool)), f"fold_{fold}" if len(fits) > 1 else "")
         # By this path, the launchers of further nodes start the fit there.
         (stage.scratch / f"fold_{fold}.json").symlink_to(fit.file.resolve())
     run_ahead("train", stage, lambda turn: _fits(stage, turn), stage.params.hardware)
-    folder = stage.outputs.member(stage.key)
-    folder.mkdir(parents=True, exist_ok=True)
     for fold, fit in enumerate(fits):
         Path(f"{fit.network}").replace(folder / f"fold_{fold}")
     if len(fits) == 1:
         stage.spool.tag(Spool(Path(fits[0].spool)).tags)
-    made_of = read_json(stage.inputs.search(stage.params.members[stage.key].recipe) / CODE)
-    write_json(folder / CODE, _network_code(made_of))
 
 
 def _fits(stage: Stage[Params], turn: Turn) -> list[Job]:
-    """Return the fits of a member, one for each fold."""
+    """Return the fits of a member, one for each fold; a trial needs none."""
     member, num_folds = stage.params.members[turn.key], Card.load(stage.inputs.card).num_folds
+    if member.trial:
+        return []
     settings = read_json(stage.inputs.search(member.recipe) / "chosen.json")
     recipe, fits = Recipe.model_validate(retuple(settings)), []
     for fold in range(num_folds):

@@ -9,6 +9,7 @@ from pipeline.config.recipe_checks import check_recipe
 from pipeline.config.recipes import Recipe
 from pipeline.config.search import Choices
 from pipeline.config.search_checks import check_search
+from pipeline.config.trial_checks import check_trial
 from pipeline.core.component import names
 from pipeline.core.errors import UserError, nearest, shown
 
@@ -40,7 +41,12 @@ def check(params: Params, origin: str) -> None:
 
 def _recipes_exist(params: Params, origin: str) -> None:
     for name, member in params.members.items():
-        if member.recipe not in params.recipes:
+        if member.trial:
+            try:
+                check_trial(params, member)
+            except UserError as error:
+                raise UserError(f"{origin}: members.{name}.{error}") from None
+        elif member.recipe not in params.recipes:
             hint = nearest(member.recipe, params.recipes)
             raise UserError(f"{origin}: members.{name}.recipe: got {member.recipe!r}; {hint}")
 
@@ -55,6 +61,11 @@ def _soups_fit(params: Params, origin: str) -> None:
             if member not in params.members:
                 hint = nearest(member, params.members)
                 raise UserError(f"{key}.members: got {member!r}; {hint}")
+            if params.members[member].trial:
+                raise UserError(
+                    f"{key}.members: got {member!r}, which is a trial; allowed members that are "
+                    "trained from the same initial weights"
+                )
             if soup.members.count(member) > 1:
                 raise UserError(f"{key}.members: got {member!r} twice; allowed once")
         first, *others = (params.members[member] for member in soup.members)

@@ -1,5 +1,6 @@
 """The sections `recipes`, `members` and `soups`: the networks that exist."""
 
+import re
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, ValidationError
@@ -12,6 +13,7 @@ from pipeline.core.component import Choice, Component, Strict, retuple
 from pipeline.core.errors import UserError, nearest, shown
 
 Model: TypeAlias = Annotated[Component, Choice("model")]
+TRIAL = re.compile(r"(.+)/best_([1-9]\d*)")
 Loss: TypeAlias = Annotated[Component, Choice("loss")]
 
 
@@ -25,12 +27,19 @@ class Recipe(Strict):
 
 
 class Member(Strict):
-    """One network of the ensemble: a recipe trained from a seed."""
+    """One network of the ensemble: a recipe trained from a seed, or a trial of its search."""
 
     recipe: str
+    """A recipe; or `cnn/best_1`, the network of the best trial that the search of cnn has kept."""
     seed: Seed = 0
     init_seed: Seed | None = None
     """Seed of the initial weights alone; null: `seed`."""
+
+    @property
+    def trial(self) -> tuple[str, int] | None:
+        """The recipe and the place of the trial that this member is, from 1 for the best one."""
+        found = TRIAL.fullmatch(self.recipe)
+        return (found[1], int(found[2])) if found else None
 
     @property
     def starts_from(self) -> int:

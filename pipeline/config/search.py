@@ -222,6 +222,9 @@ class Search(Strict):
     choose: Literal["best", "knee"] = "best"
     """Among the trials of the Pareto front, the best one by the first objective, or the one at the
     knee, where giving up a little of one objective stops to gain much of another."""
+    keep: Annotated[int, Field(ge=0)] = 0
+    """The number of best trials with different settings whose networks are kept, for members such
+    as `{recipe: cnn/best_1}`; a network takes the disk space of a member's."""
     retries: Annotated[int, Field(ge=0)] = 1
     """How often a fit that crashed is started again, before its trial counts as failed."""
     asynchronous: bool = False

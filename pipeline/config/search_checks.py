@@ -19,6 +19,7 @@ from pipeline.config.search import (
     objectives_of,
     reported,
 )
+from pipeline.config.trial_checks import check_kept
 from pipeline.core.errors import UserError, nearest, shown
 
 FIXED = ("model.name", "loss.name")
@@ -45,6 +46,7 @@ def check_search(params: Params, name: str) -> None:
     _folds_fit(search, params.data.num_folds)
     _pruner_fits(search)
     _rest_fits(search)
+    check_kept(params, name)
 
 
 def _may_be_searched(key: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from pipeline.core.component import Component, load
 from pipeline.ensembling.combiner import Combiner
@@ -64,19 +64,27 @@ class Fitted:
 
 
 def fit(
-    method: Component, members: Sequence[str], predictions: np.ndarray, val: Validation
+    method: Component,
+    members: Sequence[str],
+    predictions: np.ndarray,
+    val: Validation,
+    places: Sequence[int] | None = None,
 ) -> Fitted:
     """Fit a method on the predictions of `members`, and choose the calibrator that suits it best.
 
     Args:
         predictions: predictions of validation; the first axis is that of the members.
+        places: where the members are on this axis, if it has more than these: copying them first
+            would take the memory of another pool.
     """
     module = load("method", method)
     prediction_type = val.prediction_type
 
     def predicted(seen: np.ndarray, unseen: np.ndarray) -> np.ndarray:
-        states = prediction_type.fit(module, method, predictions[:, seen], val.truth.of(seen))
-        return prediction_type.apply(module, states, predictions[:, unseen])
+        own = _some(predictions, places, seen)
+        states = prediction_type.fit(module, method, own, val.truth.of(seen))
+        del own  # before the next copy is made
+        return prediction_type.apply(module, states, _some(predictions, places, unseen))
 
     combined = _held_out(predicted, val.folds)
     calibrated = {c.name: _calibrated(c, combined, val) for c in val.calibrators}
@@ -87,7 +95,9 @@ def fit(
     combiner = Combiner(
         method=method.name,
         members=tuple(members),
-        states=prediction_type.fit(module, method, predictions, val.truth),
+        states=prediction_type.fit(
+            module, method, predictions if places is None else predictions[places], val.truth
+        ),
         calibrator=chosen,
         calibrations={
             c.name: prediction_type.fit(load("calibrator", c), c, combined, val.truth)
@@ -98,6 +108,20 @@ def fit(
     )
     means = {name: float(val.truth.mean(own)) for name, own in losses.items()}
     return Fitted(combiner, calibrated[chosen], losses, means)
+
+
+def _some(
+    predictions: np.ndarray, places: Sequence[int] | None, are_taken: Bool[np.ndarray, " n"]
+) -> np.ndarray:
+    """Copy some of the samples, the second axis, of all members or of those at `places`.
+
+    The copy is laid out member by member, as methods read it. An index of samples alone would lay
+    it out sample by sample, and many methods would then copy it again.
+    """
+    if places is None:
+        return np.compress(are_taken, predictions, axis=1)
+    found: np.ndarray = predictions[np.ix_(np.asarray(places), np.flatnonzero(are_taken))]
+    return found
 
 
 def _suiting(calibrators: Sequence[Any], losses: dict[str, np.ndarray], truth: Truth) -> str:

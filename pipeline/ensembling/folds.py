@@ -22,3 +22,9 @@ def folds(units: Int[np.ndarray, " n"], num_folds: int, seed: int) -> Int[np.nda
     order = np.random.default_rng(seed).permutation(len(present))
     fold_of: np.ndarray = order[place] % num_folds
     return fold_of
+
+
+def inner_folds(units: Int[np.ndarray, " n"], num_folds: int, seed: int) -> Int[np.ndarray, " n"]:
+    """Assign the samples of one fit to folds; a single unit is divided too, for want of others."""
+    is_one = len(np.unique(units)) == 1
+    return folds(np.arange(len(units)) if is_one else units, num_folds, seed)

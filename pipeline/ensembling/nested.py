@@ -11,6 +11,7 @@ from jaxtyping import Float
 from pipeline.core.component import make
 from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.cross_fitting import Validation, fit
+from pipeline.ensembling.practicable import MOST_VALUES
 from pipeline.ensembling.prediction_type import PredictionType
 from pipeline.ensembling.truth import Truth
 
@@ -25,24 +26,29 @@ def nested(members: Sequence[str], predictions: np.ndarray, val: Validation) -> 
     Args:
         predictions: predictions of validation; the first axis is that of the members.
     """
-    order = usefulness(val.prediction_type, predictions, val.truth)
+    mean, order = make("method", "mean"), usefulness(val.prediction_type, predictions, val.truth)
+    sizes, _ = practicable_sizes(predictions)
     return [
-        fit(
-            make("method", "mean"),
-            [members[place] for place in order[:num]],
-            predictions[order[:num]],
-            val,
-        ).combiner
-        for num in sizes(len(members))
+        fit(mean, [members[p] for p in order[:num]], predictions, val, order[:num]).combiner
+        for num in sizes
     ]
 
 
-def sizes(num_members: int) -> list[int]:
-    """Return the sizes to evaluate."""
+def practicable_sizes(predictions: np.ndarray) -> tuple[list[int], list[str]]:
+    """Return the sizes to evaluate, and a note if there is no time for more than a few."""
+    num_members, of_member = len(predictions), predictions[0].size
     found = list(range(1, min(num_members, ALL_UP_TO) + 1))
     while found[-1] < num_members:
         found.append(min(int(found[-1] * STEP), num_members))
-    return found
+    if sum(found) * of_member <= MOST_VALUES:
+        return found, []
+    few = [*(2**power for power in range(num_members) if 2**power < num_members), num_members]
+    note = (
+        f"means were fitted of {', '.join(map(str, few))} members: those of "
+        f"{len(found)} sizes would read {sum(found) * of_member:,} predicted values, and "
+        f"{MOST_VALUES:,} are the most that end in reasonable time"
+    )
+    return few, [note]
 
 
 def usefulness(prediction_type: PredictionType, predictions: np.ndarray, truth: Truth) -> list[int]:

@@ -1,8 +1,12 @@
-"""Leave out methods and calibrators that would take hours over this many classes and members."""
+"""Leave out what would take hours over this many classes, members and samples."""
 
 from collections.abc import Iterable
 
 from pipeline.core.component import Component
+
+MOST_VALUES = 10**9
+"""The most predicted values that further fits, which measure what members add, read in all: each
+value once a fit. It takes some ten minutes."""
 
 
 def practicable(

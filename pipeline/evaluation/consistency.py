@@ -9,8 +9,8 @@ Reliability Diagrams, 2007).
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from jaxtyping import Bool, Float, Int
-from scipy.stats import norm
 
 from pipeline.evaluation.metrics.calibration import bins
 
@@ -76,5 +76,5 @@ def _debiased(
     spread = np.sqrt((rate * (1 - rate) / (num - 1)).clip(min=1e-12))
     size_of_gap = np.abs(gap)
     folded = spread * np.sqrt(2 / np.pi) * np.exp(-(gap**2) / (2 * spread**2))
-    folded += size_of_gap * (1 - 2 * norm.cdf(-size_of_gap / spread))
+    folded += size_of_gap * (1 - 2 * scipy.stats.norm.cdf(-size_of_gap / spread))
     return float(max(0.0, (num * (2 * size_of_gap - folded)).sum() / counts.sum()))

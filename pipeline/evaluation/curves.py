@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from jaxtyping import Bool, Float
-from scipy.stats import beta
-from sklearn.metrics import precision_recall_curve, roc_curve
 
 from pipeline.evaluation.metrics.calibration import bins
 from pipeline.evaluation.metrics.decided import one_hot
@@ -57,6 +56,8 @@ class ReliabilityBin(NamedTuple):
 
 def roc(outputs: SystemOutput, targets: np.ndarray, names: Sequence[str]) -> list[RocPoint]:
     """Return ROC curves, without a class or label that all samples have or that none has."""
+    from sklearn.metrics import roc_curve  # a second to import
+
     return [
         RocPoint(name, *point)
         for name, share, is_so in _each(outputs, targets, names)
@@ -121,6 +122,8 @@ def _from_the_right(
     is_so: Bool[np.ndarray, " n"], share: Float[np.ndarray, " n"]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return recall, precision and thresholds in order of rising recall."""
+    from sklearn.metrics import precision_recall_curve
+
     precision, recall, thresholds = precision_recall_curve(is_so, share)
     return recall[::-1], precision[::-1], np.append(thresholds, np.inf)[::-1]
 
@@ -152,6 +155,6 @@ def _bins(
         inside = bin_of == place
         num, num_so = int(inside.sum()), int(is_so[inside].sum())
         tail = (1 - confidence) / 2
-        low = float(beta.ppf(tail, num_so, num - num_so + 1)) if num_so else 0.0
-        high = float(beta.isf(tail, num_so + 1, num - num_so)) if num_so < num else 1.0
+        low = float(scipy.stats.beta.ppf(tail, num_so, num - num_so + 1)) if num_so else 0.0
+        high = float(scipy.stats.beta.isf(tail, num_so + 1, num - num_so)) if num_so < num else 1.0
         yield float(share[inside].mean()), num_so / num, low, high, num

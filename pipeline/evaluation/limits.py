@@ -1,7 +1,7 @@
 """Limits of confidence intervals, from a figure and the variance that resampling gives it."""
 
 import numpy as np
-from scipy.stats import chi2, norm, t
+import scipy
 
 FEW = 3.5
 """Errors or hits, up to which the limit on their side is that of a Poisson count."""
@@ -12,8 +12,8 @@ FEWEST = 3.0
 def normal_or_t(num_groups: int, num_samples: int, confidence: float) -> float:
     """Return the quantile of proportions: normal, or Student's t where samples come in groups."""
     if num_groups == num_samples:
-        return float(norm.ppf((1 + confidence) / 2))
-    return float(t.ppf((1 + confidence) / 2, max(num_groups - 1, 1)))
+        return float(scipy.stats.norm.ppf((1 + confidence) / 2))
+    return float(scipy.stats.t.ppf((1 + confidence) / 2, max(num_groups - 1, 1)))
 
 
 def wilson(value: float, num: float, quantile: float, confidence: float) -> tuple[float, float]:
@@ -36,7 +36,7 @@ def _of_few(count: float, confidence: float) -> float:
     """Return the lower limit of a Poisson mean; infinite for other than few counts."""
     if not 0 < count <= FEW:
         return np.inf
-    return float(chi2.ppf(1 - confidence, 2 * count) / 2)
+    return float(scipy.stats.chi2.ppf(1 - confidence, 2 * count) / 2)
 
 
 def log_t(
@@ -54,7 +54,7 @@ def log_t(
     """
     if not value > 0 or num_effective < FEWEST:
         return np.nan, np.nan
-    reach = float(t.ppf((1 + confidence) / 2, num_effective - 1)) * error / value
+    reach = float(scipy.stats.t.ppf((1 + confidence) / 2, num_effective - 1)) * error / value
     return float(value * np.exp(-reach)), float(value * np.exp(reach))
 
 
@@ -122,5 +122,5 @@ def percentiles(num_groups: int, confidence: float) -> list[float]:
     Should Know About the Bootstrap, 2015.
     """
     num = max(num_groups, 2)
-    far = t.ppf((1 + confidence) / 2, num - 1) * np.sqrt(num / (num - 1))
-    return [float(norm.cdf(-far)), float(norm.cdf(far))]
+    far = scipy.stats.t.ppf((1 + confidence) / 2, num - 1) * np.sqrt(num / (num - 1))
+    return [float(scipy.stats.norm.cdf(-far)), float(scipy.stats.norm.cdf(far))]

@@ -13,10 +13,8 @@ Schuirmann, A Comparison of the Two One-Sided Tests Procedure and the Power Appr
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int
-from scipy.optimize import brentq
-from scipy.stats import binom, gamma, nct, norm
-from scipy.stats import t as student
 
 from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.metrics import Metric
@@ -71,10 +69,12 @@ def smallest_difference(
     error = _error(metric, pseudo)
     if num < 2 or error == 0:
         return None
-    limit = float(student.ppf((1 + confidence) / 2, num - 1))
-    far = brentq(lambda ncp: nct.sf(limit, num - 1, ncp) - POWER, 0, 10 * limit)
+    limit = float(scipy.stats.t.ppf((1 + confidence) / 2, num - 1))
+    far = scipy.optimize.brentq(
+        lambda ncp: scipy.stats.nct.sf(limit, num - 1, ncp) - POWER, 0, 10 * limit
+    )
     # A few groups of one sign show nothing, see `two_sided`: more have to differ than do here.
-    fewest = gamma.ppf(POWER, np.floor(1 - np.log2(1 - confidence)) + 1)
+    fewest = scipy.stats.gamma.ppf(POWER, np.floor(1 - np.log2(1 - confidence)) + 1)
     found = far * error
     if len(differing) < fewest:
         one = differing.mean() if len(differing) else 1.0
@@ -92,11 +92,12 @@ def of_counts(num: int, share_differing: float, confidence: float) -> float | No
     def lacking(difference: float) -> float:
         return power(num, max(share_differing, difference), difference, confidence) - POWER
 
-    return None if lacking(1.0) < 0 else float(brentq(lacking, TINY, 1.0, xtol=TINY))
+    return None if lacking(1.0) < 0 else float(scipy.optimize.brentq(lacking, TINY, 1.0, xtol=TINY))
 
 
 def power(num: int, share_differing: float, difference: float, confidence: float) -> float:
     """Return how probable it is that a verdict shows a difference, where this is the true one."""
+    binom = scipy.stats.binom
     ends = binom.ppf([UNLIKELY, 1 - UNLIKELY], num, share_differing)
     differing = np.arange(ends[0], ends[1] + 1)
     favourable = (1 + difference / share_differing) / 2
@@ -113,10 +114,11 @@ def _needed(
     `Bootstrap.difference`.
     """
     level = 1 - confidence
+    binom = scipy.stats.binom
     fewer = binom.ppf(level / 2, differing, 0.5)
     is_too_many = binom.cdf(fewer, differing, 0.5) + binom.cdf(fewer - 1, differing, 0.5) >= level
     by_test = differing - fewer + is_too_many
-    far = norm.ppf((1 + confidence) / 2)
+    far = scipy.stats.norm.ppf((1 + confidence) / 2)
     surplus = far * np.sqrt((differing + 2) / ((num / (num + 2)) ** 2 + far**2 / num))
     needed: np.ndarray = np.maximum(by_test, np.floor((differing + surplus) / 2) + 1)
     return needed
@@ -140,7 +142,7 @@ def equivalence(
     error, gap = _error(metric, pseudo), margin - abs(float(pseudo.mean()))
     if len(pseudo) < 2 or error == 0:
         return 0.0 if len(pseudo) > 1 and gap > 0 else 1.0
-    return float(student.sf(gap / error, len(pseudo) - 1))
+    return float(scipy.stats.t.sf(gap / error, len(pseudo) - 1))
 
 
 def of_shares(
@@ -160,7 +162,7 @@ def of_shares(
             likewise.
     """
     p = [
-        norm.sf(_score(ahead, behind, num, margin))
+        scipy.stats.norm.sf(_score(ahead, behind, num, margin))
         for ahead, behind in ((only_first, only_second), (only_second, only_first))
     ]
     return np.asarray(np.maximum(*p))

@@ -17,8 +17,8 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.stats import t as student
 
 from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Estimate
@@ -195,7 +195,7 @@ def difference(
     )
     if variance.total == 0:
         return Estimate(value, value, value, len(evaluator.ids)), float(value == 0), variance
-    p = 2 * student.sf(abs(value) / variance.total**0.5, variance.freedom)
+    p = 2 * scipy.stats.t.sf(abs(value) / variance.total**0.5, variance.freedom)
     return _estimate(evaluator, value, variance, low=-1.0), float(p), variance
 
 
@@ -204,7 +204,7 @@ def seeds_needed(value: float, variance: Variance, confidence: float) -> int | N
 
     def is_enough(num: int) -> bool:
         own = variance.with_seeds(num)
-        far = float(student.ppf([(1 + confidence) / 2, POWER], own.freedom).sum())
+        far = float(scipy.stats.t.ppf([(1 + confidence) / 2, POWER], own.freedom).sum())
         return bool(abs(value) >= far * own.total**0.5 > 0)
 
     numbers = range(2, MOST_SEEDS + 1)
@@ -247,7 +247,8 @@ def _variance(evaluator: Evaluator, first: Trained, second: Trained | None = Non
 
 
 def _estimate(evaluator: Evaluator, value: float, variance: Variance, low: float) -> Estimate:
-    reach = variance.total**0.5 * student.ppf((1 + evaluator.confidence) / 2, variance.freedom)
+    quantile = scipy.stats.t.ppf((1 + evaluator.confidence) / 2, variance.freedom)
+    reach = variance.total**0.5 * quantile
     ends = value - reach, value + reach
     if evaluator.headline_metric.share_of:
         ends = max(low, ends[0]), min(1.0, ends[1])

@@ -8,9 +8,8 @@ of samples.
 """
 
 import numpy as np
+import scipy
 from jaxtyping import Bool, Float, Int
-from scipy.stats import binom, hypergeom
-from scipy.stats import t as student
 
 from pipeline.evaluation import permutation
 from pipeline.evaluation.metrics import Metric
@@ -60,7 +59,7 @@ def weaker(
     pseudo = [pseudo_values(gap(metric, part), part, groups, weights) for part in parts]
     t = student_t(np.stack(pseudo, axis=1))
     num_groups = len(np.unique(groups))
-    return np.asarray(student.sf(-t if metric.higher_is_better else t, num_groups - 1))
+    return np.asarray(scipy.stats.t.sf(-t if metric.higher_is_better else t, num_groups - 1))
 
 
 def _hold_whole(inside: Bool[np.ndarray, "p n"], groups: Int[np.ndarray, " n"]) -> bool:
@@ -97,6 +96,7 @@ def mcnemar(
             likewise.
     """
     fewer, either = np.minimum(num_first, num_second), num_first + num_second
+    binom = scipy.stats.binom
     p: np.ndarray = 2 * binom.cdf(fewer, either, 0.5) - binom.pmf(fewer, either, 0.5)
     return p
 
@@ -109,6 +109,7 @@ def fisher(
 ) -> Float[np.ndarray, "*p"]:
     """Return the one-sided mid-p of each part being wrong no more often than chance has it."""
     urn = (num_in_all, wrong_in_all, num_samples)
+    hypergeom = scipy.stats.hypergeom
     p: np.ndarray = hypergeom.sf(num_wrong, *urn) + hypergeom.pmf(num_wrong, *urn) / 2
     return p
 
@@ -142,7 +143,7 @@ def two_sided(pseudo: Float[np.ndarray, "g *p"]) -> Float[np.ndarray, "*p"]:
     """
     if len(pseudo) < 2:
         return np.ones(pseudo.shape[1:])
-    p = 2 * student.sf(np.abs(student_t(pseudo)), len(pseudo) - 1)
+    p = 2 * scipy.stats.t.sf(np.abs(student_t(pseudo)), len(pseudo) - 1)
     num_differing = np.count_nonzero(pseudo, axis=0)
     return np.asarray(np.minimum(np.maximum(p, 2.0 ** (1 - num_differing)), 1))
 

@@ -12,8 +12,8 @@ predictions tells these from wrong labels, so it is stated as the most that ther
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from jaxtyping import Bool, Float, Int
-from scipy.stats import norm
 
 from pipeline.evaluation.intervals import Estimate
 
@@ -91,6 +91,6 @@ def _strata(probs: Float[np.ndarray, "n k"], given: Int[np.ndarray, " n"]) -> li
 
 def _wilson(share: float, num: float, confidence: float) -> tuple[float, float]:
     """Return Wilson's interval of a share that rests on so many independent samples."""
-    far = float(norm.ppf((1 + confidence) / 2)) ** 2 / num
+    far = float(scipy.stats.norm.ppf((1 + confidence) / 2)) ** 2 / num
     middle, reach = share + far / 2, (far * (share * (1 - share) + far / 4)) ** 0.5
     return max(0.0, (middle - reach) / (1 + far)), min(1.0, (middle + reach) / (1 + far))

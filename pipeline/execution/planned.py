@@ -1,7 +1,9 @@
-"""What the running DVC command is still going to run: `python -m pipeline.execution.planned STAGE`.
+"""What the running DVC command is still going to run.
 
-Only DVC knows which entries have changed, and which of them were asked for. It is asked in a process
-of its own, as it takes a second to import.
+    python -m pipeline.execution.planned STAGE ARGUMENTS_OF_DVC...
+
+Only DVC knows which entries have changed, and which of them were asked for. It is asked in a
+process of its own, as it takes a second to import.
 """
 
 import json

@@ -64,7 +64,7 @@ class Running:
         self._table.num_all += len(works) if isinstance(works, Sized) else 0
         waiting, is_drawn = iter(works), False
         while self._begun or not is_drawn:
-            while not is_drawn and (slot := take(self._places)):
+            while self._has_room and not is_drawn and (slot := take(self._places)):
                 work = next(waiting, None)
                 if work is None:
                     slot.free()
@@ -75,6 +75,10 @@ class Running:
             yield from self._ended()
             self._table.refresh()
             time.sleep(POLL_S)
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self._begun) < self.width
 
     def _ended(self) -> Iterator[tuple[W, Exception | None]]:
         for begun in list(self._begun):

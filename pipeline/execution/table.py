@@ -19,7 +19,7 @@ REFRESH_S = 0.5
 COLUMNS = ("fit", "device", "epoch", "best so far", "images/s", "left")
 
 
-class Row:
+class FitRow:
     """What is shown of some work that has a place."""
 
     def __init__(self, work: Work, place: str) -> None:
@@ -63,7 +63,7 @@ class LiveTable:
     """
 
     def __init__(self, width: int) -> None:
-        self._width, self._rows = width, dict[str, Row]()
+        self._width, self._rows = width, dict[str, FitRow]()
         self._begun_s, self._shown_s = time.monotonic(), 0.0
         self.num_done, self.num_all = 0, 0
         self._live: Live | None = None
@@ -79,7 +79,7 @@ class LiveTable:
     def add(self, work: Work, place: str) -> None:
         """Show a row for some work that begins."""
         if self._live:
-            self._rows[work.folder] = Row(work, place)
+            self._rows[work.folder] = FitRow(work, place)
 
     def remove(self, work: Work) -> None:
         """Print what is left to print of some work that has ended, and remove its row."""
@@ -101,7 +101,7 @@ class LiveTable:
         if self._live:
             self._live.stop()
 
-    def _print(self, row: Row) -> None:
+    def _print(self, row: FitRow) -> None:
         if self._live and (lines := row.new_lines()):
             self._live.console.print(lines, markup=False, highlight=False)
 

@@ -15,6 +15,7 @@ from pipeline.core.paths import Layout
 from pipeline.images.packed import Images, Packed
 from pipeline.models.network import Network
 from pipeline.models.precision import Arithmetic, choose
+from pipeline.prediction.folders import folder_of
 from pipeline.prediction.views import views
 
 ONCE = Views()
@@ -68,11 +69,6 @@ class Predictor:
 
     def _of(self, network: Network, images: Images) -> Float[np.ndarray, "n k"]:
         return predict_logits(network, images, self._device, self.test_time)
-
-
-def folder_of(inputs: Layout, name: str, params: Params) -> Path:
-    """Return the folder with the networks of a member or a soup."""
-    return inputs.soup(name) if name in params.soups else inputs.member(name)
 
 
 @torch.inference_mode()

@@ -45,6 +45,16 @@ def choose(spec: StudySpec, trials: Sequence[Trial]) -> tuple[Trial, list[Trial]
     return found[knee(costs[order])], found
 
 
+def kept(spec: StudySpec, trials: Sequence[Trial]) -> list[Trial]:
+    """Return the trials whose networks are kept: the best ones by the first objective that differ
+    in their settings and keep the constraints."""
+    complete = [trial for trial in trials if trial.state == "COMPLETE" and keeps(spec, trial)]
+    complete.sort(key=lambda trial: (_to_minimise(spec, trial), trial.number))
+    different = {str(sorted(trial.settings.items())): trial for trial in reversed(complete)}
+    found = [trial for trial in complete if trial in different.values()]
+    return found[: spec.search.keep]
+
+
 def keeps(spec: StudySpec, trial: Trial) -> bool:
     """Return whether a trial keeps all constraints."""
     metrics = trial.metrics(spec.monitor)

@@ -57,6 +57,22 @@ class Fits:
             fit = known.pop(job.folder)
             yield fit, self._ended(fit, job, error)
 
+    def networks(self, trials: Iterable[Trial]) -> dict[int, Path]:
+        """Return the folder of each trial's network, by its number.
+
+        A fit that has ended only has to read its checkpoints to write it.
+        """
+        epochs, found, jobs = self._spec.search.epochs, dict[int, Path](), list[Job]()
+        for trial in trials:
+            job = self._job(Fit(trial.number, trial.settings, 0, epochs))
+            network = f"{Path(job.folder) / 'network'}"
+            jobs.append(job.model_copy(update={"network": network}))
+            found[trial.number] = Path(network)
+        for job, error in self._engine.run(jobs):
+            if error:
+                raise UserError(f"{job.title}: {error}")
+        return found
+
     def restore(self, trials: Iterable[Trial]) -> None:
         """Log again what the fits of earlier sessions have logged."""
         for trial in trials:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import scipy
 from jaxtyping import Float, UInt8
-from scipy.stats import binom
 
 from pipeline.config.params import Params
 from pipeline.core.artifacts import Card
@@ -72,7 +72,7 @@ def timed(works: Sequence[Callable[[], object]], num_rounds: int) -> Float[np.nd
 def median(times: Float[np.ndarray, " r"], confidence: float) -> Estimate:
     """Return the median with its exact interval from order statistics, for any distribution."""
     ordered, num = np.sort(times), len(times)
-    rank = int(binom.ppf((1 - confidence) / 2, num, 0.5))
+    rank = int(scipy.stats.binom.ppf((1 - confidence) / 2, num, 0.5))
     low, high = ordered[max(rank - 1, 0)], ordered[min(num - rank, num - 1)]
     return Estimate(float(np.median(times)), float(low), float(high), num)
 

@@ -16,7 +16,7 @@ from pipeline.core.dvcfile import content_hash
 from pipeline.core.files import write_json
 from pipeline.core.paths import Layout
 from pipeline.ensembling.combiner import Combiner
-from pipeline.prediction.predictor import folder_of
+from pipeline.prediction.folders import folder_of
 
 NEEDED = (
     "jaxtyping",

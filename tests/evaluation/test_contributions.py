@@ -7,8 +7,8 @@ from pipeline.core.component import make
 from pipeline.ensembling.cross_fitting import Validation, fit
 from pipeline.ensembling.decisions import Decision, choose
 from pipeline.ensembling.folds import folds
-from pipeline.ensembling.leave_one_out import without
-from pipeline.ensembling.nested import nested, sizes, usefulness
+from pipeline.ensembling.leave_one_out import practicable_members, without
+from pipeline.ensembling.nested import nested, practicable_sizes, usefulness
 from pipeline.ensembling.prediction_type import PredictionType
 from pipeline.ensembling.truth import Truth
 from pipeline.evaluation import contributions as measured
@@ -116,11 +116,28 @@ def test_growing_means_are_means_and_end_with_all_members() -> None:
 
 
 def test_many_members_are_looked_at_in_growing_steps() -> None:
-    assert sizes(3) == [1, 2, 3]
-    found = sizes(100)
+    assert practicable_sizes(np.empty((3, 4, 2))) == ([1, 2, 3], [])
+    found, notes = practicable_sizes(np.empty((100, 4, 2)))
     assert found[:11] == [*range(1, 11), 12]
     assert found[-1] == 100
     assert len(found) < 25
+    assert notes == []
+
+
+def test_what_would_take_hours_is_left_out_and_said() -> None:
+    """A pool of 20 members over 10,000 samples and 1,000 classes; the memory is never touched."""
+    pool, members = np.empty((20, 10_000, 1000)), [f"m{place}" for place in range(20)]
+    few, notes = practicable_sizes(pool)
+    assert few == [1, 2, 4, 8, 16, 20]
+    assert notes == [
+        "means were fitted of 1, 2, 4, 8, 16, 20 members: those of 14 sizes would read "
+        "1,200,000,000 predicted values, and 1,000,000,000 are the most that end in reasonable time"
+    ]
+    asked, (note,) = practicable_members(members, pool)
+    assert asked == members[:5]
+    assert note.startswith("contributions were measured for 5 of 20 members, the most useful ones")
+    assert practicable_members(members, pool[:, :5000])[0] == members[:10]
+    assert practicable_members(members, pool[:, :100]) == (members, [])
 
 
 def test_a_size_tells_what_it_lacks() -> None:
@@ -138,3 +155,10 @@ def test_a_size_tells_what_it_lacks() -> None:
     assert two.difference.low < two.difference.value == 0 < two.difference.high
     assert three.difference[:3] == (0, 0, 0)
     assert one.figure.value - three.figure.value == pytest.approx(one.difference.value)
+
+
+def test_no_contribution_is_measured_where_there_is_no_time_for_one() -> None:
+    targets = make_targets("classes", 100)
+    made = make_predictions("classes", targets, 1.0, 1)
+    whole = SystemOutput(made, Decision("most_probable")(made))
+    assert measured.contributions(make_evaluator("classes", targets), whole, {}) == []

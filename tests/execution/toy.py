@@ -11,6 +11,7 @@ from pipeline.core import process
 from pipeline.core.component import make
 from pipeline.core.errors import UserError
 from pipeline.execution.messages import Again, report
+from pipeline.execution.progress import Progress
 from pipeline.execution.work import Work
 
 CPU = Hardware(accelerator="cpu")
@@ -22,6 +23,8 @@ class Toy(Work):
     MODULE: ClassVar[str] = "tests.execution.toy"
 
     waits_for: str | None = None
+    prints: str = ""
+    """Printed with some progress, a second before the end."""
     ends: str = "well"
 
 
@@ -54,6 +57,10 @@ def main(path: Path) -> None:
             file.write(f"{os.getpid()}\n")
         while toy.waits_for and not Path(toy.waits_for).exists():
             time.sleep(0.01)
+        if toy.prints:
+            print(toy.prints)
+            Progress(3, 5, "val/log_loss 0.25", 100.0).save(Path(toy.folder))
+            time.sleep(1.0)
         _end(toy)
 
 

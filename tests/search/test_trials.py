@@ -137,7 +137,7 @@ def test_a_killed_halving_goes_on_from_its_rung_and_ends_the_same(workspace: Wor
         if "  epoch 3/4" in line:
             break
     os.kill(running.pid, signal.SIGKILL)
-    running.communicate()
+    printed.append(running.communicate()[0])
     printed.append(workspace.stage("search", "cnn"))
     epochs = re.findall(r"(trial \d)  epoch (\d)", "".join(printed))
     assert len(set(epochs)) == 4 + 2 + 2

@@ -32,6 +32,8 @@ class Forked(subprocess.Popen[bytes]):
         preexec_fn: Callable[[], None] | None = None,
         process_group: int | None = None,
         pass_fds: tuple[int, ...] = (),  # noqa: ARG002  # a fork has all
+        stdout: None = None,  # noqa: ARG002  # no table is shown
+        stderr: None = None,  # noqa: ARG002
     ) -> None:
         self.args, self.returncode = command, None
         sys.stdout.flush()

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from pydantic import Field
 
 from pipeline.core.component import Component
-from pipeline.ensembling.folds import folds
+from pipeline.ensembling.folds import inner_folds
 from pipeline.ensembling.logistic import Model, Problem, fit_logistic, log_probs, sum_of_losses
 from pipeline.ensembling.prediction_type import State
 from pipeline.ensembling.truth import Truth
@@ -42,7 +42,7 @@ def fit(params: Params, log_probs: Float[np.ndarray, "m n k"], truth: Truth) -> 
     directions = _directions(flat * np.sqrt(truth.weights)[:, None], log_probs.shape[2])
     one_hot = np.eye(log_probs.shape[2])[truth.targets]
     data = Problem(flat @ directions, mean, one_hot, truth.weights)
-    model = _chosen(params, data, _folds(params, truth))
+    model = _chosen(params, data, inner_folds(truth.units, params.num_folds, params.seed))
     return {"coef": directions @ model[:-1], "shift": model[-1]}
 
 
@@ -64,7 +64,7 @@ def fit_values(params: Params, values: Float[np.ndarray, "m n t"], truth: Truth)
 
     left = truth.targets - values.mean(axis=0)
     share = 1 / np.sqrt(len(values))
-    cv = PredefinedSplit(_folds(params, truth))
+    cv = PredefinedSplit(inner_folds(truth.units, params.num_folds, params.seed))
     ridge = RidgeCV(list(params.strengths), cv=cv, scoring="neg_mean_squared_error")
     model = ridge.fit(share * np.concatenate([*values], axis=1), left)
     coef = share * model.coef_.reshape(left.shape[1], -1).T
@@ -94,13 +94,6 @@ def _directions(flat: Float[np.ndarray, "n f"], num_classes: int) -> Float[np.nd
         flat.T @ flat / len(flat), subset_by_index=(first, num_features - 1)
     )
     return np.asarray(axes / np.sqrt(max(values.sum() / num_classes, np.finfo(float).tiny)))
-
-
-def _folds(params: Params, truth: Truth) -> Int[np.ndarray, " n"]:
-    """Divide the samples into folds; a single unit is divided too, for want of others."""
-    is_one = len(np.unique(truth.units)) == 1
-    units = np.arange(len(truth.units)) if is_one else truth.units
-    return folds(units, params.num_folds, params.seed)
 
 
 def _chosen(params: Params, data: Problem, fold_of: Int[np.ndarray, " n"]) -> Model:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pipeline.config.recipes import TRIAL
 from pipeline.core.files import read_json
 from pipeline.core.tree import flatten
 from pipeline.evaluation.tables import read
@@ -27,9 +28,11 @@ MOST_LINES = 16
 
 
 def section(findings: Findings) -> Section:
+    params = findings.params
+    trials = [member.recipe for member in params.members.values() if member.trial]
     recipes = {
         recipe: read_json(findings.inputs.search(recipe) / "chosen.json")
-        for recipe in findings.params.recipes
+        for recipe in (*params.recipes, *trials)
     }
     curves = _curves(findings)
     blocks: list[Block] = [Figures([curves])] if curves else []
@@ -61,6 +64,12 @@ def _curves(findings: Findings) -> Plot | None:
         spanning(words(monitor), [y for _, y in points], is_log=min(y for _, y in points) > 0),
         lines=[Line(curves[name], look(place), name) for place, name in enumerate(names)],
     )
+
+
+def _searched(recipe: str) -> str:
+    """Return the recipe whose search has found the settings."""
+    found = TRIAL.fullmatch(recipe)
+    return found[1] if found else recipe
 
 
 def _members(findings: Findings, recipes: dict[str, Any]) -> Table:
@@ -100,7 +109,7 @@ def _settings(findings: Findings, recipes: dict[str, Any]) -> Table:
         for recipe, chosen in recipes.items()
     }
     searched = {
-        recipe: set(next(iter(read(findings.inputs.search(recipe) / "trials.csv")), {}))
+        recipe: set(next(iter(read(findings.inputs.search(_searched(recipe)) / "trials.csv")), {}))
         for recipe in recipes
     }
 
