@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python -m bench.search [ORDERS [SEEDS]]    (default: 1000 200)
 
-bench.search_table has recorded the table. Halving meets the configurations in batches of 9, in as
-many random orders; its decisions are those of a search. Its regret is how much worse the
+bench.search_table has recorded the table. Halving meets the configurations in batches, in as many
+random orders; its decisions are those of a search. Its regret is how much worse the
 configuration that it chooses is, trained to the end, than the best of the table: in points of
 accuracy, and in log-loss, by which it chooses. TPE and random draws each try a third of the table,
 trained to the end, for as many seeds; the difference of their log-losses is paired by seed, with a
@@ -33,8 +33,8 @@ from pipeline.search.rungs import rungs
 from pipeline.search.spec import StudySpec
 from pipeline.search.trial import Ended, Fit, Trial
 
-BATCH = 9
-HALVING = {"name": "halving", "min_epochs": 1, "factor": 3}
+WAYS = ((9, 1), (18, 1), (36, 1), (9, 2), (18, 2), (36, 2))
+"""The size of a batch, and the epochs of its first rung; the factor is 3."""
 Key = tuple[float, ...]
 Curves = dict[Key, dict[str, list[float]]]
 
@@ -67,8 +67,9 @@ def final(curves: dict[str, list[float]], until: int = EPOCHS) -> tuple[float, f
 def halve(wanted: StudySpec, table: Curves, order: list[Key]) -> tuple[Key, int]:
     """Return what halving chooses, and the epochs that it trains."""
     complete, epochs = [], 0
-    for batch, first in enumerate(range(0, len(order), BATCH)):
-        there, reached = list(range(first, min(first + BATCH, len(order)))), 0
+    size = wanted.search.batch
+    for batch, first in enumerate(range(0, len(order), size)):
+        there, reached = list(range(first, min(first + size, len(order)))), 0
         plan = rungs(wanted.search, batch)
         for rung in plan:
             epochs += len(there) * (rung.until_epoch - reached)
@@ -110,20 +111,21 @@ def main(num_orders: int, num_seeds: int) -> None:
     ends = np.array([final(curves) for curves in table.values()])
     least, most = ends[:, 0].min(), ends[:, 1][ends[:, 0].argmin()]
     print(f"{len(table)} configurations, {EPOCHS} epochs each; the best: {least:.4f}, {most:.2f} %")
-    wanted, chance = (
-        spec(budget={"trials": len(table)}, batch=BATCH, pruner=HALVING),
-        random.Random(0),
-    )
+    chance = random.Random(0)
     orders = [chance.sample(list(table), len(table)) for _ in range(num_orders)]
-    runs = [halve(wanted, table, order) for order in orders]
-    regret = np.array([final(table[key]) for key, _ in runs]) - (least, most)
-    share = np.mean([epochs for _, epochs in runs]) / (EPOCHS * len(table))
-    print(
-        f"halving, {num_orders} orders: {share:.1%} of the epochs; regret in points of accuracy: "
-        f"mean {-regret[:, 1].mean():.3f}, 95th percentile {np.quantile(-regret[:, 1], 0.95):.3f}; "
-        f"in log-loss: mean {regret[:, 0].mean():.4f}; the best was chosen in "
-        f"{np.mean(regret[:, 0] == 0):.1%}"
-    )
+    for batch, min_epochs in WAYS:
+        pruner = {"name": "halving", "min_epochs": min_epochs, "factor": 3}
+        wanted = spec(budget={"trials": len(table)}, batch=batch, pruner=pruner)
+        runs = [halve(wanted, table, order) for order in orders]
+        regret = np.array([final(table[key]) for key, _ in runs]) - (least, most)
+        share = np.mean([epochs for _, epochs in runs]) / (EPOCHS * len(table))
+        points = -regret[:, 1]
+        print(
+            f"halving, batches of {batch} from {min_epochs} epochs, {num_orders} orders: "
+            f"{share:.1%} of the epochs; regret in points of accuracy: mean {points.mean():.3f}, "
+            f"95th percentile {np.quantile(points, 0.95):.3f}; in log-loss: mean "
+            f"{regret[:, 0].mean():.4f}; the best was chosen in {np.mean(regret[:, 0] == 0):.1%}"
+        )
     num_trials = len(table) // 3
     tpe, drawn = (
         np.array([found_by(one, table, num_trials, seed) for seed in range(num_seeds)])
