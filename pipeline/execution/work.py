@@ -1,5 +1,6 @@
 """One unit of work, described by a file that holds everything its process needs to know."""
 
+import json
 from hashlib import sha256
 from pathlib import Path
 from socket import gethostname
@@ -55,7 +56,8 @@ class Work(Strict):
         (Path(self.folder) / DONE).write_text(self._digest())
 
     def _digest(self) -> str:
-        return sha256(self.model_dump_json(exclude={"execution", "title"}).encode()).hexdigest()
+        tree = self.model_dump(mode="json", exclude={"execution", "title"})
+        return sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
 
     @classmethod
     def load(cls: type[W], path: Path) -> W:

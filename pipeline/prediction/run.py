@@ -8,7 +8,7 @@ from pipeline.core.artifacts import Cost, Predictions
 from pipeline.core.errors import UserError
 from pipeline.core.files import write_json
 from pipeline.core.paths import Layout
-from pipeline.core.run_log import Spool
+from pipeline.core.run_log import Figure, Spool
 from pipeline.execution.messages import report
 from pipeline.prediction.job import PredictionJob
 
@@ -44,8 +44,10 @@ def predict(job: PredictionJob, inputs: Layout) -> None:
         figures[f"{split}/num_images"] = len(predicted.ids)
     total = Cost.total(cost(network) for network in member.networks)
     total = total._replace(multiply_adds=total.multiply_adds * num_views(member.test_time))
+    figures |= {f"cost/{name}": value for name, value in total._asdict().items()}
+    # A process that was killed may have written the same before.
+    spool.rewrite([Figure(name, float(value), 0) for name, value in figures.items()])
     write_json(job.outputs.cost(job.member), total._asdict())
-    spool.record({**figures, **{f"cost/{name}": n for name, n in total._asdict().items()}})
 
 
 if __name__ == "__main__":

@@ -85,6 +85,10 @@ def test_the_first_entry_trains_all_that_are_due(trained: tuple[Workspace, str])
     for stage in ("train", "predict"):  # each entry of them ran, and left nothing behind
         assert len(re.findall(f"Running stage '{stage}@", printed)) == len(MEMBERS)
         assert not list(workspace.folder.glob(f".convoy/work/{stage}/*/*"))
+        for member in MEMBERS:  # which a second process would have written again
+            run = workspace.folder / "artifacts/runs" / stage / member
+            lines = (run / "metrics.jsonl").read_text().splitlines()
+            assert len(set(lines)) == len(lines) > 3
 
 
 def test_the_width_of_the_engine_changes_no_bit(

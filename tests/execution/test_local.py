@@ -70,6 +70,8 @@ def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
         assert list(run(works).values()) == ["", "toys: got a mistake; allowed none"]
     assert [num_begun(work) for work in works] == [1, 2]
     assert [work.is_done for work in works] == [True, False]
+    turned = works[0].model_copy(update={"run": dict(reversed((works[0].run or {}).items()))})
+    assert turned.is_done  # the order of keys is no difference
     other = works[0].model_copy(update={"waits_for": f"{works[0].file}"})
     assert not other.is_done  # the same folder, but other work
 

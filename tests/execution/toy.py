@@ -36,7 +36,7 @@ def toys(folder: Path, *ends: str, waits_for: Path | None = None) -> list[Toy]:
             hardware=CPU,
             folder=f"{folder / f'toy_{i}'}",
             spool=f"{folder / f'toy_{i}' / 'run'}",
-            run={"name": f"toy {i}"},
+            run={"name": f"toy {i}", "fingerprint": "f"},
             waits_for=f"{waits_for}" if waits_for else None,
             ends=way,
         )
