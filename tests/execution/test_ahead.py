@@ -132,6 +132,7 @@ def test_a_member_that_fails_is_reported_at_once_and_stops_none(
         tree["recipes"]["resnet"]["training"].update(lr=1e30, optimiser={"name": "sgd"})
 
     fresh.edit(diverge)
+    dvc(fresh, "repro", "search")
     printed = dvc(fresh, "repro", "train", status=255)
     ahead, own = printed.split("Running stage 'train@resnet_1'")
     if "Running stage 'train@" in ahead:

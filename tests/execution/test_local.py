@@ -67,7 +67,7 @@ def test_one_failure_is_reported_and_the_others_finish(
 def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
     works = toys(tmp_path, "well", "mistake")
     for _ in range(2):
-        assert list(run(works).values()) == ["", "toys: got a mistake; allowed none"]
+        assert run(works) == {"toy 0": "", "toy 1": "toys: got a mistake; allowed none"}
     assert [num_begun(work) for work in works] == [1, 2]
     assert [work.is_done for work in works] == [True, False]
     turned = works[0].model_copy(update={"run": dict(reversed((works[0].run or {}).items()))})

@@ -156,7 +156,7 @@ def test_amounts_are_sorted_as_numbers_and_missing_ones_come_last(page: Page) ->
     button = table.get_by_role("button", name="validation log loss")
     for expected in (["0.2000", "0.3000", "–"], ["0.3000", "0.2000", "–"]):
         button.click()
-        assert table.locator("tbody tr > :nth-child(2)").all_inner_texts() == expected
+        assert table.locator("tbody tr > :nth-child(4)").all_inner_texts() == expected
 
 
 def cells(page: Page, table: str, place: int) -> list[str]:

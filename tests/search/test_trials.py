@@ -77,7 +77,7 @@ def searched(workspace: Workspace) -> dict[str, bytes]:
 def test_a_killed_search_goes_on_and_ends_the_same(workspace: Workspace) -> None:
     """Its trials die with it, and write nothing into the run that goes on."""
     space = {"training.lr": {"low": 0.001, "high": 0.02, "log": True}}
-    search = {"budget": {"trials": 3}, "epochs": 4, "space": space, "batch": 1}
+    search = {"budget": {"trials": 3}, "epochs": 12, "space": space, "batch": 1}
     workspace.edit(lambda tree: tree["recipes"]["cnn"].update(search=search))
     for stage in ("preprocess", "augment"):
         workspace.stage(stage)
@@ -95,7 +95,7 @@ def test_a_killed_search_goes_on_and_ends_the_same(workspace: Workspace) -> None
     printed = workspace.stage("search", "cnn")
     assert "trial 0  epoch" not in printed
     assert "trial 1  epoch 2/" not in printed
-    assert "trial 1  epoch 4/" in printed
+    assert "trial 1  epoch 12/" in printed
     resumed = searched(workspace)
     assert len(resumed) > 8
     forking = workspace.forking()["PATH"]
