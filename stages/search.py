@@ -31,11 +31,17 @@ def main(stage: Stage[Params]) -> None:
     _write(stage, folder, chosen(recipe, best))
 
 
-def _write(stage: Stage[Params], folder: Path, settled: Recipe) -> None:
-    """Write what a member is made of: its recipe, the code, and the weights it starts from."""
+def _write(
+    stage: Stage[Params], folder: Path, settled: Recipe, weights: dict[str, str] | None = None
+) -> None:
+    """Write what a member is made of: its recipe, the code, and the weights it starts from.
+
+    Args:
+        weights: the hashes of further weights, by name.
+    """
     write_json(folder / "chosen.json", settled.model_dump())
     write_json(folder / CODE, stage.code())
-    write_json(folder / "pretrained.json", fingerprint(settled.model))
+    write_json(folder / "pretrained.json", {**fingerprint(settled.model), **(weights or {})})
 
 
 def _search(stage: Stage[Params], folder: Path) -> Trial:
@@ -72,12 +78,10 @@ def _keep(
     networks = fits.networks(trials)
     for place, trial in enumerate(trials, start=1):
         own = folder / f"best_{place}"
-        recipe = chosen(spec.recipe, trial)
-        training = recipe.training.model_copy(update={"epochs": spec.search.epochs})
-        _write(stage, own, recipe.model_copy(update={"training": training}))
+        own.mkdir(parents=True)
         networks[trial.number].replace(own / "fold_0")
-        own_weights = {"fold_0": content_hash(own / "fold_0")}
-        write_json(own / "pretrained.json", {**fingerprint(recipe.model), **own_weights})
+        weights = {"fold_0": content_hash(own / "fold_0")}
+        _write(stage, own, chosen(spec.recipe, trial), weights)
         write_json(own / "trial.json", {"number": trial.number})
 
 

@@ -17,6 +17,12 @@ TRIAL = re.compile(r"(.+)/best_([1-9]\d*)")
 Loss: TypeAlias = Annotated[Component, Choice("loss")]
 
 
+def trial_of(recipe: str) -> tuple[str, int] | None:
+    """Return the recipe and the place that `cnn/best_1` names; None for the name of a recipe."""
+    found = TRIAL.fullmatch(recipe)
+    return (found[1], int(found[2])) if found else None
+
+
 class Recipe(Strict):
     """How one kind of network is built and trained."""
 
@@ -38,8 +44,7 @@ class Member(Strict):
     @property
     def trial(self) -> tuple[str, int] | None:
         """The recipe and the place of the trial that this member is, from 1 for the best one."""
-        found = TRIAL.fullmatch(self.recipe)
-        return (found[1], int(found[2])) if found else None
+        return trial_of(self.recipe)
 
     @property
     def starts_from(self) -> int:

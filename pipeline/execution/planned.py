@@ -43,10 +43,11 @@ def planned(stage: str) -> list[str]:
 def _arguments_of_dvc() -> list[str] | None:
     """Return the arguments of the DVC command that this process descends from."""
     for ancestor in psutil.Process().parents():
-        words = ancestor.cmdline()
-        places = [i for i, word in enumerate(words) if Path(word).name == "dvc"]
-        if places and words[places[0] + 1 :][:1] and words[places[0] + 1] in COMMANDS:
-            return words[places[0] + 1 :]
+        words = iter(ancestor.cmdline())
+        if any(Path(word).name == "dvc" for word in words):
+            arguments = list(words)
+            if arguments and arguments[0] in COMMANDS:
+                return arguments
     return None
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.config.recipes import TRIAL
+from pipeline.config.recipes import trial_of
 from pipeline.core.files import read_json
 from pipeline.core.tree import flatten
 from pipeline.evaluation.tables import read
@@ -68,8 +68,8 @@ def _curves(findings: Findings) -> Plot | None:
 
 def _searched(recipe: str) -> str:
     """Return the recipe whose search has found the settings."""
-    found = TRIAL.fullmatch(recipe)
-    return found[1] if found else recipe
+    trial = trial_of(recipe)
+    return trial[0] if trial else recipe
 
 
 def _members(findings: Findings, recipes: dict[str, Any]) -> Table:
