@@ -14,6 +14,7 @@ from pipeline.core.errors import UserError
 from pipeline.execution.cluster import connection, tasks
 from pipeline.execution.cluster.connection import Node
 from pipeline.execution.cluster.node import Order, check
+from pipeline.execution.cluster.parcels import Packer, deliver
 from pipeline.execution.cluster.versions import versions
 from pipeline.execution.engines.ray import Params
 from pipeline.execution.table import LiveTable
@@ -35,7 +36,7 @@ def open_cluster(params: Params, execution: Execution, hardware: Hardware) -> It
     _refuse_launchers(execution, hardware)
     with connection.connected(params.address):
         need = _need(params, hardware, connection.nodes())
-        _check_nodes(need)
+        _check_nodes(params, need)
         running = OnCluster(params, need)
         try:
             yield running
@@ -55,7 +56,8 @@ class OnCluster:
         self._tasks = tasks.Tasks(need, params.max_retries)
         self._sent: dict[Any, Any] = {}
         self._counted_s, self._room = 0.0, 0
-        self._table = LiveTable(self.width)
+        self._packer = Packer(tasks.put)
+        self._table = LiveTable(self.width, is_shown=params.shared_disk)
 
     @property
     def width(self) -> int:
@@ -83,14 +85,18 @@ class OnCluster:
             self._table.refresh()
 
     def _send(self, work: Work) -> None:
+        if work.run is not None and not self._params.shared_disk:
+            work.prepare()  # opens its run here, for whoever follows it
         # Ray gives a worker as many threads as CPUs, which would change bits.
         threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
         order = Order(
             type(work),
             work.model_dump_json(),
-            f"{Path.cwd()}",
+            f"{Path.cwd()}" if self._params.shared_disk else "",
             {**threads, **self._table.environment},
             versions(),
+            None if self._params.shared_disk else self._packer.pack(work),
+            self._params.checkpoint_url,
         )
         self._sent[self._tasks.send(order, work.title)] = work
         self._table.add(work, "ray")
@@ -101,7 +107,11 @@ class OnCluster:
         for reference in tasks.ended(list(self._sent), POLL_S):
             work = self._sent.pop(reference)
             self._table.remove(work)
-            yield work, tasks.outcome(reference, work.title)
+            outcome = tasks.outcome(reference, work.title)
+            deliver(outcome.contents)
+            if outcome.error is None:
+                work.mark_done()
+            yield work, outcome.error
 
     def stop(self) -> None:
         """Ask all that runs to leave, and wait until it has."""
@@ -155,14 +165,15 @@ def _require(field: str, wanted: int, most: int, what: str) -> None:
         )
 
 
-def _check_nodes(need: dict[str, float]) -> None:
+def _check_nodes(params: "Params", need: dict[str, float]) -> None:
     """Raise UserError where a node that has room for a fit cannot run it."""
-    token = TOKENS / uuid4().hex
+    token = Path.cwd() / TOKENS / uuid4().hex
     token.parent.mkdir(parents=True, exist_ok=True)
     token.touch()
     able = [node for node in connection.nodes() if node.num_times(need)]
     try:
-        answers = connection.ask_each(able, check, f"{Path.cwd()}", f"{token}", versions())
+        seen = f"{token}" if params.shared_disk else None
+        answers = connection.ask_each(able, check, seen, params.checkpoint_url, versions())
     finally:
         token.unlink()
     for node, answer in answers:

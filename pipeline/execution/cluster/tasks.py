@@ -13,11 +13,15 @@ from ray.exceptions import (
     WorkerCrashedError,
 )
 
-from pipeline.execution.cluster.node import Interrupted, Order, execute
+from pipeline.execution.cluster.node import Interrupted, Order, Outcome, execute
 from pipeline.execution.fit_process import LEAVE_S
 from pipeline.execution.messages import FitError, Killed
 
 LOST = (NodeDiedError, OutOfMemoryError, TaskCancelledError, WorkerCrashedError)
+
+
+def _on_node(order: Order) -> Outcome:
+    return execute(order, ray.get)
 
 
 class Tasks:
@@ -35,7 +39,7 @@ class Tasks:
             retry_exceptions=[Interrupted],
             num_cpus=need.get("CPU", 0),
             num_gpus=need.get("GPU", 0),
-        )(execute)
+        )(_on_node)
 
     def send(self, order: Order, title: str) -> Any:
         """Send an order, and return a reference to its outcome."""
@@ -50,21 +54,28 @@ def ended(references: Sequence[Any], timeout_s: float) -> list[Any]:
     return list(found)
 
 
-def outcome(reference: Any, title: str) -> Exception | None:
-    """Return the error of work that has ended."""
+def put(content: bytes) -> Any:
+    """Store bytes, and return a reference to them."""
+    return ray.put(content)
+
+
+def outcome(reference: Any, title: str) -> Outcome:
+    """Return how some work has ended."""
     again = "run the same command again: it resumes from its last checkpoint"
     try:
-        error: Exception | None = ray.get(reference)
+        found: Outcome = ray.get(reference)
     except Interrupted as interrupted:
         cause = getattr(interrupted, "cause", interrupted)
-        return Killed(f"{cause} (Ray has started it as often as max_retries allows)")
+        text = f"{cause} (Ray has started it as often as max_retries allows)"
+        return Outcome(Killed(text), {})
     except LOST as lost:
         kind = type(lost).__name__
-        return Killed(f"{title}: Ray has lost its process or node too often ({kind}); {again}")
+        text = f"{title}: Ray has lost its process or node too often ({kind}); {again}"
+        return Outcome(Killed(text), {})
     except RayError as failed:
         lines = str(failed).strip().splitlines() or [type(failed).__name__]
-        return FitError(f"{title}: {lines[-1]}; {again}")
-    return error
+        return Outcome(FitError(f"{title}: {lines[-1]}; {again}"), {})
+    return found
 
 
 def cancel(references: Sequence[Any]) -> None:

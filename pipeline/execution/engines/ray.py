@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipeline.core.component import Component
 from pipeline.core.errors import UserError
@@ -29,6 +29,20 @@ class Params(Component):
     """How many fits may share one GPU."""
     max_retries: Annotated[int, Field(ge=0)] = 3
     """How often Ray starts a fit again whose process was killed or whose node was lost."""
+    shared_disk: bool = True
+    """Whether all nodes see the repository's folder; false: inputs travel to each node once."""
+    checkpoint_url: str | None = None
+    """Without a shared disk: where checkpoints are copied, so that a fit goes on where its node is
+    lost; any address of fsspec, such as s3://bucket/folder. null: such a fit starts anew."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "Params":
+        if self.shared_disk and self.checkpoint_url is not None:
+            raise ValueError(
+                f"checkpoint_url: got {self.checkpoint_url!r} with shared_disk: true, where "
+                "checkpoints lie on the shared disk; allowed null, or set shared_disk: false"
+            )
+        return self
 
 
 @contextmanager
