@@ -87,6 +87,7 @@ DOORS = {
             "table",
         )
     },
+    "ray": {f"pipeline/execution/cluster/{name}.py" for name in ("connection", "tasks")},
     "mlflow": {
         "pipeline/tracking/store.py",
         "pipeline/serving/package.py",

@@ -35,6 +35,11 @@ class Work(Strict):
     """What `run.json` is to hold when the work starts; null: the run is open already."""
 
     @property
+    def inputs(self) -> tuple[Path, ...]:
+        """The files and folders that it reads, where nodes share no disk."""
+        return ()
+
+    @property
     def result(self) -> Path | None:
         """A path that exists once the work has succeeded, if there is one."""
         return None

@@ -19,6 +19,11 @@ class PredictionJob(Work):
     test_time: Views
 
     @property
+    def inputs(self) -> tuple[Path, ...]:
+        """The packed images and the networks."""
+        return (Layout().card, Layout().trainval, Layout().test, Path(self.networks))
+
+    @property
     def outputs(self) -> Layout:
         """Where the predictions and the cost are written."""
         return Layout(Path(self.folder) / "outputs")

@@ -1,0 +1,108 @@
+"""The connection to a Ray cluster: opened, checked and described. A door to Ray."""
+
+import logging
+import os
+import signal
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read on import
+
+_handler = signal.getsignal(signal.SIGTERM)
+import ray  # noqa: E402
+from ray.exceptions import RayError  # noqa: E402
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
+
+if _handler is not None:
+    signal.signal(signal.SIGTERM, _handler)  # Ray replaces it by one of its own
+
+from pipeline.core.errors import UserError  # noqa: E402
+
+CONNECT_S = 10.0
+CHECK_S = 120.0  # a worker has to start, and to import what a fit needs
+FIELD = "execution.engine.address"
+
+
+class Node(NamedTuple):
+    """A node that is alive."""
+
+    id: str
+    address: str
+    resources: dict[str, float]
+
+    def num_times(self, need: dict[str, float]) -> int:
+        """Return how often this node can give what is needed."""
+        return min(int(self.resources.get(name, 0.0) / num + 1e-6) for name, num in need.items())
+
+
+@contextmanager
+def connected(address: str) -> Iterator[None]:
+    """Connect to a cluster; leaving it ends all tasks.
+
+    Raises:
+        UserError: there is no cluster at the address, or one of another version.
+    """
+    _require_listener(address)
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(address=address, logging_level=logging.ERROR)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        first = " ".join(str(error).split())[:300]
+        raise UserError(f"{FIELD}: got {address!r}: {first}; {_advice()}") from None
+    if handler is not None:
+        signal.signal(signal.SIGTERM, handler)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _require_listener(address: str) -> None:
+    """Raise UserError at once where nothing listens: Ray would try for minutes."""
+    given = os.environ.get("RAY_ADDRESS", "") if address == "auto" else address
+    if not given:
+        return
+    host, _, port = given.rpartition(":")
+    if not host or not port.isdecimal() or "/" in host:
+        raise UserError(f"{FIELD}: got {given!r}; allowed auto, or HOST:PORT; {_advice()}")
+    try:
+        socket.create_connection((host, int(port)), CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(
+            f"{FIELD}: got {given!r}, where no Ray cluster answers ({error}); {_advice()}"
+        ) from None
+
+
+def _advice() -> str:
+    return "start one with `ray start --head`, and run this on one of its nodes"
+
+
+def nodes() -> list[Node]:
+    """Return the nodes that are alive."""
+    return [
+        Node(node["NodeID"], node["NodeManagerAddress"], node["Resources"])
+        for node in ray.nodes()
+        if node["Alive"]
+    ]
+
+
+def ask_each(asked: Sequence[Node], function: Any, *arguments: Any) -> list[tuple[Node, str]]:
+    """Return what a function answers on each node, or why it did not."""
+    task = ray.remote(num_cpus=0, max_retries=0)(function)
+    sent = []
+    for node in asked:
+        there = NodeAffinitySchedulingStrategy(node.id, soft=False)
+        sent.append(task.options(scheduling_strategy=there).remote(*arguments))
+    ray.wait(sent, num_returns=len(sent), timeout=CHECK_S)
+    return list(zip(asked, map(_answer, sent), strict=True))
+
+
+def _answer(reference: Any) -> str:
+    try:
+        answer: str = ray.get(reference, timeout=0)
+    except RayError as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        return f"it cannot run the code ({lines[-1]}); install the same code and libraries there"
+    return answer
