@@ -120,7 +120,8 @@ def _run(
     lock = hold(SCRATCH / "locks" / entry.dvc_name, entry.name)
     keep_copy()
     # A process that outlives a killed run for a moment cannot write into this one.
-    own = Path(mkdtemp(dir=_emptied(SCRATCH / "staging" / entry.name)))
+    # Relative, as the folder of work may have another path on another machine.
+    own = Path(os.path.relpath(mkdtemp(dir=_emptied(SCRATCH / "staging" / entry.name))))
     place = own / "outputs"
     scratch = _emptied(SCRATCH / "scratch" / entry.name)
     outputs = Layout(place)

@@ -20,10 +20,10 @@ from pipeline.execution.fit_process import Environment, Started, Starter, start_
 from pipeline.execution.progress import TABLE, output_file
 from pipeline.execution.work import Work
 
-WARM = ("pipeline.execution.warm", "pipeline.training.fit")
+WARM = "pipeline.execution.warm"
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(list(WARM))
+_context.set_forkserver_preload([WARM, "pipeline.training.fit"])
 
 
 class ForkedProcess:
@@ -74,6 +74,7 @@ def starter_of(work: Work) -> Starter:
 
 def start_fork(work: Work, lock: IO[str], environment: Environment) -> Started:
     """Fork a process for some work of one device."""
+    _context.set_forkserver_preload([WARM, *work.IMPORTS])  # where the server does not run yet
     folder, shared = str(Path.cwd()), _Shared(lock.fileno())
     arguments = (work.MODULE, f"{work.file}", folder, dict(environment), shared)
     forked = _context.Process(target=_run, args=arguments, name=work.title)

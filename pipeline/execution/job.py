@@ -14,6 +14,7 @@ class Job(Work):
     """A fit: a trial of a search, or one fold of one member."""
 
     MODULE: ClassVar[str] = "pipeline.training.run"
+    IMPORTS: ClassVar[tuple[str, ...]] = ("pipeline.training.fit",)
 
     recipe: Recipe
     task: Task

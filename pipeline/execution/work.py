@@ -21,6 +21,8 @@ class Work(Strict):
 
     MODULE: ClassVar[str]
     """The module that runs it: `python -m MODULE FILE`, or its function `main(FILE)`."""
+    IMPORTS: ClassVar[tuple[str, ...]] = ()
+    """What its process needs and is slow to import; a fork finds it imported already."""
 
     title: str
     """The name of the work in its lines of progress."""

@@ -12,6 +12,7 @@ class PredictionJob(Work):
     """Predict validation and test with the networks of a member or a soup."""
 
     MODULE: ClassVar[str] = "pipeline.prediction.run"
+    IMPORTS: ClassVar[tuple[str, ...]] = ("pipeline.prediction.predictor",)
 
     member: str
     networks: str

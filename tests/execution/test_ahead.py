@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.core.files import read_yaml
 from tests.conftest import ENDLESS, Workspace, small
+from tests.execution.nodes import Nodes
 
 pytestmark = pytest.mark.slow
 MEMBERS = ("cnn_1", "cnn_2", "resnet_1")
@@ -95,6 +96,15 @@ def test_the_width_of_the_engine_changes_no_bit(
     trained: tuple[Workspace, str], fresh: Workspace
 ) -> None:
     fresh.edit(width(1))
+    dvc(fresh, "repro", "predict")
+    assert outputs(fresh) == outputs(trained[0])
+
+
+def test_a_cluster_changes_no_bit(
+    trained: tuple[Workspace, str], fresh: Workspace, nodes: Nodes
+) -> None:
+    engine = {"name": "ray", "address": nodes.address}
+    fresh.edit(lambda tree: tree.update(execution={"engine": engine}))
     dvc(fresh, "repro", "predict")
     assert outputs(fresh) == outputs(trained[0])
 

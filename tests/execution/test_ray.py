@@ -1,13 +1,13 @@
 """The engine of a Ray cluster, on three real nodes: what fails, what is lost, and bad input."""
 
 import os
+import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,78 +21,12 @@ from pipeline.core.errors import UserError
 from pipeline.execution.engine import open_engine
 from pipeline.execution.messages import FitError, Killed
 from tests.conftest import ROOT
+from tests.execution.nodes import Nodes, free_port
 from tests.execution.toy import CPU, Toy, num_begun, toys
 
 pytest.importorskip("ray", reason="the engine ray needs the extra convoy[ray]")
 pytestmark = pytest.mark.slow
-STORE_BYTES = 80 * 1024 * 1024
-# A node does not start where one of its parts takes too long, as on a busy machine.
-PATIENCE = {
-    "agent_register_timeout_ms": "300000",
-    "raylet_start_wait_time_s": "300",
-    "worker_register_timeout_seconds": "300",
-    "worker_niceness": "0",  # 15 by default, which waits for all else that runs
-}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
-
-
-class Nodes:
-    """A cluster of real nodes on this machine, of one CPU each."""
-
-    def __init__(self, num: int) -> None:
-        for attempt in range(4):
-            try:
-                self._start(num)
-                break
-            except Exception:  # Ray gives a node 30 s to start, which a busy machine exceeds
-                self.close()
-                if attempt == 3:
-                    raise
-
-    def _start(self, num: int) -> None:
-        from ray.cluster_utils import Cluster
-
-        self._cluster = Cluster()
-        for _ in range(num):
-            self.add()
-
-    @property
-    def address(self) -> str:
-        return str(self._cluster.address)
-
-    def add(self, **settings: Any) -> Any:
-        return self._cluster.add_node(
-            num_cpus=1,
-            object_store_memory=STORE_BYTES,
-            include_dashboard=False,
-            include_log_monitor=False,
-            no_monitor=True,
-            **settings,
-        )
-
-    def lose(self) -> None:
-        """Kill all processes of a node that is not the head."""
-        self._cluster.remove_node(next(iter(self._cluster.worker_nodes)), allow_graceful=False)
-
-    def close(self) -> None:
-        self._cluster.shutdown()
-
-
-@pytest.fixture(scope="module")
-def nodes() -> Iterator[Nodes]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", f"{ROOT}")
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        for name, value in PATIENCE.items():
-            patch.setenv(f"RAY_{name}", value)
-        started = Nodes(3)
-        yield started
-        started.close()
+GPU = Hardware(accelerator="gpu")
 
 
 @pytest.fixture(autouse=True)
@@ -151,10 +85,12 @@ def test_all_end_where_a_node_is_lost(nodes: Nodes, tmp_path: Path) -> None:
 
     def lose() -> None:
         wait_until(lambda: sum(map(num_begun, works)) == 13)
+        running = pids(works[10:])
         nodes.lose()
+        wait_until(lambda: not all(map(psutil.pid_exists, running)))
         end.touch()
 
-    other = threading.Thread(target=lose)
+    other = threading.Thread(target=lose, daemon=True)
     other.start()
     errors = run(nodes, works)
     other.join()
@@ -174,7 +110,7 @@ def test_a_fit_that_was_asked_to_leave_goes_on(nodes: Nodes, tmp_path: Path) -> 
         wait_until(lambda: num_begun(work) == 2)
         (tmp_path / "end").touch()
 
-    other = threading.Thread(target=leave)
+    other = threading.Thread(target=leave, daemon=True)
     other.start()
     assert run(nodes, [work]) == {"toy 0": None}
     other.join()
@@ -238,9 +174,7 @@ def test_an_address_where_no_cluster_is(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_devices_that_no_node_has(nodes: Nodes) -> None:
     ray = execution(nodes.address)
-    assert "got gpu, but none of Ray's 3 nodes has a GPU" in refusal(
-        ray, Hardware(accelerator="gpu")
-    )
+    assert "got gpu, but none of Ray's 3 nodes has a GPU" in refusal(ray, GPU)
     assert "got 2, but no node of Ray has more than 1 CPUs" in refusal(
         ray, Hardware(accelerator="cpu", threads=2)
     )
@@ -249,6 +183,42 @@ def test_devices_that_no_node_has(nodes: Nodes) -> None:
     )
     launcher = ray.model_copy(update={"command": "srun"})
     assert "got 'srun', but Ray starts the fits" in refusal(launcher)
+
+
+def test_no_two_fits_share_a_gpu_unless_they_may(nodes: Nodes, tmp_path: Path) -> None:
+    """The node is told that it has GPUs; which of them a fit may see is for Ray to say."""
+    node = nodes.add(num_gpus=2)
+    try:
+        for num, fits_per_device, settings in ((2, 1, {}), (4, 2, {"fits_per_device": 2})):
+            works = toys(tmp_path / f"{num}", *["well"] * num, waits_for=tmp_path / f"end_{num}")
+            with open_engine(execution(nodes.address, **settings), GPU) as engine:
+                assert engine.width == num
+                ends = engine.run(works)
+                other = threading.Thread(target=_touch_when_all_run, args=(works,), daemon=True)
+                other.start()
+                assert [error for _, error in ends] == [None] * num
+                other.join()
+            seen = [(Path(work.folder) / "gpus").read_text() for work in works]
+            assert sorted(seen) == sorted(["0", "1"] * fits_per_device)
+    finally:
+        nodes.lose(node)
+
+
+def _touch_when_all_run(works: list[Toy]) -> None:
+    wait_until(lambda: all(map(num_begun, works)))
+    Path(works[0].waits_for or "").touch()
+
+
+def test_a_node_with_other_code_is_refused_before_any_fit(nodes: Nodes, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "pipeline", tmp_path / "old" / "pipeline")
+    with (tmp_path / "old/pipeline/core/errors.py").open("a") as changed:
+        changed.write("# an older version\n")
+    node = nodes.add({"PYTHONPATH": f"{tmp_path / 'old'}"})
+    try:
+        refused = refusal(execution(nodes.address))
+    finally:
+        nodes.lose(node)
+    assert "it has other versions: pipeline/core/errors.py differs; install the same" in refused
 
 
 def test_ray_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read on import
+# Read on import. Lines of two fits that differ in their numbers alone are all to be shown.
+os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_DEDUP_LOGS="0")
 
 _handler = signal.getsignal(signal.SIGTERM)
 import ray  # noqa: E402
-from ray.exceptions import RayError  # noqa: E402
+from ray.exceptions import (  # noqa: E402
+    GetTimeoutError,
+    NodeDiedError,
+    RayError,
+    TaskUnschedulableError,
+    WorkerCrashedError,
+)
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
 
 if _handler is not None:
@@ -20,6 +27,7 @@ if _handler is not None:
 
 from pipeline.core.errors import UserError  # noqa: E402
 
+LOST = (NodeDiedError, TaskUnschedulableError, WorkerCrashedError)
 CONNECT_S = 10.0
 CHECK_S = 120.0  # a worker has to start, and to import what a fit needs
 FIELD = "execution.engine.address"
@@ -89,7 +97,7 @@ def nodes() -> list[Node]:
 
 
 def ask_each(asked: Sequence[Node], function: Any, *arguments: Any) -> list[tuple[Node, str]]:
-    """Return what a function answers on each node, or why it did not."""
+    """Return what a function answers on each node, or why it did not; nodes may be lost."""
     task = ray.remote(num_cpus=0, max_retries=0)(function)
     sent = []
     for node in asked:
@@ -102,6 +110,10 @@ def ask_each(asked: Sequence[Node], function: Any, *arguments: Any) -> list[tupl
 def _answer(reference: Any) -> str:
     try:
         answer: str = ray.get(reference, timeout=0)
+    except LOST:
+        return ""
+    except GetTimeoutError:
+        return f"it has not answered within {CHECK_S:.0f} s; look at its logs, or remove it"
     except RayError as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         return f"it cannot run the code ({lines[-1]}); install the same code and libraries there"

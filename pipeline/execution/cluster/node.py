@@ -7,15 +7,23 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import chdir, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import pipeline
 from pipeline.core.errors import UserError
 from pipeline.core.lock import HeldError
-from pipeline.execution.cluster.mirror import Mirror, check_url
-from pipeline.execution.cluster.parcels import Parcel, collect, unpack
+from pipeline.execution.cluster.mirror import check_url, mirrored
+from pipeline.execution.cluster.parcels import (
+    Files,
+    Parcel,
+    cache_folder,
+    logged,
+    unpack,
+    written,
+)
 from pipeline.execution.cluster.versions import difference, versions
 from pipeline.execution.fit_process import POLL_S, FitProcess
 from pipeline.execution.fork_server import starter_of
@@ -29,11 +37,11 @@ class Order(NamedTuple):
     kind: type[Work]
     text: str
     """The work, as JSON."""
-    folder: str
-    """The repository, on a disk that all nodes share; empty where they share none."""
     environment: dict[str, str]
     versions: Mapping[str, str]
     """What the node has to have, see `versions`."""
+    folder: str
+    """The repository, where all nodes see it."""
     parcel: Parcel | None = None
     """The inputs, where nodes share no disk."""
     checkpoint_url: str | None = None
@@ -43,8 +51,8 @@ class Outcome(NamedTuple):
     """How some work has ended."""
 
     error: Exception | None
-    contents: dict[str, bytes]
-    """The files that it has written, where nodes share no disk."""
+    files: Files
+    """What it has written, where nodes share no disk."""
 
 
 class Interrupted(Exception):  # noqa: N818  # no error: Ray starts the task again
@@ -74,35 +82,35 @@ def check(token: str | None, url: str | None, wanted: Mapping[str, str]) -> str:
     return ""
 
 
-def execute(order: Order, fetch: Callable[[Any], Any]) -> Outcome:
+def execute(order: Order, fetch: Callable[[Any], bytes]) -> Outcome:
     """Run some work, and return how it has ended.
 
     Args:
-        fetch: returns what Ray holds behind a reference.
+        fetch: returns the bytes that Ray holds behind a reference.
 
     Raises:
         Interrupted: Ray is to start it again.
     """
-    if found := difference(order.versions, versions()):
-        mistake = f"a node of Ray has other versions: {found}; install the same on each"
-        return Outcome(UserError(mistake), {})
-    _enter(unpack(order.parcel, fetch) if order.parcel else Path(order.folder))
+    _prepare()
     work = order.kind.model_validate_json(order.text)
-    error: Exception | None = None
     try:
-        _run(work, order.environment, order.checkpoint_url)
+        if found := difference(order.versions, versions()):
+            raise UserError(f"a node of Ray has other versions: {found}; install the same on each")
+        if order.parcel:
+            return _run_apart(work, order, order.parcel, fetch)
+        with chdir(order.folder):
+            return Outcome(_run(work, order.environment), {})
     except Killed as killed:
         raise Interrupted(str(killed)) from None
     except SystemExit:
         raise Interrupted(f"{work.title}: was asked to leave its node") from None
-    except (UserError, FitError) as failed:
-        error = failed
-    return Outcome(error, collect(work) if order.parcel else {})
+    except UserError as mistake:
+        return Outcome(mistake, {})
 
 
-def _enter(folder: Path) -> None:
-    os.chdir(folder)
-    # Without a shared disk, the code is no part of that folder.
+def _prepare() -> None:
+    """Make the processes that this worker of Ray starts those of a stage."""
+    # Without a shared disk, the code is no part of the folder.
     os.environ["PYTHONPATH"] = f"{Path(pipeline.__file__).parents[1]}"
     # Forks would run the script of Ray's worker again.
     vars(sys.modules["__main__"]).pop("__file__", None)
@@ -110,23 +118,39 @@ def _enter(folder: Path) -> None:
         del os.environ[name]  # they describe the task of SLURM that has started this node
 
 
-def _run(work: Work, environment: Mapping[str, str], url: str | None) -> None:
-    """Run some work, when no other task or command is at it."""
-    mirror = Mirror(url, Path(work.folder)) if url else None
+def _run_apart(work: Work, order: Order, parcel: Parcel, fetch: Callable[[Any], bytes]) -> Outcome:
+    """Run some work in a folder of its own, which stands for the repository."""
+    with TemporaryDirectory(dir=cache_folder()) as folder, chdir(folder):
+        unpack(parcel, Path(), fetch)
+        with mirrored(order.checkpoint_url, work.folder) as look:
+            error = _run(work, order.environment, look)
+        return Outcome(error, logged(work) if error else written(work))
+
+
+def _run(
+    work: Work, environment: Mapping[str, str], look: Callable[[], None] = lambda: None
+) -> Exception | None:
+    """Run some work when no other task or command is at it, and return its error.
+
+    Args:
+        look: called again and again.
+
+    Raises:
+        Killed, SystemExit: it is to be started again.
+    """
     devices = {k: os.environ[k] for k in ("CUDA_VISIBLE_DEVICES",) if k in os.environ}
-    while not work.is_done:
-        if mirror:
-            mirror.fetch()
-        try:
+    try:
+        while not work.is_done:
             with (
                 suppress(HeldError),
                 FitProcess(work, starter_of(work), {**devices, **environment}, wait_s=0.0) as fit,
             ):
                 while not fit.is_ended():
-                    if mirror:
-                        mirror.look()
+                    look()
                     time.sleep(POLL_S)
-        finally:
-            if mirror:
-                mirror.update()
-        time.sleep(POLL_S)
+            time.sleep(POLL_S)
+    except Killed:
+        raise
+    except (UserError, FitError) as error:
+        return error
+    return None

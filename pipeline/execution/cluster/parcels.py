@@ -1,18 +1,20 @@
 """Inputs and outputs of work on nodes that share no disk.
 
 Inputs travel once to each node, by content: a node keeps them in a folder of its own, and links
-them where the work looks for them. Outputs come back as the outcome of the task.
+them where the work looks for them. What the work has written comes back as the outcome of the task.
 """
 
+import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from socket import gethostname
 from typing import Any, NamedTuple
 
+from pipeline.core.errors import UserError
 from pipeline.core.lock import hold
 from pipeline.execution.messages import message_files
 from pipeline.execution.work import DONE, JOB_FILE, Work
@@ -20,6 +22,10 @@ from pipeline.execution.work import DONE, JOB_FILE, Work
 FETCH_S = 3600.0  # how long a task waits for another one of its node that fetches the same
 CHECKPOINT = ".ckpt"
 LEFT_BEHIND = ("lock", DONE, JOB_FILE, "output.txt")
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+Files = dict[str, bytes]
+"""The contents of files, by their paths in the repository."""
 
 
 class Piece(NamedTuple):
@@ -34,9 +40,9 @@ class Piece(NamedTuple):
 class Parcel(NamedTuple):
     """What is sent along with work."""
 
-    pieces: tuple[Piece, ...]
-    state: dict[str, bytes]
-    """What earlier work has left in the folders of this work: a run that is open, for instance."""
+    inputs: tuple[Piece, ...]
+    state: Files
+    """What earlier work has left in the folders of this work, such as checkpoints."""
 
 
 class Packer:
@@ -51,71 +57,96 @@ class Packer:
         self._held: dict[str, Any] = {}
 
     def pack(self, work: Work) -> Parcel:
-        """Pack what some work reads."""
-        pieces = []
+        """Pack what some work reads.
+
+        Raises:
+            UserError: it reads something that lies outside the repository.
+        """
+        inputs = []
         for path in _files(work.inputs):
+            if path.is_absolute():
+                raise UserError(
+                    f"{path}: lies outside the repository, and the nodes share no disk; copy it "
+                    "below the repository and name it by its path from there"
+                )
             digest = _digest(path, path.stat().st_mtime_ns, path.stat().st_size)
             if digest not in self._held:
                 self._held[digest] = self._put(path.read_bytes())
-            pieces.append(Piece(f"{path}", digest, (self._held[digest],)))
-        return Parcel(tuple(pieces), collect(work))
+            inputs.append(Piece(f"{path}", digest, (self._held[digest],)))
+        return Parcel(tuple(inputs), written(work))
 
 
-def unpack(parcel: Parcel, fetch: Callable[[Any], bytes]) -> Path:
-    """Return a folder in which the inputs lie where work looks for them.
+def unpack(parcel: Parcel, folder: Path, fetch: Callable[[Any], bytes]) -> None:
+    """Put the files of a parcel where work looks for them.
 
     Args:
+        folder: what stands for the repository.
         fetch: returns the bytes behind a reference.
     """
-    named = "".join(f"{piece.path} {piece.digest}\n" for piece in parcel.pieces)
-    folder = cache_folder() / "work" / sha256(named.encode()).hexdigest()[:16]
-    for piece in parcel.pieces:
+    for piece in parcel.inputs:
         link = folder / piece.path
         link.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileExistsError):
-            link.symlink_to(_fetched(piece, fetch))
-    for name, content in parcel.state.items():
-        if not (folder / name).exists():
-            _write(folder / name, content)
-    return folder
+        link.symlink_to(_fetched(piece, fetch))
+    write(parcel.state, folder)
 
 
-def collect(work: Work) -> dict[str, bytes]:
-    """Return what some work has written, without checkpoints."""
-    roots = [Path(work.folder), Path(work.spool), *([work.result] if work.result else [])]
-    left = {*message_files(Path(work.folder)), *(Path(work.folder) / n for n in LEFT_BEHIND)}
-    found = {path for path in _files(roots) if path.suffix not in (CHECKPOINT, ".part")}
-    return {f"{path}": path.read_bytes() for path in sorted(found - left)}
+def written(work: Work) -> Files:
+    """Return what some work has written; without checkpoints where its result is there."""
+    folder, result = Path(work.folder), work.result
+    files = set(_files([folder, Path(work.spool), *([result] if result else [])]))
+    files -= {*message_files(folder), *(folder / name for name in LEFT_BEHIND)}
+    skipped = {".part", CHECKPOINT} if result and result.exists() else {".part"}
+    return {f"{path}": path.read_bytes() for path in files if path.suffix not in skipped}
 
 
-def deliver(contents: dict[str, bytes]) -> None:
-    """Write what has come back."""
-    for name, content in contents.items():
-        _write(Path(name), content)
+def logged(work: Work) -> Files:
+    """Return what some work has logged."""
+    return {f"{path}": path.read_bytes() for path in _files([Path(work.spool)])}
+
+
+def write(files: Files, folder: Path) -> None:
+    """Write files below a folder.
+
+    Raises:
+        UserError: the disk is full.
+    """
+    for name, content in files.items():
+        _write(folder / name, content)
 
 
 def cache_folder() -> Path:
-    """Return the folder of this node that keeps inputs and checkpoints."""
-    return Path(tempfile.gettempdir()) / f"convoy-{os.getuid()}"
+    """Return the folder of this node for inputs and for work that runs."""
+    folder = Path(tempfile.gettempdir()) / f"convoy-{os.getuid()}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _fetched(piece: Piece, fetch: Callable[[Any], bytes]) -> Path:
-    path = cache_folder() / "content" / piece.digest
-    if not path.exists():
-        with hold(path.with_suffix(".lock"), piece.path, FETCH_S):
-            if not path.exists():
-                _write(path, fetch(piece.held[0]))
+    path = cache_folder() / "inputs" / piece.digest
+    with hold(path.with_suffix(".lock"), piece.path, FETCH_S):
+        if not path.exists():
+            _write(path, fetch(piece.held[0]))
     return path
 
 
 def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
-    unfinished.write_bytes(content)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_bytes(content)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        if error.errno not in FULL:
+            raise
+        raise UserError(
+            f"{path}: the disk of {gethostname()} is full; free some space and run the same "
+            "command again"
+        ) from None
     unfinished.replace(path)
 
 
 def _files(roots: Iterable[Path]) -> list[Path]:
+    """Return the files that are or lie below some paths."""
     found = []
     for root in roots:
         inner = (path for path in root.rglob("*") if path.is_file())

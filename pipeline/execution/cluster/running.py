@@ -13,8 +13,9 @@ from pipeline.config.hardware import Hardware
 from pipeline.core.errors import UserError
 from pipeline.execution.cluster import connection, tasks
 from pipeline.execution.cluster.connection import Node
-from pipeline.execution.cluster.node import Order, check
-from pipeline.execution.cluster.parcels import Packer, deliver
+from pipeline.execution.cluster.mirror import Mirror
+from pipeline.execution.cluster.node import Order, Outcome, check
+from pipeline.execution.cluster.parcels import Packer, write
 from pipeline.execution.cluster.versions import versions
 from pipeline.execution.engines.ray import Params
 from pipeline.execution.table import LiveTable
@@ -57,6 +58,10 @@ class OnCluster:
         self._sent: dict[Any, Any] = {}
         self._counted_s, self._room = 0.0, 0
         self._packer = Packer(tasks.put)
+        # Ray gives a worker as many threads as CPUs, which would change bits.
+        self._environment = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+        if "GPU" not in need:
+            self._environment["CUDA_VISIBLE_DEVICES"] = ""  # a fit takes nothing but what it needs
         self._table = LiveTable(self.width, is_shown=params.shared_disk)
 
     @property
@@ -85,17 +90,16 @@ class OnCluster:
             self._table.refresh()
 
     def _send(self, work: Work) -> None:
-        if work.run is not None and not self._params.shared_disk:
+        shared = self._params.shared_disk
+        if work.run is not None and not shared:
             work.prepare()  # opens its run here, for whoever follows it
-        # Ray gives a worker as many threads as CPUs, which would change bits.
-        threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
         order = Order(
             type(work),
             work.model_dump_json(),
-            f"{Path.cwd()}" if self._params.shared_disk else "",
-            {**threads, **self._table.environment},
+            {**self._environment, **self._table.environment},
             versions(),
-            None if self._params.shared_disk else self._packer.pack(work),
+            f"{Path.cwd()}",
+            None if shared else self._packer.pack(work),
             self._params.checkpoint_url,
         )
         self._sent[self._tasks.send(order, work.title)] = work
@@ -107,11 +111,19 @@ class OnCluster:
         for reference in tasks.ended(list(self._sent), POLL_S):
             work = self._sent.pop(reference)
             self._table.remove(work)
-            outcome = tasks.outcome(reference, work.title)
-            deliver(outcome.contents)
-            if outcome.error is None:
-                work.mark_done()
-            yield work, outcome.error
+            yield work, self._delivered(work, tasks.outcome(reference, work.title))
+
+    def _delivered(self, work: Work, outcome: Outcome) -> Exception | None:
+        """Keep what some work has written, and return its error."""
+        try:
+            write(outcome.files, Path())
+        except UserError as full:
+            return full
+        if outcome.error is None:
+            work.mark_done()
+            if self._params.checkpoint_url:
+                Mirror(self._params.checkpoint_url, work.folder).clear()
+        return outcome.error
 
     def stop(self) -> None:
         """Ask all that runs to leave, and wait until it has."""
