@@ -29,9 +29,10 @@ until (($(python -c "import ray; ray.init('$address', logging_level=40); print(l
   sleep 2
 done
 
-# Two minutes before the end, SLURM asks this script to stop: fits save a checkpoint and leave, and
-# the next job goes on from there.
-srun --nodes=1 --ntasks=1 --overlap --nodelist="$head" env RAY_ADDRESS="$address" dvc repro &
+# The script runs on the first node, the head. Two minutes before the end, SLURM asks it to stop: as
+# after Ctrl-C, fits save a checkpoint and leave, and the next job goes on from there.
+set -m # a process group of its own
+RAY_ADDRESS="$address" dvc repro &
 repro=$!
-trap 'kill -TERM $repro' TERM
-wait $repro
+trap 'kill -INT -- -$repro' TERM
+wait $repro || wait $repro # the first one ends with the signal
