@@ -2,9 +2,12 @@
 
 import os
 import socket
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+
+import psutil
 
 ROOT = Path(__file__).parents[2]
 STORE_BYTES = 80 * 1024 * 1024
@@ -19,6 +22,7 @@ ENVIRONMENT = {
 }
 """The variables with which the nodes are started."""
 ATTEMPTS = 4
+GONE_S = 100.0
 
 
 class Nodes:
@@ -71,9 +75,12 @@ class Nodes:
             )
 
     def lose(self, node: Any = None) -> None:
-        """Kill all processes of a node that is not the head."""
+        """Kill all processes of a node that is not the head, and wait until they are gone."""
         lost = node or next(iter(self._cluster.worker_nodes))
+        started = [psutil.Process(other.process.pid) for (other,) in lost.all_processes.values()]
+        all_of_it = [*started, *chain(*(one.children(recursive=True) for one in started))]
         self._cluster.remove_node(lost, allow_graceful=False)
+        assert not psutil.wait_procs(all_of_it, timeout=GONE_S)[1]
 
     def close(self) -> None:
         self._cluster.shutdown()

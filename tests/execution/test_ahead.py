@@ -103,7 +103,8 @@ def test_the_width_of_the_engine_changes_no_bit(
 def test_a_cluster_changes_no_bit(
     trained: tuple[Workspace, str], fresh: Workspace, nodes: Nodes
 ) -> None:
-    engine = {"name": "ray", "address": nodes.address}
+    """Also where its nodes share no disk, so that all that is read and written travels."""
+    engine = {"name": "ray", "address": nodes.address, "shared_disk": False, "parallel_fits": 2}
     fresh.edit(lambda tree: tree.update(execution={"engine": engine}))
     dvc(fresh, "repro", "predict")
     assert outputs(fresh) == outputs(trained[0])

@@ -62,19 +62,19 @@ def refusal(settings: Execution, hardware: Hardware = CPU) -> str:
 
 
 def test_failures_are_reported_and_the_others_finish(nodes: Nodes, tmp_path: Path) -> None:
-    works = toys(tmp_path, "well", "mistake", "failure", "killed", "again")
-    errors = run(nodes, works, max_retries=1)
-    assert errors["toy 0"] is errors["toy 4"] is None
+    """What was killed, or asked to leave, as where SLURM ends the time of a node, begins again."""
+    works = toys(tmp_path, "well", "mistake", "failure", "killed", "again", "left")
+    with open_engine(execution(nodes.address, max_retries=1), CPU) as engine:
+        errors = {work.title: error for work, error in engine.run(works)}
+        assert [error for _, error in engine.run(works[:1])] == [None]  # done, and not done again
+    assert errors["toy 0"] is errors["toy 4"] is errors["toy 5"] is None
     kinds = {title: type(error) for title, error in errors.items() if error}
     assert kinds == {"toy 1": UserError, "toy 2": FitError, "toy 3": Killed}
     assert f"{errors['toy 1']}" == "toys: got a mistake; allowed none"
     assert f"{errors['toy 2']}" == "toy 2: process 0 failed: ValueError: broken"
     assert "terminated by signal 9 (SIGKILL)" in f"{errors['toy 3']}"
-    assert [num_begun(work) for work in works] == [1, 1, 1, 2, 3]
-    assert [work.is_done for work in works] == [True, False, False, False, True]
-    again = run(nodes, works[:2])
-    assert again["toy 0"] is None
-    assert num_begun(works[0]) == 1  # what is done is not done again
+    assert [num_begun(work) for work in works] == [1, 1, 1, 2, 3, 2]
+    assert [work.is_done for work in works] == [True, False, False, False, True, True]
 
 
 def test_all_end_where_a_node_is_lost(nodes: Nodes, tmp_path: Path) -> None:
@@ -85,80 +85,45 @@ def test_all_end_where_a_node_is_lost(nodes: Nodes, tmp_path: Path) -> None:
 
     def lose() -> None:
         wait_until(lambda: sum(map(num_begun, works)) == 13)
-        running = pids(works[10:])
         nodes.lose()
-        wait_until(lambda: not all(map(psutil.pid_exists, running)))
         end.touch()
 
     other = threading.Thread(target=lose, daemon=True)
     other.start()
-    errors = run(nodes, works)
+    with open_engine(execution(nodes.address), CPU) as engine:
+        assert engine.width == 3
+        errors = [error for _, error in engine.run(works)]
     other.join()
     nodes.add()
-    assert list(errors.values()) == [None] * 20
+    assert errors == [None] * 20
+    assert {(Path(work.folder) / "gpus").read_text() for work in works} == {""}
     assert all(work.is_done for work in works)
     assert sum(map(num_begun, works)) == 21
 
 
-def test_a_fit_that_was_asked_to_leave_goes_on(nodes: Nodes, tmp_path: Path) -> None:
-    """As where SLURM ends the time of one node: Ray starts it again."""
-    (work,) = toys(tmp_path, "well", waits_for=tmp_path / "end")
-
-    def leave() -> None:
-        wait_until(lambda: num_begun(work) == 1)
-        os.kill(pids([work])[0], signal.SIGTERM)
-        wait_until(lambda: num_begun(work) == 2)
-        (tmp_path / "end").touch()
-
-    other = threading.Thread(target=leave, daemon=True)
-    other.start()
-    assert run(nodes, [work]) == {"toy 0": None}
-    other.join()
-
-
-def test_leaving_the_engine_ends_what_runs_and_waits(nodes: Nodes, tmp_path: Path) -> None:
-    works = toys(tmp_path, *["well"] * 8, waits_for=tmp_path / "end")
-    works[0] = works[0].model_copy(update={"waits_for": None})
-    settings = execution(nodes.address, parallel_fits=8)
-    with open_engine(settings, CPU) as engine:
-        assert engine.width == 8
-        first, error = next(iter(engine.run(works)))
-        assert (first, error) == (works[0], None)
-        wait_until(lambda: sum(map(num_begun, works)) == 4)
-    assert not any(map(psutil.pid_exists, pids(works)))
-    assert sum(map(num_begun, works)) == 4
-    with open_engine(settings, CPU) as engine:
-        assert engine.width == 8
-
-
-@pytest.mark.parametrize("blow", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
 def test_a_killed_command_leaves_no_process_and_keeps_what_was_done(
-    blow: signal.Signals, nodes: Nodes, tmp_path: Path
+    nodes: Nodes, tmp_path: Path
 ) -> None:
     end = tmp_path / "end"
-    works = toys(tmp_path, "well", "well", "well", "well")
+    works = toys(tmp_path, "well", "well", "well", "well", "well")
     works[1:] = [w.model_copy(update={"waits_for": f"{end}"}) for w in works[1:]]
     files = []
     for work in works:
         files.append(tmp_path / f"{work.title}.json")
         files[-1].write_text(work.model_dump_json())
-    settings = execution(nodes.address).model_dump_json()
-    command = [sys.executable, "-m", "tests.execution.command", settings, *map(str, files)]
-    running = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": f"{ROOT}"})
-    wait_until(lambda: works[0].is_done and sum(map(num_begun, works)) == 4)
-    running.send_signal(blow)
-    running.wait()
-    wait_until(lambda: not any(map(psutil.pid_exists, pids(works))))
+    settings = execution(nodes.address, parallel_fits=5)  # one of them waits for a node
+    module = [sys.executable, "-m", "tests.execution.command", settings.model_dump_json()]
+    for times, blow in enumerate((signal.SIGTERM, signal.SIGKILL), start=1):
+        environment = {**os.environ, "PYTHONPATH": f"{ROOT}"}
+        running = subprocess.Popen([*module, *map(str, files)], env=environment)
+        wait_until(lambda: works[0].is_done and sum(map(num_begun, works)) == 1 + 3 * times)  # noqa: B023
+        running.send_signal(blow)
+        running.wait()
+        wait_until(lambda: not any(map(psutil.pid_exists, pids(works))))
     end.touch()
     assert set(run(nodes, works).values()) == {None}
-    assert [num_begun(work) for work in works] == [1, 2, 2, 2]
-
-
-def test_as_many_run_at_once_as_the_nodes_have_room_for(nodes: Nodes) -> None:
-    with open_engine(execution(nodes.address), CPU) as engine:
-        assert engine.width == 3
-    with open_engine(execution(nodes.address, parallel_fits=2), CPU) as engine:
-        assert engine.width == 2
+    assert num_begun(works[0]) == 1
+    assert sum(map(num_begun, works)) == 1 + 3 + 3 + 4
 
 
 def test_an_address_where_no_cluster_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,23 +150,20 @@ def test_devices_that_no_node_has(nodes: Nodes) -> None:
     assert "got 'srun', but Ray starts the fits" in refusal(launcher)
 
 
-def test_no_two_fits_share_a_gpu_unless_they_may(nodes: Nodes, tmp_path: Path) -> None:
-    """The node is told that it has GPUs; which of them a fit may see is for Ray to say."""
+def test_a_gpu_has_as_many_fits_as_it_may_have(nodes: Nodes, tmp_path: Path) -> None:
+    """The node is told that it has two; which of them a fit may see is for Ray to say."""
     node = nodes.add(num_gpus=2)
+    works = toys(tmp_path, *["well"] * 4, waits_for=tmp_path / "end")
     try:
-        for num, fits_per_device, settings in ((2, 1, {}), (4, 2, {"fits_per_device": 2})):
-            works = toys(tmp_path / f"{num}", *["well"] * num, waits_for=tmp_path / f"end_{num}")
-            with open_engine(execution(nodes.address, **settings), GPU) as engine:
-                assert engine.width == num
-                ends = engine.run(works)
-                other = threading.Thread(target=_touch_when_all_run, args=(works,), daemon=True)
-                other.start()
-                assert [error for _, error in ends] == [None] * num
-                other.join()
-            seen = [(Path(work.folder) / "gpus").read_text() for work in works]
-            assert sorted(seen) == sorted(["0", "1"] * fits_per_device)
+        with open_engine(execution(nodes.address, fits_per_device=2), GPU) as engine:
+            assert engine.width == 4
+            other = threading.Thread(target=_touch_when_all_run, args=(works,), daemon=True)
+            other.start()
+            assert [error for _, error in engine.run(works)] == [None] * 4
     finally:
         nodes.lose(node)
+    seen = [(Path(work.folder) / "gpus").read_text() for work in works]
+    assert sorted(seen) == ["0", "0", "1", "1"]
 
 
 def _touch_when_all_run(works: list[Toy]) -> None:

@@ -4,6 +4,8 @@ import json
 import os
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,10 @@ from pipeline.core.component import make
 from pipeline.core.errors import UserError
 from pipeline.core.files import read_json
 from pipeline.core.run_log import Figure, Spool
-from pipeline.execution.cluster.parcels import write
-from pipeline.execution.engine import open_engine
-from pipeline.execution.work import Work
+from pipeline.execution.cluster.parcels import Packer, write
+from pipeline.execution.engine import Engine, open_engine
 from tests.execution.count import STOP, count
-from tests.execution.nodes import Nodes
+from tests.execution.nodes import ROOT, Nodes
 from tests.execution.toy import CPU, execution
 from tests.training.fits import MIXED, job, on_disk, recipe, same
 from tests.training.test_data import inputs
@@ -31,40 +32,68 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def unshared(nodes: Nodes, **settings: Any) -> Execution:
-    return Execution(
-        engine=make("engine", "ray", address=nodes.address, shared_disk=False, **settings)
+def run(engine: Engine, works: list[Any]) -> None:
+    """Run works that all have to succeed."""
+    assert [error for _, error in engine.run(works)] == [None] * len(works)
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder to which checkpoints are copied."""
+    return tmp_path_factory.mktemp("stored")
+
+
+@pytest.fixture(scope="module")
+def engine(nodes: Nodes, stored: Path) -> Iterator[Engine]:
+    ray = make(
+        "engine", "ray", address=nodes.address, shared_disk=False, checkpoint_url=f"file://{stored}"
     )
+    with open_engine(Execution(engine=ray), CPU) as opened:
+        yield opened
 
 
-def run(settings: Execution, *batches: list[Any]) -> None:
-    """Run works that all have to succeed, each list after the one before it."""
-    with open_engine(settings, CPU) as engine:
-        for works in batches:
-            assert [error for _, error in engine.run(works)] == [None] * len(works)
+def test_fits_have_the_bits_of_the_engine_of_one_machine(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that goes on later, in another folder, as halving has it."""
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}")
+    on_disk(tmp_path, inputs("crop_flip", MIXED))
+    with open_engine(execution(1), CPU) as local:
+        for name, opened in (("local", local), ("ray", engine)):
+            first, second = (job(Path(name) / f"{seed}", recipe({}), seed=seed) for seed in (1, 2))
+            begun = second.model_copy(update={"until_epoch": 1, "network": None})
+            for fit in (first, begun, second):
+                run(opened, [fit])
+    for seed in ("1", "2"):
+        same(Path("local") / seed, Path("ray") / seed)
 
 
-def test_inputs_travel_once_and_outputs_come_back(nodes: Nodes) -> None:
-    """What is read is told by its content: a changed file is another one."""
-    given, go = Path("given"), Path("/")
-    with open_engine(unshared(nodes), CPU) as engine:
-        for turn, content in enumerate(("one", "two", "one")):
-            given.write_text(content)
-            works = [count(4 * turn + number, given, go) for number in range(4)]
-            for work, error in engine.run(works):
-                assert error is None
-                assert work.is_done
-                assert read_json(work.result) == {"begun": 0, "read": content}
-                assert Spool(Path(work.spool)).figures() == [Figure("begun", 0.0, 0)]
-    kept = [sorted(p.name for p in disk.glob("convoy-*/*")) for disk in nodes.disks]
-    assert [names for names in kept if names] == [["inputs"]] * 3  # and no work is left behind
-    for disk in nodes.disks:
-        copies = [path.read_text() for path in disk.glob("convoy-*/inputs/*[!k]")]
-        assert len(copies) == len(set(copies)) <= 2
+def test_inputs_travel_once_and_outputs_come_back(engine: Engine, nodes: Nodes) -> None:
+    """What is read is known by its content: a changed file is another one."""
+    given, go, kept = Path("given"), Path("/"), dict[Path, int]()
+    for turn, content in enumerate(("one", "two", "one")):
+        given.write_text(content)
+        works = [count(4 * turn + number, given, go) for number in range(4)]
+        run(engine, works)
+        for work in works:
+            assert work.is_done
+            assert read_json(work.result) == {"begun": 0, "read": content}
+            assert Spool(Path(work.spool)).figures() == [Figure("begun", 0.0, 0)]
+        assert kept.items() <= (kept := _inputs(nodes)).items()  # nothing was sent again
+    left = {path.name for disk in nodes.disks for path in disk.glob("convoy-*/*")}
+    assert left == {"inputs"}  # no work is
 
 
-def test_a_fit_on_a_lost_node_goes_on_elsewhere(nodes: Nodes, tmp_path: Path) -> None:
-    given, go, stored = Path("given"), tmp_path / "go", tmp_path / "stored"
+def _inputs(nodes: Nodes) -> dict[Path, int]:
+    """When each input was written on the disk of its node."""
+    found = (path for disk in nodes.disks for path in disk.glob("convoy-*/inputs/*"))
+    return {path: path.stat().st_mtime_ns for path in found if path.suffix != ".lock"}
+
+
+def test_a_fit_on_a_lost_node_goes_on_elsewhere(
+    engine: Engine, nodes: Nodes, stored: Path, tmp_path: Path
+) -> None:
+    given, go = Path("given"), tmp_path / "go"
     given.write_text("one")
     works = [count(number, given, go) for number in range(3)]
 
@@ -76,7 +105,7 @@ def test_a_fit_on_a_lost_node_goes_on_elsewhere(nodes: Nodes, tmp_path: Path) ->
 
     other = threading.Thread(target=lose, daemon=True)
     other.start()
-    run(unshared(nodes, checkpoint_url=f"file://{stored}"), works)
+    run(engine, works)
     other.join()
     nodes.add()
     assert sorted(read_json(work.result)["begun"] for work in works) == [0, 0, STOP]
@@ -87,36 +116,30 @@ def _stored(folder: Path) -> list[int]:
     """The number that each work has reached, as far as it is stored."""
     found = []
     for path in folder.rglob("list.json"):
-        (changed_ns,) = json.loads(path.read_text()).values()
-        found.append(int((path.parent / f"{changed_ns}-epoch.ckpt").read_text()))
+        with suppress(FileNotFoundError):  # it has just been replaced
+            (changed_ns,) = json.loads(path.read_text()).values()
+            found.append(int((path.parent / f"{changed_ns}-epoch.ckpt").read_text()))
     return found
 
 
-def test_fits_have_the_bits_of_the_engine_of_one_machine(nodes: Nodes, tmp_path: Path) -> None:
-    """Also one that goes on later, on whichever node, as halving has it."""
-    on_disk(tmp_path, inputs("crop_flip", MIXED))
-    for engine, settings in (("local", execution(2)), ("ray", unshared(nodes))):
-        first, second = (job(Path(engine) / f"{seed}", recipe({}), seed=seed) for seed in (1, 2))
-        begun = second.model_copy(update={"until_epoch": 1, "network": None})
-        run(settings, [first, begun], [second])
-    for seed in ("1", "2"):
-        same(Path("local") / seed, Path("ray") / seed)
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [("nowhere://x", "Protocol not known: nowhere; name"), ("/proc/x", "cannot be written")],
+)
+def test_an_address_that_cannot_be_written(url: str, why: str) -> None:
+    ray = make("engine", "ray", shared_disk=False, checkpoint_url=url)
+    with (
+        pytest.raises(UserError, match=f"got '{url}': {why}"),
+        open_engine(Execution(engine=ray), CPU),
+    ):
+        pass
 
 
-def refusal(settings: Execution, *works: Work) -> str:
-    with pytest.raises(UserError) as refused, open_engine(settings, CPU) as engine:
-        list(engine.run(works))
-    return str(refused.value)
-
-
-def test_what_cannot_work_is_refused_before_any_fit(nodes: Nodes, tmp_path: Path) -> None:
-    assert "got 'nowhere://x': Protocol not known: nowhere; name a folder" in refusal(
-        unshared(nodes, checkpoint_url="nowhere://x")
-    )
-    assert "got '/proc/x': cannot be written" in refusal(unshared(nodes, checkpoint_url="/proc/x"))
+def test_inputs_have_to_lie_in_the_repository(tmp_path: Path) -> None:
     given = tmp_path / "given"
     given.touch()
-    assert "given: lies outside the repository" in refusal(unshared(nodes), count(0, given, given))
+    with pytest.raises(UserError, match="given: lies outside the repository"):
+        Packer(lambda content: content).pack(count(0, given, given))
 
 
 def test_a_full_disk_is_named(tmp_path: Path) -> None:

@@ -75,6 +75,8 @@ def _end(toy: Toy) -> None:
         raise ValueError("broken")
     if toy.ends == "killed":
         os.kill(os.getpid(), 9)
+    if toy.ends == "left" and begun == 1:
+        os.kill(os.getpid(), 15)
     if toy.ends == "again" and begun < 3:
         raise Again(f"attempt {begun} was not enough")
 

@@ -13,7 +13,7 @@ from pipeline.config.hardware import Hardware
 from pipeline.core.errors import UserError
 from pipeline.execution.cluster import connection, tasks
 from pipeline.execution.cluster.connection import Node
-from pipeline.execution.cluster.mirror import Mirror
+from pipeline.execution.cluster.mirror import Mirror, check_url
 from pipeline.execution.cluster.node import Order, Outcome, check
 from pipeline.execution.cluster.parcels import Packer, write
 from pipeline.execution.cluster.versions import versions
@@ -35,6 +35,8 @@ def open_cluster(params: Params, execution: Execution, hardware: Hardware) -> It
         UserError: the cluster is not reached, or its nodes cannot run the fits.
     """
     _refuse_launchers(execution, hardware)
+    if params.checkpoint_url:
+        check_url(params.checkpoint_url)
     with connection.connected(params.address):
         need = _need(params, hardware, connection.nodes())
         _check_nodes(params, need)
