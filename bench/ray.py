@@ -4,12 +4,11 @@
 
 Three nodes of one CPU each run on this machine, started by Ray's own utility for clusters.
 
-1. From opening an engine to the end of its first fit, imports included: once for each engine.
-2. Six fits that wait for 10 s each, three at once: Ray over local, both engines staying open and
+1. Six fits that wait for 10 s each, three at once: Ray over local, both engines staying open and
    taking turns. They need no processor, so this is what Ray's scheduling costs.
-3. Four fits of the digits for EPOCHS epochs, two at once: the same for real fits, which on two
+2. Four fits of the digits for EPOCHS epochs, two at once: the same for real fits, which on two
    cores share these with the processes of Ray.
-4. Twenty fits of a fifth of these epochs; when ten have ended, all processes of one node are
+3. Twenty fits of a fifth of these epochs; when ten have ended, all processes of one node are
    killed. How many fits end, and how many with the bits that they have on the local engine: on
    nodes that share a disk, and on nodes that share none.
 """
@@ -71,13 +70,11 @@ def on_ray(nodes: Nodes, **settings: Any) -> Execution:
 
 
 def opened(settings: Execution, stack: ExitStack) -> Engine:
-    """Open an engine, and say how long it takes to the end of a first fit."""
+    """Open an engine, and have all its places import torch; say how long that takes."""
     begin_s = time.perf_counter()
     engine = stack.enter_context(open_engine(settings, HARDWARE))
-    run(engine, fits(folder(), 1, [1])[:1])
-    took_s = time.perf_counter() - begin_s
-    print(f"{settings.engine.name}: {took_s:.1f} s to the end of a first fit", flush=True)
-    run(engine, fits(folder(), 5))  # so that all places have imported torch
+    run(engine, fits(folder(), 1))
+    print(f"{settings.engine.name}: opened and warm in {time.perf_counter() - begin_s:.1f} s")
     return engine
 
 
@@ -133,8 +130,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made, chdir(made):
         prepared(Path(made))
         with cluster(Path(made) / "disks") as nodes:
-            losses(nodes, epochs // 5)
             scheduling(nodes, num_pairs, epochs)
+            losses(nodes, epochs // 5)
 
 
 if __name__ == "__main__":

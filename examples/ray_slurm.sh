@@ -19,7 +19,11 @@ resources=(--num-cpus "$SLURM_CPUS_ON_NODE" --num-gpus "${SLURM_GPUS_ON_NODE:-0}
 
 srun --nodes=1 --ntasks=1 --overlap --nodelist="$head" \
   ray start --head --port=6379 --block --include-dashboard=false "${resources[@]}" &
-until ray status --address "$address" >/dev/null 2>&1; do sleep 2; done
+cluster=$!
+until ray status --address "$address" >/dev/null 2>&1; do
+  kill -0 $cluster # fails where Ray could not start
+  sleep 2
+done
 
 if ((SLURM_NNODES > 1)); then
   srun --nodes=$((SLURM_NNODES - 1)) --ntasks=$((SLURM_NNODES - 1)) --overlap --exclude="$head" \

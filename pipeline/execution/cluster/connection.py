@@ -13,6 +13,8 @@ os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_DEDUP_LOGS="0")
 
 _handler = signal.getsignal(signal.SIGTERM)
 import ray  # noqa: E402
+from ray._private.services import get_ray_address_from_environment  # noqa: E402
+from ray._raylet import GcsClient  # noqa: E402
 from ray.exceptions import (  # noqa: E402
     GetTimeoutError,
     NodeDiedError,
@@ -52,7 +54,7 @@ def connected(address: str) -> Iterator[None]:
     Raises:
         UserError: there is no cluster at the address, or one of another version.
     """
-    _require_listener(address)
+    _require_cluster(address)
     handler = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address, logging_level=logging.ERROR)
@@ -67,19 +69,21 @@ def connected(address: str) -> Iterator[None]:
         ray.shutdown()
 
 
-def _require_listener(address: str) -> None:
-    """Raise UserError at once where nothing listens: Ray would try for minutes."""
-    given = os.environ.get("RAY_ADDRESS", "") if address == "auto" else address
-    if not given:
-        return
-    host, _, port = given.rpartition(":")
-    if not host or not port.isdecimal() or "/" in host:
-        raise UserError(f"{FIELD}: got {given!r}; allowed auto, or HOST:PORT; {_advice()}")
+def _require_cluster(address: str) -> None:
+    """Raise UserError where no cluster answers: Ray itself would try for a quarter of an hour."""
+    given = address
     try:
+        if address == "auto":
+            given = get_ray_address_from_environment(address, None)
+        host, _, port = given.rpartition(":")
+        if not host or not port.isdecimal() or "/" in host:
+            raise UserError(f"{FIELD}: got {given!r}; allowed auto, or HOST:PORT; {_advice()}")
         socket.create_connection((host, int(port)), CONNECT_S).close()
-    except (OSError, OverflowError) as error:
+        GcsClient(address=given)
+    except (OSError, OverflowError, RayError) as error:
+        why = " ".join(str(error).split())
         raise UserError(
-            f"{FIELD}: got {given!r}, where no Ray cluster answers ({error}); {_advice()}"
+            f"{FIELD}: got {given!r}, where no Ray cluster answers ({why}); {_advice()}"
         ) from None
 
 
