@@ -23,6 +23,8 @@ from pipeline.execution.messages import FitError, Killed
 from tests.conftest import ROOT
 from tests.execution.nodes import Nodes, free_port
 from tests.execution.toy import CPU, Toy, num_begun, toys
+from tests.training.fits import MIXED, forked_here, job, on_disk, recipe, same, status
+from tests.training.test_data import inputs
 
 pytest.importorskip("ray", reason="the engine ray needs the extra convoy[ray]")
 pytestmark = pytest.mark.slow
@@ -169,6 +171,21 @@ def test_a_gpu_has_as_many_fits_as_it_may_have(nodes: Nodes, tmp_path: Path) -> 
 def _touch_when_all_run(works: list[Toy]) -> None:
     wait_until(lambda: all(map(num_begun, works)))
     Path(works[0].waits_for or "").touch()
+
+
+def test_a_fit_on_two_devices_of_one_node(nodes: Nodes, tmp_path: Path) -> None:
+    """It has the bits that it has without Ray."""
+    on_disk(tmp_path, inputs("crop_flip", MIXED))
+    assert status(forked_here(tmp_path / "alone", recipe({}), devices=2)) == 0
+    fit = job(tmp_path / "ray", recipe({}), devices=2)
+    node = nodes.add(num_cpus=2)
+    try:
+        with open_engine(execution(nodes.address), fit.hardware) as engine:
+            assert engine.width == 1
+            assert [error for _, error in engine.run([fit])] == [None]
+    finally:
+        nodes.lose(node)
+    same(tmp_path / "alone", tmp_path / "ray")
 
 
 def test_a_node_with_other_code_is_refused_before_any_fit(nodes: Nodes, tmp_path: Path) -> None:

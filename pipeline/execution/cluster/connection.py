@@ -14,7 +14,6 @@ os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_DEDUP_LOGS="0")
 _handler = signal.getsignal(signal.SIGTERM)
 import ray  # noqa: E402
 from ray._private.services import get_ray_address_from_environment  # noqa: E402
-from ray._raylet import GcsClient  # noqa: E402
 from ray.exceptions import (  # noqa: E402
     GetTimeoutError,
     NodeDiedError,
@@ -79,7 +78,7 @@ def _require_cluster(address: str) -> None:
         if not host or not port.isdecimal() or "/" in host:
             raise UserError(f"{FIELD}: got {given!r}; allowed auto, or HOST:PORT; {_advice()}")
         socket.create_connection((host, int(port)), CONNECT_S).close()
-        GcsClient(address=given)
+        ray._raylet.GcsClient(address=given)
     except (OSError, OverflowError, RayError) as error:
         why = " ".join(str(error).split())
         raise UserError(

@@ -7,12 +7,15 @@ from typing import Any
 import ray
 from ray.exceptions import (
     NodeDiedError,
+    ObjectStoreFullError,
+    OutOfDiskError,
     OutOfMemoryError,
     RayError,
     TaskCancelledError,
     WorkerCrashedError,
 )
 
+from pipeline.core.errors import UserError
 from pipeline.execution.cluster.node import Interrupted, Order, Outcome, execute
 from pipeline.execution.fit_process import LEAVE_S
 from pipeline.execution.messages import FitError, Killed
@@ -55,8 +58,19 @@ def ended(references: Sequence[Any], timeout_s: float) -> list[Any]:
 
 
 def put(content: bytes) -> Any:
-    """Store bytes, and return a reference to them."""
-    return ray.put(content)
+    """Store bytes, and return a reference to them.
+
+    Raises:
+        UserError: there is no room for them.
+    """
+    try:
+        return ray.put(content)
+    except (ObjectStoreFullError, OutOfDiskError):
+        raise UserError(
+            f"execution.engine.shared_disk: got false, but Ray's object store has no room for "
+            f"{len(content) / 1e6:,.0f} MB more; free some space in its folder (/tmp/ray), or give "
+            "it more by `ray start --object-store-memory`"
+        ) from None
 
 
 def outcome(reference: Any, title: str) -> Outcome:
