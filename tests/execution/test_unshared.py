@@ -24,6 +24,7 @@ from tests.execution.toy import CPU, execution
 from tests.training.fits import MIXED, job, on_disk, recipe, same
 from tests.training.test_data import inputs
 
+pytest.importorskip("ray", reason="the engine ray needs the extra convoy[ray]")
 pytestmark = pytest.mark.slow
 
 
