@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -119,6 +120,7 @@ def test_a_prediction_reads_nothing_but_its_inputs(
     trained: tuple[Workspace, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a folder that has them alone, as where nodes share no disk, it has the same bits."""
+    monkeypatch.setattr(tempfile, "tempdir", f"{tmp_path}")
     monkeypatch.chdir(trained[0].folder)
     job = PredictionJob(
         title="predict cnn_1",
