@@ -18,7 +18,7 @@ address="$head:6379"
 resources=(--num-cpus "$SLURM_CPUS_ON_NODE" --num-gpus "${SLURM_GPUS_ON_NODE:-0}")
 
 srun --nodes=1 --ntasks=1 --overlap --nodelist="$head" \
-  ray start --head --port=6379 --block --include-dashboard=false "${resources[@]}" &
+  ray start --head --port=6379 --block "${resources[@]}" &
 cluster=$!
 until ray status --address "$address" >/dev/null 2>&1; do
   kill -0 $cluster # fails where Ray could not start

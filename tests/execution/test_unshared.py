@@ -18,12 +18,14 @@ from pipeline.core.files import read_json
 from pipeline.core.run_log import Figure, Spool
 from pipeline.execution.cluster.parcels import Packer, write
 from pipeline.execution.engine import Engine, open_engine
+from pipeline.execution.job import Job
 from tests.execution.count import STOP, count
-from tests.execution.nodes import ROOT, Nodes
-from tests.execution.toy import CPU, execution
-from tests.training.fits import MIXED, job, on_disk, recipe, same
+from tests.execution.nodes import Nodes
+from tests.execution.toy import CPU
+from tests.training.fits import MIXED, fit_here, job, on_disk, recipe, same
 from tests.training.test_data import inputs
 
+pytest.importorskip("ray", reason="the engine ray needs the extra convoy[ray]")
 pytestmark = pytest.mark.slow
 
 
@@ -52,20 +54,22 @@ def engine(nodes: Nodes, stored: Path) -> Iterator[Engine]:
         yield opened
 
 
-def test_fits_have_the_bits_of_the_engine_of_one_machine(
-    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fits_have_the_bits_that_they_have_here(engine: Engine, tmp_path: Path) -> None:
     """Also one that goes on later, in another folder, as halving has it."""
-    monkeypatch.setenv("PYTHONPATH", f"{ROOT}")
-    on_disk(tmp_path, inputs("crop_flip", MIXED))
-    with open_engine(execution(1), CPU) as local:
-        for name, opened in (("local", local), ("ray", engine)):
-            first, second = (job(Path(name) / f"{seed}", recipe({}), seed=seed) for seed in (1, 2))
-            begun = second.model_copy(update={"until_epoch": 1, "network": None})
-            for fit in (first, begun, second):
-                run(opened, [fit])
+    given = inputs("crop_flip", MIXED)
+    on_disk(tmp_path, given)
+    here, there = _fits(Path("here")), _fits(Path("there"))
+    for fit in here:
+        fit_here(fit, given)
+    for fit in there:
+        run(engine, [fit])
     for seed in ("1", "2"):
-        same(Path("local") / seed, Path("ray") / seed)
+        same(Path("here") / seed, Path("there") / seed)
+
+
+def _fits(folder: Path) -> list[Job]:
+    first, second = (job(folder / f"{seed}", recipe({}), seed=seed) for seed in (1, 2))
+    return [first, second.model_copy(update={"until_epoch": 1, "network": None}), second]
 
 
 def test_inputs_travel_once_and_outputs_come_back(engine: Engine, nodes: Nodes) -> None:

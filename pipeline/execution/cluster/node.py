@@ -12,10 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-import pipeline
 from pipeline.core.errors import UserError
 from pipeline.core.lock import HeldError
-from pipeline.execution.cluster.mirror import check_url, mirrored
+from pipeline.execution.cluster.checkpoint_store import check_url, stored
 from pipeline.execution.cluster.parcels import (
     Files,
     Parcel,
@@ -24,7 +23,7 @@ from pipeline.execution.cluster.parcels import (
     unpack,
     written,
 )
-from pipeline.execution.cluster.versions import difference, versions
+from pipeline.execution.cluster.versions import PACKAGE, difference, versions
 from pipeline.execution.fit_process import POLL_S, FitProcess
 from pipeline.execution.fork_server import starter_of
 from pipeline.execution.messages import FitError, Killed
@@ -111,7 +110,7 @@ def execute(order: Order, fetch: Callable[[Any], bytes]) -> Outcome:
 def _prepare() -> None:
     """Make the processes that this worker of Ray starts those of a stage."""
     # Without a shared disk, the code is no part of the folder.
-    os.environ["PYTHONPATH"] = f"{Path(pipeline.__file__).parents[1]}"
+    os.environ["PYTHONPATH"] = f"{PACKAGE.parent}"
     # Forks would run the script of Ray's worker again.
     vars(sys.modules["__main__"]).pop("__file__", None)
     for name in [name for name in os.environ if name.startswith("SLURM_")]:
@@ -122,7 +121,7 @@ def _run_apart(work: Work, order: Order, parcel: Parcel, fetch: Callable[[Any], 
     """Run some work in a folder of its own, which stands for the repository."""
     with TemporaryDirectory(dir=cache_folder()) as folder, chdir(folder):
         unpack(parcel, Path(), fetch)
-        with mirrored(order.checkpoint_url, work.folder) as look:
+        with stored(order.checkpoint_url, work.folder) as look:
             error = _run(work, order.environment, look)
         return Outcome(error, logged(work) if error else written(work))
 

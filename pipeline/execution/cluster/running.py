@@ -12,8 +12,8 @@ from pipeline.config.execution import Execution
 from pipeline.config.hardware import Hardware
 from pipeline.core.errors import UserError
 from pipeline.execution.cluster import connection, tasks
+from pipeline.execution.cluster.checkpoint_store import CheckpointStore, check_url
 from pipeline.execution.cluster.connection import Node
-from pipeline.execution.cluster.mirror import Mirror, check_url
 from pipeline.execution.cluster.node import Order, Outcome, check
 from pipeline.execution.cluster.parcels import Packer, write
 from pipeline.execution.cluster.versions import versions
@@ -124,7 +124,7 @@ class OnCluster:
         if outcome.error is None:
             work.mark_done()
             if self._params.checkpoint_url:
-                Mirror(self._params.checkpoint_url, work.folder).clear()
+                CheckpointStore(self._params.checkpoint_url, work.folder).clear()
         return outcome.error
 
     def stop(self) -> None:

@@ -7,8 +7,7 @@ from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import pipeline
-
+PACKAGE = Path(__file__).parents[2]
 LIBRARIES = (
     "albumentations",
     "numpy",
@@ -31,10 +30,9 @@ def versions() -> dict[str, str]:
 
     A library's build, such as the `cu130` of torch, is left out: it follows the node's devices.
     """
-    root = Path(pipeline.__file__).parent
     code = {
-        f"pipeline/{path.relative_to(root)}": sha256(path.read_bytes()).hexdigest()[:16]
-        for path in sorted(root.rglob("*.py"))
+        f"pipeline/{path.relative_to(PACKAGE)}": sha256(path.read_bytes()).hexdigest()[:16]
+        for path in sorted(PACKAGE.rglob("*.py"))
     }
     libraries = {name: _version(name).partition("+")[0] for name in LIBRARIES}
     return {**code, **libraries, "Python": platform.python_version()}

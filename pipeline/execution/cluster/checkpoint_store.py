@@ -23,7 +23,7 @@ LIST = "list.json"
 LOOK_S = 1.0  # how often files are looked at
 
 
-class Mirror:
+class CheckpointStore:
     """Copies the state of a fit to an address, and back.
 
     Args:
@@ -124,7 +124,7 @@ class Mirror:
 
 
 @contextmanager
-def mirrored(url: str | None, folder: str) -> Iterator[Callable[[], None]]:
+def stored(url: str | None, folder: str) -> Iterator[Callable[[], None]]:
     """Go on from what is stored, and yield a function that stores what has changed.
 
     Args:
@@ -136,12 +136,12 @@ def mirrored(url: str | None, folder: str) -> Iterator[Callable[[], None]]:
     if url is None:
         yield lambda: None
         return
-    mirror = Mirror(url, folder)
-    mirror.fetch()
+    store = CheckpointStore(url, folder)
+    store.fetch()
     try:
-        yield mirror.look
+        yield store.look
     except BaseException:
-        mirror.update()  # what the fit has saved when it was asked to leave
+        store.update()  # what the fit has saved when it was asked to leave
         raise
 
 
