@@ -1,9 +1,14 @@
 """Errors that tell users what to change when their input cannot work."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 MOST_NAMED = 20  # allowed names in a message: a data set may have a thousand classes
+
+
+PASSWORD = re.compile(r"(\w://[^\s:/@]*):\S+@")
+"""A password in an address, which no message repeats."""
 
 
 class UserError(Exception):
@@ -13,7 +18,7 @@ class UserError(Exception):
     """
 
     def __str__(self) -> str:
-        return " ".join(super().__str__().split())
+        return PASSWORD.sub(r"\1:***@", " ".join(super().__str__().split()))
 
 
 def nearest(given: object, allowed: Iterable[str]) -> str:

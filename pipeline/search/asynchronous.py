@@ -4,6 +4,7 @@ Optuna's pruners decide about a trial as soon as it ends a rung, by those that h
 So the study depends on which fit is faster, and is not the same when it is run again.
 """
 
+import time
 from collections import deque
 from collections.abc import Iterator
 
@@ -14,6 +15,7 @@ from pipeline.search.study import Study
 from pipeline.search.trial import Fit
 
 OVER = "the time of budget.hours was used up"
+POLL_S = 1.0
 
 
 def run_asynchronously(study: Study) -> None:
@@ -24,11 +26,19 @@ def run_asynchronously(study: Study) -> None:
     """
     study.show()
     loop = _Loop(study)
-    while loop.run():
-        study.show()
-    for trial in study.record.trials:
+    while loop.run() or _waits(study):
+        pass
+    for trial in study.record.own:
         study.prune(trial.number, OVER)
     study.show()
+
+
+def _waits(study: Study) -> bool:
+    """Wait a moment if other workers still run trials, as one of them may be lost."""
+    if not study.record.num_of_others:
+        return False
+    time.sleep(POLL_S)
+    return True
 
 
 class _Loop:
@@ -38,7 +48,7 @@ class _Loop:
         self._study = study
         self._waiting: deque[Fit] = deque()
         self._open: set[tuple[int, int]] = set()  # trials and folds that wait or run
-        for trial in study.record.trials:  # of a session before
+        for trial in study.record.own:  # of a session before
             self._advance(trial.number)
 
     def run(self) -> bool:
@@ -49,6 +59,8 @@ class _Loop:
             self._open.remove((fit.number, fit.fold))
             self._advance(fit.number)
             self._study.refuse_if_nothing_works()
+        if has_begun:
+            self._study.show()
         return has_begun and not self._study.is_out_of_time
 
     def _drawn(self) -> Iterator[Fit]:
@@ -65,6 +77,9 @@ class _Loop:
         """Decide about a trial once its rung is complete, and let the fits wait that it needs."""
         study, trial = self._study, self._study.record.trial(number)
         if any(number == other for other, _ in self._open) or trial.state != "RUNNING":
+            return
+        if trial.worker != study.record.team.worker:
+            print(f"trial {number}: another worker has taken it over", flush=True)
             return
         if trial.error:
             study.fail(number)

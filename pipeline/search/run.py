@@ -5,15 +5,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from optuna.storages import BaseStorage
+from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial
 
 from pipeline.search.asynchronous import run_asynchronously
 from pipeline.search.batches import run_in_batches
 from pipeline.search.record import StudyRecord
+from pipeline.search.shared import Heart
+from pipeline.search.shared_suggestions import SharedSuggestions
 from pipeline.search.spec import StudySpec
 from pipeline.search.study import Costs, Study
 from pipeline.search.suggestions import Suggestions
+from pipeline.search.team import Team
 from pipeline.search.trial import Ended, Fit, Trial
 
 
@@ -39,6 +42,7 @@ def search(
     costs: Costs,
     earlier: Sequence[FrozenTrial] = (),
     now: Callable[[], float] = time.monotonic,
+    team: Team | None = None,
 ) -> list[Trial]:
     """Run a study to its end, from where an earlier session has left it; return its trials.
 
@@ -46,18 +50,24 @@ def search(
         storage: the record of all trials.
         folder: survives with the storage, and holds the state of the sampler.
         earlier: trials of another study, from which the sampler learns.
+        team: the part that this process takes in a study that several workers run.
 
     Raises:
         UserError: the storage has a study over another space, the first trials have all failed, or
             a fit refuses to run.
     """
-    record = StudyRecord(storage, f"{folder}", spec)
-    runner.restore(record.trials)
-    suggestions = Suggestions(spec, record, folder / "sampler.pkl", earlier)
-    study = Study(spec, record, suggestions, runner.run, costs, now)
-    if spec.search.asynchronous:
-        run_asynchronously(study)
+    record = StudyRecord(storage, f"{folder}", spec, team)
+    runner.restore(record.own)
+    if record.team.is_shared:
+        assert isinstance(storage, RDBStorage)
+        study = Study(
+            spec, record, SharedSuggestions(spec, record, earlier), runner.run, costs, now
+        )
+        with Heart(record, storage.heartbeat_interval or 1):
+            run_asynchronously(study)
     else:
-        run_in_batches(study)
+        suggestions = Suggestions(spec, record, folder / "sampler.pkl", earlier)
+        study = Study(spec, record, suggestions, runner.run, costs, now)
+        (run_asynchronously if spec.search.asynchronous else run_in_batches)(study)
     runner.close(record.trials)
     return record.trials

@@ -14,7 +14,7 @@ from pipeline.search.pruning import Reports
 from pipeline.search.record import StudyRecord
 from pipeline.search.rungs import Rung
 from pipeline.search.spec import StudySpec
-from pipeline.search.suggestions import Suggestions
+from pipeline.search.suggestions import Suggests
 from pipeline.search.trial import Ended, Fit, Trial
 
 RunFits = Callable[[Iterable[Fit]], Iterator[tuple[Fit, Ended]]]
@@ -32,7 +32,7 @@ class Study:
         self,
         spec: StudySpec,
         record: StudyRecord,
-        suggestions: Suggestions,
+        suggestions: Suggests,
         run: RunFits,
         costs: Costs,
         now: Callable[[], float] = time.monotonic,
@@ -57,9 +57,18 @@ class Study:
         return hours is not None and self.seconds >= 3600 * hours
 
     def ask(self, batch: int, size: int | None = None) -> list[int]:
-        """Suggest the next trials, as many as the budget allows; return their numbers."""
-        if self.is_out_of_time:
-            return []
+        """Suggest the next trials, as many as the budget allows; return their numbers.
+
+        A trial whose worker was lost comes before new ones.
+        """
+        with self.record.team.alone():
+            left = self.record.take()
+            if left is not None:
+                print(f"trial {left}: its worker was lost; it is tried again", flush=True)
+                return [left]
+            return [] if self.is_out_of_time else self._new(batch, size)
+
+    def _new(self, batch: int, size: int | None) -> list[int]:
         trials = self.record.trials
         num = next_size(self.search, trials, self._suggestions.num_left, batch)
         num = num if size is None else min(num, size)

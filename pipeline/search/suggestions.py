@@ -10,7 +10,7 @@ import os
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
@@ -21,6 +21,18 @@ from pipeline.search.record import StudyRecord
 from pipeline.search.samplers import build
 from pipeline.search.space import SearchSpace
 from pipeline.search.spec import StudySpec
+
+
+@runtime_checkable
+class Suggests(Protocol):
+    """Whatever adds trials to a record."""
+
+    @property
+    def num_left(self) -> int | None:
+        """The number of trials that a grid still has; None for samplers that find no end."""
+
+    def suggest(self, num: int, batch: int) -> list[int]:
+        """Suggest and record so many trials; return their numbers."""
 
 
 class _State(NamedTuple):
@@ -48,7 +60,7 @@ class Suggestions:
     ) -> None:
         self._spec, self._record, self._file, self._earlier = spec, record, file, earlier
         self._space = SearchSpace(spec.search.space)
-        self._planned = _planned(spec, self._space)
+        self._planned = planned(spec, self._space)
         self._state = _State(build(spec.search), {}, 0, [])
         if file.is_file():
             self._state = pickle.loads(file.read_bytes())
@@ -84,7 +96,7 @@ class Suggestions:
             self._record.add(trial)
 
 
-def _planned(spec: StudySpec, space: SearchSpace) -> list[dict[str, Any]]:
+def planned(spec: StudySpec, space: SearchSpace) -> list[dict[str, Any]]:
     """Return the settings to begin with: the recipe as written, and all of a grid."""
     written = space.written(spec.recipe)
     if not isinstance(spec.search.sampler, Grid):

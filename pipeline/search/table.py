@@ -5,6 +5,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from optuna import create_study
+from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, create_trial
 
 from pipeline.config.search import Choices, Setting, Settings
@@ -51,6 +53,13 @@ def read(path: Path, spec: StudySpec) -> list[FrozenTrial]:
     Raises:
         UserError: the file is missing, or lacks a metric of this search.
     """
+    kept, num = _read(path, spec)
+    print(f"search {spec.name}: learns from {len(kept)} of {num} trials in {path}", flush=True)
+    return kept
+
+
+def _read(path: Path, spec: StudySpec) -> tuple[list[FrozenTrial], int]:
+    """Return the trials of a table that are complete and fit, and the number of all."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
@@ -67,11 +76,24 @@ def read(path: Path, spec: StudySpec) -> list[FrozenTrial]:
     complete = [row for row in rows if row["state"] == "COMPLETE"]
     found = [_frozen(spec, space, row) for row in complete]
     kept = [trial for trial in found if trial is not None]
-    print(
-        f"search {spec.name}: learns from {len(kept)} of {len(rows)} trials in {path}",
-        flush=True,
+    return kept, len(rows)
+
+
+def as_study(path: Path, spec: StudySpec) -> InMemoryStorage:
+    """Return the complete trials of a table as a study.
+
+    Raises:
+        UserError: as `read` does.
+    """
+    storage = InMemoryStorage()
+    study = create_study(
+        storage=storage,
+        study_name=spec.name,
+        directions=[objective.direction for objective in spec.objectives],
     )
-    return kept
+    study.set_metric_names([objective.metric for objective in spec.objectives])
+    study.add_trials(_read(path, spec)[0])
+    return storage
 
 
 def _frozen(spec: StudySpec, space: SearchSpace, row: dict[str, str]) -> FrozenTrial | None:
