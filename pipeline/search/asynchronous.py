@@ -68,7 +68,7 @@ class _Loop:
         while True:
             while self._waiting:
                 yield self._waiting.popleft()
-            numbers = self._study.ask(batch=0, size=1)
+            numbers = self._study.ask()
             if not numbers:
                 return
             self._advance(numbers[0])
@@ -106,9 +106,9 @@ class _Loop:
             return False
         study.reports(number, rungs(study.search, 0)[: place + 1])
         bench = Bench(study.spec, study.record.frozen)
-        trial = bench.study.get_trials()[number]
+        trial = bench.trials[number]
         decision = bool(build(study.search).prune(bench.study, trial))
-        after = bench.study.get_trials()[number].system_attrs
+        after = bench.trials[number].system_attrs
         study.record.mark(number, {k: after[k] for k in after.keys() - trial.system_attrs.keys()})
         study.record.note(number, num_decided=place + 1)
         return decision

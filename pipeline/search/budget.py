@@ -7,6 +7,11 @@ from pipeline.search.rungs import batch_size, least_epochs, most_epochs
 from pipeline.search.trial import Trial
 
 
+def next_batch(trials: Sequence[Trial]) -> int:
+    """Return the number of the next batch."""
+    return trials[-1].batch + 1 if trials else 0
+
+
 def next_size(search: Search, trials: Sequence[Trial], num_left: int | None, batch: int) -> int:
     """Return how many trials the next batch may have; 0 ends the search.
 

@@ -11,7 +11,8 @@ from copy import copy
 from typing import Any
 
 import optuna
-from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages import BaseStorage, get_storage
+from optuna.storages._heartbeat import BaseHeartbeat
 from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.core.component import retuple
@@ -44,7 +45,8 @@ class StudyRecord:
     def __init__(
         self, storage: BaseStorage, where: str, spec: StudySpec, team: Team | None = None
     ) -> None:
-        self._storage, self.team = storage, team or Team()
+        self._storage, self.team = get_storage(storage), team or Team()  # which caches a database
+        self._ended: list[Trial] = []  # those before the first that runs, each read once
         with self.team.alone():
             self._open(where, spec)
 
@@ -76,7 +78,12 @@ class StudyRecord:
     @property
     def trials(self) -> list[Trial]:
         """All trials, by number."""
-        return [_trial(one) for one in self.frozen]
+        frozen, ended = self.frozen, self._ended
+        for one in frozen[len(ended) :]:
+            if not one.state.is_finished():
+                break
+            ended.append(_trial(one))
+        return [*ended, *map(_trial, frozen[len(ended) :])]
 
     @property
     def own(self) -> list[Trial]:
@@ -155,7 +162,7 @@ class StudyRecord:
 
     def beat(self) -> None:
         """Show that this worker is there."""
-        assert isinstance(self._storage, RDBStorage)
+        assert isinstance(self._storage, BaseHeartbeat)
         for frozen in self._storage.get_all_trials(self._id, False, (TrialState.RUNNING,)):
             if frozen.user_attrs.get(WORKER) == self.team.worker:
                 self._storage.record_heartbeat(frozen._trial_id)
@@ -168,7 +175,7 @@ class StudyRecord:
         """
         if not self.team.is_shared:
             return None
-        assert isinstance(self._storage, RDBStorage)
+        assert isinstance(self._storage, BaseHeartbeat)
         stale = set(self._storage._get_stale_trial_ids(self._id))
         for frozen in self.frozen:
             is_left = frozen.state == TrialState.WAITING or frozen._trial_id in stale
@@ -186,7 +193,7 @@ class StudyRecord:
 
     def _claim(self, id_: int) -> None:
         """Make a trial this worker's; one that is lost in between leaves it to others."""
-        assert isinstance(self._storage, RDBStorage)
+        assert isinstance(self._storage, BaseHeartbeat)
         self._storage.record_heartbeat(id_)
         self._storage.set_trial_user_attr(id_, WORKER, self.team.worker)
         if self._storage.get_trial(id_).state == TrialState.WAITING:

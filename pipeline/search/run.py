@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from pipeline.search.asynchronous import run_asynchronously
 from pipeline.search.batches import run_in_batches
+from pipeline.search.memory import FileMemory, Memory, RecordMemory
 from pipeline.search.record import StudyRecord
-from pipeline.search.shared import Heart
-from pipeline.search.shared_suggestions import SharedSuggestions
+from pipeline.search.shared import heart
 from pipeline.search.spec import StudySpec
 from pipeline.search.study import Costs, Study
 from pipeline.search.suggestions import Suggestions
@@ -58,16 +58,13 @@ def search(
     """
     record = StudyRecord(storage, f"{folder}", spec, team)
     runner.restore(record.own)
-    if record.team.is_shared:
-        assert isinstance(storage, RDBStorage)
-        study = Study(
-            spec, record, SharedSuggestions(spec, record, earlier), runner.run, costs, now
-        )
-        with Heart(record, storage.heartbeat_interval or 1):
-            run_asynchronously(study)
+    if spec.search.asynchronous:
+        memory: Memory = RecordMemory(spec.search, record)
     else:
-        suggestions = Suggestions(spec, record, folder / "sampler.pkl", earlier)
-        study = Study(spec, record, suggestions, runner.run, costs, now)
+        memory = FileMemory(spec.search, record, folder / "sampler.pkl")
+    suggestions = Suggestions(spec, record, memory, earlier)
+    study = Study(spec, record, suggestions, runner.run, costs, now)
+    with heart(record):
         (run_asynchronously if spec.search.asynchronous else run_in_batches)(study)
     runner.close(record.trials)
     return record.trials

@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import sqlalchemy
@@ -106,7 +105,8 @@ class SharedStorage:
     def join(self, recipe: str, fingerprint: str, worker: str, parts: Mapping[str, str]) -> Team:
         """Return the part of one worker in the study of exactly this work."""
         study = f"{recipe}-{fingerprint[:16]}"
-        return Team(study, worker, partial(self.alone, study), {"recipe": recipe, **parts})
+        alone = partial(self.alone, study)
+        return Team(study, worker, alone, self.heartbeat_s, {"recipe": recipe, **parts})
 
     def refuse_unless_same(self, recipe: str, team: Team) -> None:
         """Check that a worker is about to run trials of the study that others run.
@@ -136,33 +136,28 @@ class SharedStorage:
         return text.strip().rstrip(".")
 
 
-class Heart:
-    """Shows the others that this worker still runs its trials, until it is left."""
+@contextmanager
+def heart(record: StudyRecord) -> Iterator[None]:
+    """Show the other workers all the while that this one still runs its trials."""
+    if not record.team.is_shared:
+        yield
+        return
+    has_ended = threading.Event()
 
-    def __init__(self, record: StudyRecord, interval_s: int) -> None:
-        self._record, self._interval_s = record, interval_s
-        self._has_ended = threading.Event()
-        self._thread = threading.Thread(target=self._beat, daemon=True)
-
-    def __enter__(self) -> "Heart":
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._has_ended.set()
-        self._thread.join()
-
-    def _beat(self) -> None:
+    def beat() -> None:
         while True:
             with suppress(SQLAlchemyError, StorageInternalError):  # the next one may succeed
-                self._record.beat()
-            if self._has_ended.wait(self._interval_s):
+                record.beat()
+            if has_ended.wait(record.team.heartbeat_s):
                 return
+
+    beating = threading.Thread(target=beat, daemon=True)
+    beating.start()
+    try:
+        yield
+    finally:
+        has_ended.set()
+        beating.join()
 
 
 def shown_without_secrets(url: URL) -> str:

@@ -8,13 +8,13 @@ from optuna.trial import TrialState
 from pipeline.config.search import COSTS, Settings
 from pipeline.core.errors import UserError
 from pipeline.search.bench import DIVERGED
-from pipeline.search.budget import epochs_to_go, next_size
+from pipeline.search.budget import epochs_to_go, next_batch, next_size
 from pipeline.search.forecast import forecast
 from pipeline.search.pruning import Reports
 from pipeline.search.record import StudyRecord
 from pipeline.search.rungs import Rung
 from pipeline.search.spec import StudySpec
-from pipeline.search.suggestions import Suggests
+from pipeline.search.suggestions import Suggestions
 from pipeline.search.trial import Ended, Fit, Trial
 
 RunFits = Callable[[Iterable[Fit]], Iterator[tuple[Fit, Ended]]]
@@ -32,7 +32,7 @@ class Study:
         self,
         spec: StudySpec,
         record: StudyRecord,
-        suggestions: Suggests,
+        suggestions: Suggestions,
         run: RunFits,
         costs: Costs,
         now: Callable[[], float] = time.monotonic,
@@ -42,6 +42,7 @@ class Study:
         self._now, self._begin = now, now()
         self._before = record.seconds
         self._rounds = record.rounds
+        self._works = False
 
     # --- budget
 
@@ -56,22 +57,23 @@ class Study:
         hours = self.search.budget.hours
         return hours is not None and self.seconds >= 3600 * hours
 
-    def ask(self, batch: int, size: int | None = None) -> list[int]:
-        """Suggest the next trials, as many as the budget allows; return their numbers.
+    def ask(self) -> list[int]:
+        """Suggest the next batch, as large as the budget allows; return the numbers of its trials.
 
-        A trial whose worker was lost comes before new ones.
+        An asynchronous search takes one trial at a time, first those whose workers were lost.
         """
         with self.record.team.alone():
             left = self.record.take()
             if left is not None:
                 print(f"trial {left}: its worker was lost; it is tried again", flush=True)
                 return [left]
-            return [] if self.is_out_of_time else self._new(batch, size)
+            return [] if self.is_out_of_time else self._new()
 
-    def _new(self, batch: int, size: int | None) -> list[int]:
-        trials = self.record.trials
+    def _new(self) -> list[int]:
+        trials, is_single = self.record.trials, self.search.asynchronous
+        batch = 0 if is_single else next_batch(trials)
         num = next_size(self.search, trials, self._suggestions.num_left, batch)
-        num = num if size is None else min(num, size)
+        num = min(num, 1) if is_single else num
         return self._suggestions.suggest(num, batch) if num else []
 
     # --- fits
@@ -203,7 +205,8 @@ class Study:
         Raises:
             UserError: with the error of the last one.
         """
-        trials = self.record.trials
+        trials = [] if self._works else self.record.trials
+        self._works |= any(trial.state in ("COMPLETE", "PRUNED") for trial in trials)
         if len(trials) >= MOST_FAILURES and all(trial.state == "FAIL" for trial in trials):
             raise nothing_works(trials)
 
@@ -213,8 +216,8 @@ class Study:
         """Print how far the search has come and how long it may take."""
         trials = self.record.trials
         done = sum(trial.state != "RUNNING" for trial in trials)
-        batch = max((trial.batch for trial in trials), default=-1) + 1
-        to_go = epochs_to_go(self.search, trials, self._suggestions.num_left, batch)
+        left = self._suggestions.num_left
+        to_go = epochs_to_go(self.search, trials, left, next_batch(trials))
         spent = sum(trial.num_epochs for trial in trials)
         text = f"search {self.spec.name}: {done} trials, {spent} epochs done"
         if to_go and max(to_go):

@@ -20,6 +20,8 @@ class Team:
     """The name of this worker; empty: there are no others."""
     alone: Callable[[], AbstractContextManager[object]] = nullcontext
     """Excludes all other workers from the study for a moment; may not be nested."""
+    heartbeat_s: int = 0
+    """How often this worker shows the others that it is there."""
     parts: Mapping[str, str] = field(default_factory=dict)
     """What the study is made of: values of parameters, and hashes of code and data."""
 

@@ -10,7 +10,7 @@ from optuna.storages.journal import JournalFileBackend
 from pipeline.config.recipes import override
 from pipeline.config.search import Settings
 from pipeline.core.errors import UserError
-from pipeline.search import suggestions
+from pipeline.search import memory
 from pipeline.search.choice import choose, chosen
 from pipeline.search.spec import StudySpec
 from pipeline.search.trial import Fit, Trial
@@ -88,7 +88,7 @@ class Killed(BaseException):
 
 def kill_at(monkeypatch: pytest.MonkeyPatch, number: int, *, before: bool) -> None:
     """End the search at its n-th write to the disk, before or after it."""
-    append, write, done = JournalFileBackend.append_logs, suggestions._write, []
+    append, write, done = JournalFileBackend.append_logs, memory._write, []
 
     def counted(writes: Any) -> Any:
         def killing(*arguments: Any) -> None:
@@ -102,7 +102,7 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, number: int, *, before: bool) -> No
         return killing
 
     monkeypatch.setattr(JournalFileBackend, "append_logs", counted(append))
-    monkeypatch.setattr(suggestions, "_write", counted(write))
+    monkeypatch.setattr(memory, "_write", counted(write))
 
 
 @pytest.mark.parametrize("way", ["gp", "halving", "median", "wilcoxon", "grid", "qmc", "two goals"])
