@@ -28,13 +28,16 @@ def run_asynchronously(study: Study) -> None:
     loop = _Loop(study)
     while loop.run() or _waits(study):
         pass
-    for trial in study.record.own:
-        study.prune(trial.number, OVER)
     study.show()
 
 
 def _waits(study: Study) -> bool:
-    """Wait a moment if other workers still run trials, as one of them may be lost."""
+    """Wait a moment if other workers still run trials, as one of them may be lost.
+
+    What this one has not begun for want of time is closed first, since others wait for it.
+    """
+    for trial in study.record.own:
+        study.prune(trial.number, OVER)
     if not study.record.num_of_others:
         return False
     time.sleep(POLL_S)
@@ -53,15 +56,16 @@ class _Loop:
 
     def run(self) -> bool:
         """Run fits until none waits; return whether there was one."""
-        has_begun = False
-        for fit in self._study.run(self._drawn()):
-            has_begun = True
+        study, num_ended = self._study, 0
+        for fit in study.run(self._drawn()):
+            num_ended += 1
             self._open.remove((fit.number, fit.fold))
             self._advance(fit.number)
-            self._study.refuse_if_nothing_works()
-        if has_begun:
-            self._study.show()
-        return has_begun and not self._study.is_out_of_time
+            study.refuse_if_nothing_works()
+            if num_ended % study.search.batch == 0:
+                study.end_round()
+                study.show()
+        return num_ended > 0 and not study.is_out_of_time
 
     def _drawn(self) -> Iterator[Fit]:
         """Yield the fits that wait, and those of new trials when none does."""

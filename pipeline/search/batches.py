@@ -63,6 +63,7 @@ def _train(study: Study, numbers: Sequence[int], rung: Rung) -> None:
             return
         for _ in study.run(needed):
             pass
+        study.end_round()
 
 
 def _is_through(study: Study, number: int, rung: Rung) -> bool:

@@ -27,7 +27,7 @@ from pipeline.search.team import Team
 KEY = "execution.search_storage"
 MISSED = 3  # heartbeats, after which a worker counts as lost
 CONNECT_S = 10
-IDLE_S, LOCK_S = 300, 600
+IDLE_S, LOCK_S = 300, 600.0
 """How long a worker may exclude the others, if it was lost meanwhile, and how long these wait."""
 CODE = ("pipeline/", "stages/")
 
@@ -93,7 +93,7 @@ class SharedStorage:
             return
         number = int.from_bytes(sha256(f"convoy {study}".encode()).digest()[:8], signed=True)
         with self._engine.begin() as connection:
-            connection.execute(sqlalchemy.text(f"SET LOCAL lock_timeout = '{LOCK_S}s'"))
+            connection.execute(sqlalchemy.text(f"SET LOCAL lock_timeout = '{LOCK_S:.0f}s'"))
             connection.execute(
                 sqlalchemy.text(f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_S}s'")
             )

@@ -42,6 +42,7 @@ class Study:
         self._now, self._begin = now, now()
         self._before = record.seconds
         self._rounds = record.rounds
+        self._marked = (self._spent_epochs, self.seconds)  # the end of the last round
         self._works = False
 
     # --- budget
@@ -100,14 +101,25 @@ class Study:
 
     def run(self, fits: Iterable[Fit]) -> Iterator[Fit]:
         """Run those fits that are needed, record how they end, and yield each."""
-        begin, epochs = self.seconds, 0
         for fit, ended in self._run(self._needed(fits)):
-            epochs += self._note(fit, ended)
+            self._note(fit, ended)
             self.record.clock(self.seconds, self._rounds)
             yield fit
-        if epochs:
-            self._rounds = [*self._rounds, (epochs, self.seconds - begin)][-MOST_ROUNDS:]
+
+    def end_round(self) -> None:
+        """Note how long the epochs since the last round have taken; forecasts rest on that.
+
+        They count whichever worker has trained them, as those to go do.
+        """
+        epochs, seconds = self._spent_epochs - self._marked[0], self.seconds - self._marked[1]
+        if epochs > 0:
+            self._rounds = [*self._rounds, (epochs, seconds)][-MOST_ROUNDS:]
             self.record.clock(self.seconds, self._rounds)
+            self._marked = (self._spent_epochs, self.seconds)
+
+    @property
+    def _spent_epochs(self) -> int:
+        return sum(trial.num_epochs for trial in self.record.trials)
 
     def fits(self, number: int, rung: Rung) -> list[Fit]:
         """Return the fits that a trial still needs to reach the end of a rung."""
@@ -125,17 +137,16 @@ class Study:
                 return
             yield fit
 
-    def _note(self, fit: Fit, ended: Ended) -> int:
-        """Record how a fit ended; return the number of epochs that it has trained."""
+    def _note(self, fit: Fit, ended: Ended) -> None:
+        """Record how a fit ended."""
         trial = self.record.trial(fit.number)
         epochs = len(ended.history.get(self.spec.monitor, []))
-        before = len(trial.histories.get(fit.fold, {}).get(self.spec.monitor, []))
         facts: dict[str, object] = {"histories": {**trial.histories, fit.fold: ended.history}}
         if ended.kind == "done":
             reached = fit.until_epoch if epochs >= fit.until_epoch else self.search.epochs
             facts["reached"] = {**trial.reached, fit.fold: reached}
             self.record.note(fit.number, **facts)
-            return epochs - before
+            return
         crashes = trial.crashes.get(fit.fold, 0) + (ended.kind == "crashed")
         is_final = ended.kind == "diverged" or crashes > self.search.retries
         facts["crashes"] = {**trial.crashes, fit.fold: crashes}
@@ -146,7 +157,6 @@ class Study:
         self.record.note(fit.number, **facts)
         what = "the search continues" if is_final else "it is started again"
         print(f"trial {fit.number} {fit.settings}: {ended.error}; {what}", flush=True)
-        return epochs - before
 
     # --- decisions
 
@@ -218,7 +228,7 @@ class Study:
         done = sum(trial.state != "RUNNING" for trial in trials)
         left = self._suggestions.num_left
         to_go = epochs_to_go(self.search, trials, left, next_batch(trials))
-        spent = sum(trial.num_epochs for trial in trials)
+        spent = self._spent_epochs
         text = f"search {self.spec.name}: {done} trials, {spent} epochs done"
         if to_go and max(to_go):
             fewest, most = to_go

@@ -41,15 +41,23 @@ def loss(fit: Fit, epoch: int) -> float:
 
 
 class Formulas:
-    """Runs one fit after another."""
+    """Runs one fit after another.
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    Args:
+        crashes: the numbers of trials, once for each of their fits that crashes.
+    """
+
+    def __init__(self, seconds: float, crashes: Iterable[int] = ()) -> None:
+        self._seconds, self._crashes = seconds, list(crashes)
 
     def run(self, fits: Iterable[Fit]) -> Iterator[tuple[Fit, Ended]]:
         for fit in fits:
             print(f"begin {fit.number}", flush=True)
             time.sleep(self._seconds)
+            if fit.number in self._crashes:
+                self._crashes.remove(fit.number)
+                yield fit, Ended({}, "crashed", "no such device")
+                continue
             epochs = range(1, fit.until_epoch + 1)
             history = {"val/log_loss": [loss(fit, epoch) for epoch in epochs]}
             yield fit, Ended(history)
@@ -62,12 +70,14 @@ class Formulas:
         """Nor does it at the end."""
 
 
-def main(url: str, folder: Path, settings: dict[str, Any], seconds: float) -> list[Trial]:
+def main(
+    url: str, folder: Path, settings: dict[str, Any], seconds: float, crashes: str = ""
+) -> list[Trial]:
     """Take part in a study."""
     spec, shared = toy_spec(settings), SharedStorage(url, HEARTBEAT_S)
     with shared.explained():
         team = shared.join(spec.name, "fingerprint of the work", worker_name(folder), {})
-        runner = Formulas(seconds)
+        runner = Formulas(seconds, map(int, crashes.split()))
         return search(spec, shared.optuna, folder, runner, lambda _: {}, team=team)
 
 
