@@ -11,6 +11,7 @@ from pipeline.core.paths import CODE
 from pipeline.core.stage import Stage, run
 from pipeline.search.choice import choose, chosen, kept
 from pipeline.search.fits import Fits
+from pipeline.search.given_up import keep_trials
 from pipeline.search.importance import importances
 from pipeline.search.pretrained import fingerprint
 from pipeline.search.session import Session, run_session
@@ -25,7 +26,7 @@ def main(stage: Stage[Params]) -> None:
     if recipe.search:
         best = _search(stage, folder)
     else:
-        write(folder / "trials.csv", None, [])
+        write(folder / "trials.csv", (), "", [])
     _write(stage, folder, chosen(recipe, best))
 
 
@@ -50,7 +51,7 @@ def _search(stage: Stage[Params], folder: Path) -> Trial:
         _keep(stage, folder, spec, fits, kept(spec, trials))
 
     trials = run_session(Session(stage.params, spec, stage.own, stage.spool, stage.inputs), keep)
-    write(folder / "trials.csv", spec, trials)
+    write(folder / "trials.csv", spec.metrics, spec.monitor, trials)
     best, front = choose(spec, trials)
     write_json(folder / "study.json", _summary(spec, trials, best, front))
     stage.spool.record(
@@ -92,4 +93,4 @@ def _summary(
 
 
 if __name__ == "__main__":
-    run("search", parse_params, main)
+    run("search", parse_params, main, keep_trials)

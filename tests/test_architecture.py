@@ -76,6 +76,7 @@ DOORS = {
         f"pipeline/search/{name}.py"
         for name in (
             "bench",
+            "given_up",
             "importance",
             "pruning",
             "journal",

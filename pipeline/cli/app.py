@@ -17,7 +17,7 @@ from pipeline.cli.sync import sync
 from pipeline.cli.ui import ui
 from pipeline.cli.version import versions
 from pipeline.cli.worker import worker
-from pipeline.core.errors import UserError
+from pipeline.core.errors import UserError, full_disk
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 for command in (
@@ -64,3 +64,5 @@ def main() -> None:
         app(prog_name="convoy")
     except UserError as error:
         sys.exit(str(error))
+    except OSError as error:
+        sys.exit(full_disk(error))

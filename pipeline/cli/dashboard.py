@@ -41,7 +41,7 @@ def _storage(params: Params, recipe: str) -> Any:
     Raises:
         UserError: the recipe has not been searched.
     """
-    from pipeline.search.journal import read_journal
+    from pipeline.search.journal import JOURNAL, read_journal
     from pipeline.search.session import open_storage
     from pipeline.search.spec import StudySpec
     from pipeline.search.table import as_study
@@ -51,7 +51,7 @@ def _storage(params: Params, recipe: str) -> Any:
         return shared.optuna
     from pipeline.core.stage import turn
 
-    journal = turn("search", recipe).work / "study.journal"
+    journal = turn("search", recipe).work / JOURNAL
     if journal.is_file():
         return read_journal(journal)
     table = Layout().search(recipe) / "trials.csv"

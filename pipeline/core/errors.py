@@ -1,5 +1,6 @@
 """Errors that tell users what to change when their input cannot work."""
 
+import errno
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -19,6 +20,20 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         return PASSWORD.sub(r"\1:***@", " ".join(super().__str__().split()))
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def full_disk(error: OSError) -> str:
+    """Return a message about a full disk; raise any other error."""
+    if error.errno not in FULL:
+        raise error
+    place = f"{error.filename}: " if error.filename else ""
+    return (
+        f"{place}the disk is full; free some space and run the same command again; what was "
+        "finished is kept"
+    )
 
 
 def nearest(given: object, allowed: Iterable[str]) -> str:

@@ -8,6 +8,8 @@ from optuna.storages.journal import JournalFileBackend
 
 from pipeline.core.errors import UserError
 
+JOURNAL = "study.journal"
+
 
 def open_journal(path: Path) -> BaseStorage:
     """Open a journal in a file, which only this process writes.

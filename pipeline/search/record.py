@@ -22,7 +22,8 @@ from pipeline.search.spec import StudySpec
 from pipeline.search.team import Team
 from pipeline.search.trial import Trial
 
-SPACE, CLOCK, PARTS, SAMPLER = "space", "clock", "parts", "sampler"  # attributes of the study
+# Attributes of the study.
+SPACE, MONITOR, CLOCK, PARTS, SAMPLER = "space", "monitor", "clock", "parts", "sampler"
 WORKER = "worker"  # an attribute of a trial
 KEPT = ("costs", "crashes", "num_decided")
 """What a worker that takes over a trial need not find out again."""
@@ -63,9 +64,9 @@ class StudyRecord:
         held = study.user_attrs.get(SPACE)
         if held is None:
             study.set_metric_names([objective.metric for objective in spec.objectives])
-            if self.team.is_shared:
-                study.set_user_attr("recipe", spec.name)
-                study.set_user_attr(PARTS, dict(self.team.parts))
+            study.set_user_attr("recipe", spec.name)
+            study.set_user_attr(PARTS, dict(self.team.parts))
+            study.set_user_attr(MONITOR, spec.monitor)
             study.set_user_attr(SPACE, identity)
         elif held != identity:
             raise UserError(f"{where}: {_difference(spec.name, held, identity)}")
@@ -82,8 +83,8 @@ class StudyRecord:
         for one in frozen[len(ended) :]:
             if not one.state.is_finished():
                 break
-            ended.append(_trial(one))
-        return [*ended, *map(_trial, frozen[len(ended) :])]
+            ended.append(trial_of(one))
+        return [*ended, *map(trial_of, frozen[len(ended) :])]
 
     @property
     def own(self) -> list[Trial]:
@@ -99,7 +100,7 @@ class StudyRecord:
 
     def trial(self, number: int) -> Trial:
         """Return one trial."""
-        return _trial(self._storage.get_trial(self._trial_id(number)))
+        return trial_of(self._storage.get_trial(self._trial_id(number)))
 
     # --- what a worker writes; nothing to a trial that another one has taken over
 
@@ -235,7 +236,7 @@ class StudyRecord:
         return self._storage.get_trial_id_from_study_id_trial_number(self._id, number)
 
 
-def _trial(frozen: FrozenTrial) -> Trial:
+def trial_of(frozen: FrozenTrial) -> Trial:
     """Read a trial; JSON has only text as keys, and lists."""
     asked, known = frozen.user_attrs, frozen.user_attrs.get(FACTS, {})
     return Trial(

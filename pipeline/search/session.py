@@ -13,12 +13,12 @@ from pipeline.core.run_log import Spool
 from pipeline.core.stage import Turn
 from pipeline.execution.engine import open_engine
 from pipeline.search.fits import Fits, costs, of_a_trial
-from pipeline.search.journal import open_journal
+from pipeline.search.journal import JOURNAL, open_journal
 from pipeline.search.run import search
 from pipeline.search.shared import SharedStorage
 from pipeline.search.spec import StudySpec
 from pipeline.search.table import read
-from pipeline.search.team import worker_name
+from pipeline.search.team import Team, worker_name
 from pipeline.search.trial import Trial
 
 
@@ -68,10 +68,10 @@ def open_storage(params: Params) -> SharedStorage | None:
 
 def _run(session: Session, finish: Finish, shared: SharedStorage | None) -> list[Trial]:
     params, spec, work = session.params, session.spec, session.turn.work
-    team = None
+    team = Team(parts=parts(spec.name))
     if shared:
         team = shared.join(
-            spec.name, session.turn.run["fingerprint"], worker_name(work), _parts(spec.name)
+            spec.name, session.turn.run["fingerprint"], worker_name(work), team.parts
         )
         if session.is_guest:
             shared.refuse_unless_same(spec.name, team)
@@ -80,7 +80,7 @@ def _run(session: Session, finish: Finish, shared: SharedStorage | None) -> list
         fits = Fits(params, spec, engine, session.spool, work)
         trials = search(
             spec,
-            shared.optuna if shared else open_journal(work / "study.journal"),
+            shared.optuna if shared else open_journal(work / JOURNAL),
             work,
             fits,
             lambda settings: costs(params, override(spec.recipe, settings), session.inputs),
@@ -91,7 +91,7 @@ def _run(session: Session, finish: Finish, shared: SharedStorage | None) -> list
         return trials
 
 
-def _parts(recipe: str) -> dict[str, str]:
+def parts(recipe: str) -> dict[str, str]:
     """Return what a study is made of: parameters by their keys, and hashes of code and data."""
     tree = read_yaml(PARAMS_FILE)
     entry = dvcfile.entry("search", recipe, tree)

@@ -22,14 +22,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from pipeline.core.errors import UserError
 from pipeline.core.lock import hold
 from pipeline.search.record import PARTS, StudyRecord
-from pipeline.search.team import Team
+from pipeline.search.team import Team, difference
 
 KEY = "execution.search_storage"
 MISSED = 3  # heartbeats, after which a worker counts as lost
 CONNECT_S = 10
 IDLE_S, LOCK_S = 300, 600.0
 """How long a worker may exclude the others, if it was lost meanwhile, and how long these wait."""
-CODE = ("pipeline/", "stages/")
 
 
 class SharedStorage:
@@ -106,7 +105,7 @@ class SharedStorage:
         """Return the part of one worker in the study of exactly this work."""
         study = f"{recipe}-{fingerprint[:16]}"
         alone = partial(self.alone, study)
-        return Team(study, worker, alone, self.heartbeat_s, {"recipe": recipe, **parts})
+        return Team(study, worker, alone, self.heartbeat_s, parts)
 
     def refuse_unless_same(self, recipe: str, team: Team) -> None:
         """Check that a worker is about to run trials of the study that others run.
@@ -123,7 +122,7 @@ class SharedStorage:
         last = own[-1]
         raise UserError(
             f"{self.name} holds no study of {recipe} that is like this one; {last.study_name} has "
-            f"{_difference(last.user_attrs.get(PARTS, {}), team.parts)}; check out the same commit "
+            f"{difference(last.user_attrs.get(PARTS, {}), team.parts)}; check out the same commit "
             f"and data, or run `dvc repro search@{recipe}` here, which begins a study of its own"
         )
 
@@ -189,14 +188,3 @@ def _options(url: URL) -> dict[str, Any]:
 def _secrets(url: URL) -> list[str]:
     found = [url.password, *(url.query.get(name) for name in ("password", "sslpassword"))]
     return [f"{secret}" for secret in found if secret]
-
-
-def _difference(held: Mapping[str, str], own: Mapping[str, str]) -> str:
-    """Say in which parts of its work a study differs from this worker's."""
-    changed = [key for key in sorted({*held, *own}) if held.get(key) != own.get(key)]
-    code = [key for key in changed if key.startswith(CODE)]
-    data = [key for key in changed if "/" in key and key not in code]
-    others = [key for key in changed if "/" not in key]
-    kinds = {"another version of the code": code, "other parameters": others, "other data": data}
-    found = [f"{kind} ({', '.join(keys[:3])})" for kind, keys in kinds.items() if keys]
-    return " and ".join(found) or "other inputs"

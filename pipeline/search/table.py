@@ -16,16 +16,19 @@ from pipeline.search.spec import StudySpec
 from pipeline.search.trial import Trial
 
 
-def write(path: Path, spec: StudySpec | None, trials: Sequence[Trial]) -> None:
-    """Write a row for each trial: state, epochs, metrics, settings."""
-    metrics = spec.metrics if spec else ()
+def write(path: Path, metrics: Sequence[str], monitor: str, trials: Sequence[Trial]) -> None:
+    """Write a row for each trial: state, epochs, metrics, settings.
+
+    Args:
+        monitor: the metric by which a fit keeps its best epoch.
+    """
     keys = sorted({key for trial in trials for key in trial.settings})
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["trial", "state", "epochs", *map(column, metrics), *keys])
         for trial in trials:
-            known = _metrics(spec, trial) if spec else {}
+            known = _metrics(monitor, trial)
             table.writerow(
                 [
                     trial.number,
@@ -130,8 +133,8 @@ def _settings(spec: StudySpec, row: dict[str, str]) -> Settings | None:
     return found
 
 
-def _metrics(spec: StudySpec, trial: Trial) -> dict[str, float]:
+def _metrics(monitor: str, trial: Trial) -> dict[str, float]:
     """Return the metrics of a trial so far; those of one that diverged say nothing."""
     if trial.state == "FAIL" or not trial.histories:
         return dict(trial.costs)
-    return trial.metrics(spec.monitor)
+    return trial.metrics(monitor)

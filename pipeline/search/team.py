@@ -9,6 +9,8 @@ from uuid import uuid4
 
 from pipeline.core.files import write_whole
 
+CODE = ("pipeline/", "stages/")
+
 
 @dataclass(frozen=True)
 class Team:
@@ -40,3 +42,14 @@ def worker_name(folder: Path) -> str:
     if not file.is_file():
         write_whole(file, f"{socket.gethostname()} {uuid4().hex[:8]}")
     return file.read_text()
+
+
+def difference(held: Mapping[str, str], own: Mapping[str, str]) -> str:
+    """Say in which parts a study differs from the work of this process."""
+    changed = [key for key in sorted({*held, *own}) if held.get(key) != own.get(key)]
+    code = [key for key in changed if key.startswith(CODE)]
+    data = [key for key in changed if "/" in key and key not in code]
+    others = [key for key in changed if "/" not in key]
+    kinds = {"another version of the code": code, "other parameters": others, "other data": data}
+    found = [f"{kind} ({', '.join(keys[:3])})" for kind, keys in kinds.items() if keys]
+    return " and ".join(found) or "other inputs"

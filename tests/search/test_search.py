@@ -224,6 +224,26 @@ def test_a_storage_with_another_space_is_refused_before_a_fit(tmp_path: Path) ->
     assert not runner.log
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full at hand")
+def test_a_full_disk_loses_nothing_that_was_finished(tmp_path: Path) -> None:
+    wanted = spec()
+    alone = run(tmp_path / "alone", wanted)
+    folder, runner = tmp_path / "full", Simulated()
+    folder.mkdir()
+
+    def fill(fit: Fit, attempt: int) -> None:
+        if fit.number == 6:
+            (folder / "sampler.part").symlink_to("/dev/full")
+
+    runner.fail = fill  # type: ignore[assignment]
+    with pytest.raises(OSError, match="No space left on device"):
+        run(folder, wanted, runner)
+    (folder / "sampler.part").unlink()
+    again = Simulated()
+    assert known(run(folder, wanted, again)) == known(alone)
+    assert {number for number, *_ in again.log} == set(range(8, 20))
+
+
 def test_what_diverged_is_avoided(tmp_path: Path) -> None:
     """A sampler that took it for a failure of the machine would suggest it again and again."""
 

@@ -178,8 +178,9 @@ def test_a_server_that_vanishes_is_told_in_one_line_and_nothing_is_lost(
 def test_workers_whose_time_is_up_do_not_wait_for_each_other(
     server: Server, tmp_path: Path
 ) -> None:
-    pruner = {"name": "halving", "factor": 2}
-    settings = {"budget": {"hours": 2 / 3600}, "pruner": pruner, "epochs": 16}
+    """A trial takes ten rungs, a second; each worker is in the middle of its second one."""
+    pruner = {"name": "median", "startup_trials": 99, "factor": 2}
+    settings = {"budget": {"hours": 1.5 / 3600}, "pruner": pruner, "epochs": 512}
     trials = together(server.create("hours"), tmp_path, settings, 0.1)
     assert {trial.state for trial in trials} <= {"COMPLETE", "PRUNED"}
     assert "the time of budget.hours was used up" in {trial.remark for trial in trials}
