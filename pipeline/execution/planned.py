@@ -7,6 +7,7 @@ process of its own, as it takes a second to import.
 """
 
 import json
+import logging
 import subprocess
 import sys
 from itertools import chain
@@ -58,6 +59,7 @@ def main(stage: str, arguments: list[str]) -> list[str]:
     from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
     from networkx import descendants
 
+    logging.getLogger("dvc").setLevel(logging.WARNING)  # it would speak of what it only looks up
     asked, repo = vars(parse_args(arguments)), Repo()
     graph = get_active_graph(repo.index.graph)
     steps = collect_stages(repo, asked.get("targets") or ["dvc.yaml"], glob=asked.get("glob"))
@@ -65,19 +67,39 @@ def main(stage: str, arguments: list[str]) -> list[str]:
         steps = plan_repro(graph, steps, downstream=asked.get("downstream", False))
     of_stage = [step for step in steps if step.addressing.startswith(f"{stage}@")]
     before = {step: descendants(graph, step) for step in of_stage}
-    due = {step for step in {*of_stage, *chain(*before.values())} if _is_due(step)}
-    wanted = [step for step in of_stage if step in due or asked.get("force")]
-    return [step.addressing.removeprefix(f"{stage}@") for step in wanted if not due & before[step]]
+    changed = {step for step in {*of_stage, *chain(*before.values())} if _has_changed(step)}
+    ready = [step for step in of_stage if not changed & before[step]]
+    if not asked.get("force"):
+        ready = [step for step in ready if step in changed]
+        ready = [step for step in ready if asked.get("no_run_cache") or not _is_cached(step)]
+    return [step.addressing.removeprefix(f"{stage}@") for step in ready]
 
 
-def _is_due(step: "Stage") -> bool:
-    """Return whether an entry has changed.
+def _has_changed(step: "Stage") -> bool:
+    """Return whether an entry has changed, without a lock of DVC.
 
-    It takes no lock of DVC: another command, which would find it taken, would fail. DVC has no
-    cache of runs for entries whose outputs persist, as ours do.
+    Another command, which would find the lock taken, would fail.
     """
     parts = (*step.deps, *step.outs)
     return step.changed_stage() or any(part.status() for part in parts)
+
+
+def _is_cached(step: "Stage") -> bool:
+    """Return whether DVC will take the outputs of a changed entry from its cache of runs.
+
+    The entry is changed here: it gets the present hashes of its inputs, and none of its outputs.
+    """
+    from dvc.stage.cache import RunCacheNotFoundError
+    from dvc_data.hashfile.hash_info import HashInfo
+
+    step.save_deps()
+    for out in step.outs:
+        out.hash_info = HashInfo()
+    try:
+        step.repo.stage_cache.restore(step, dry=True)
+    except RunCacheNotFoundError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

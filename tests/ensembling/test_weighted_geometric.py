@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 from scipy.special import log_softmax
+from scipy.stats import entropy
 
 from pipeline.ensembling.methods import weighted_geometric
 from pipeline.ensembling.truth import Truth
@@ -26,6 +27,17 @@ def uneven(num_members: int, num: int, seed: int) -> tuple[np.ndarray, np.ndarra
     shared = 0.6 * rng.normal(size=(num, 4))
     own = 0.8 * rng.normal(size=(num_members, num, 4))
     return distributions(skills[:, None, None] * np.eye(4)[targets] + shared + own), targets
+
+
+def of_lowest_loss(table: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """The weights that have the lowest log-loss, without any penalty."""
+
+    def loss(logs: np.ndarray) -> float:
+        combined = log_softmax(np.tensordot(np.exp(logs), table, axes=1), axis=1)
+        return -float(combined[np.arange(len(targets)), targets].sum())
+
+    found: np.ndarray = np.exp(minimize(loss, np.zeros(len(table)), method="BFGS").x)
+    return found
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -57,16 +69,33 @@ def test_the_confidence_of_all_together_does_not_matter() -> None:
         np.testing.assert_allclose(scaled, plain, atol=0.1 / 8)
 
 
+def test_simple_weights_follow_what_each_member_can_do_alone() -> None:
+    """Its inverse temperature, times a power of the information that it has on the targets."""
+    table, targets = uneven(4, 2000, 0)
+    rare = np.flatnonzero((targets > 0) | (np.arange(2000) % 5 == 0))  # classes of unlike shares
+    table, targets = table[:, rare], targets[rare]
+    alone = np.array([of_lowest_loss(member[None], targets)[0] for member in table])
+    calibrated = log_softmax(alone[:, None, None] * table, axis=2)
+    losses = -calibrated[:, np.arange(len(targets)), targets].mean(axis=1)
+    information = entropy(np.bincount(targets)) - losses
+    for power in (0.0, 1.0, 3.0):
+        one = {"strengths": (1e9,), "powers": (power,)}
+        found = weights(table, targets, PARAMS.model_copy(update=one))
+        expected = alone * information**power
+        np.testing.assert_allclose(found, expected / expected.sum(), atol=0.02)
+
+
+def test_a_member_that_is_too_sure_of_itself_counts_for_no_more() -> None:
+    table, targets = pool("classes", 6, 300)
+    plain = weights(table, targets)
+    table[2] = distributions(3 * table[2])
+    found = weights(table, targets) * np.where(np.arange(6) == 2, 3, 1)
+    np.testing.assert_allclose(found / found.sum(), plain, atol=0.03)
+
+
 def test_a_single_strength_is_taken_as_it_is() -> None:
     table, targets = uneven(4, 400, 0)
-    strong = weights(table, targets, PARAMS.model_copy(update={"strengths": (1e9,)}))
-    np.testing.assert_allclose(strong, 0.25, atol=1e-3)
-
-    def loss(logs: np.ndarray) -> float:
-        combined = log_softmax(np.tensordot(np.exp(logs), table, axes=1), axis=1)
-        return -float(combined[np.arange(400), targets].sum())
-
-    best = np.exp(minimize(loss, np.zeros(4), method="BFGS").x)
+    best = of_lowest_loss(table, targets)
     weak = weights(table, targets, PARAMS.model_copy(update={"strengths": (1e-9,)}))
     np.testing.assert_allclose(weak, best / best.sum(), atol=1e-2)
 

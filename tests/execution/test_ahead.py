@@ -159,10 +159,12 @@ def test_what_dvc_is_going_to_run(trained: tuple[Workspace, str], tmp_path: Path
     assert planned(copy, "predict", "repro") == []  # its member is not trained yet
     dvc(copy, "repro", "train@cnn_2")
     assert planned(copy, "predict", "repro") == ["cnn_2"]
-    copy.edit(lambda tree: tree["members"]["cnn_2"].update(seed=2))
-    assert planned(copy, "train", "repro") == ["cnn_2"]
+    copy.edit(lambda tree: tree["members"]["cnn_2"].update(seed=6))
     copy.edit(lambda tree: tree["recipes"]["resnet"]["training"].update(lr=0.1))
-    assert planned(copy, "train", "repro") == ["cnn_2"]  # a search comes first
+    assert planned(copy, "train", "repro") == ["cnn_2"]  # a search comes before resnet_1
+    copy.edit(lambda tree: tree["members"]["cnn_2"].update(seed=2))
+    assert planned(copy, "train", "repro") == []  # DVC has kept what this seed gave
+    assert planned(copy, "train", "repro", "--no-run-cache") == ["cnn_2"]
 
 
 def test_a_stage_by_hand_works_for_itself_alone(fresh: Workspace) -> None:
