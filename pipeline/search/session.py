@@ -73,8 +73,7 @@ def _run(session: Session, finish: Finish, shared: SharedStorage | None) -> list
         team = shared.join(
             spec.name, session.turn.run["fingerprint"], worker_name(work), team.parts
         )
-        if session.is_guest:
-            shared.refuse_unless_same(spec.name, team)
+        (shared.refuse_unless_same if session.is_guest else shared.tell_of_others)(spec.name, team)
     earlier = read(Path(spec.search.warm_start), spec) if spec.search.warm_start else []
     with open_engine(params.execution, of_a_trial(params.hardware)) as engine:
         fits = Fits(params, spec, engine, session.spool, work)

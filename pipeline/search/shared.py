@@ -16,6 +16,8 @@ from typing import Any
 import sqlalchemy
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
+from optuna.study._frozen import FrozenStudy
+from optuna.trial import TrialState
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -114,17 +116,34 @@ class SharedStorage:
             UserError: the storage only has studies of this recipe with other code, parameters or
                 data.
         """
-        with self.explained():
-            studies = self.optuna.get_all_studies()
-        own = [study for study in studies if study.user_attrs.get("recipe") == recipe]
-        if not own or any(study.study_name == team.study for study in own):
+        studies = self._studies(recipe)
+        if not studies or any(study.study_name == team.study for study in studies):
             return
-        last = own[-1]
+        last = studies[-1]
         raise UserError(
             f"{self.name} holds no study of {recipe} that is like this one; {last.study_name} has "
             f"{difference(last.user_attrs.get(PARTS, {}), team.parts)}; check out the same commit "
             f"and data, or run `dvc repro search@{recipe}` here, which begins a study of its own"
         )
+
+    def tell_of_others(self, recipe: str, team: Team) -> None:
+        """Print which other studies of a recipe have workers, whose trials do not count here."""
+        for study in self._studies(recipe):
+            with self.explained():
+                running = self.optuna.get_all_trials(study._study_id, states=(TrialState.RUNNING,))
+                lost = set(self.optuna._get_stale_trial_ids(study._study_id))
+            if study.study_name != team.study and any(t._trial_id not in lost for t in running):
+                print(
+                    f"search {recipe}: workers run trials of another study, {study.study_name}, "
+                    f"which has {difference(study.user_attrs.get(PARTS, {}), team.parts)}; to have "
+                    "their help, stop them and check out the same commit and data there",
+                    flush=True,
+                )
+
+    def _studies(self, recipe: str) -> list[FrozenStudy]:
+        with self.explained():
+            found = self.optuna.get_all_studies()
+        return [study for study in found if study.user_attrs.get("recipe") == recipe]
 
     def _reason(self, error: BaseException) -> str:
         while error.__cause__ is not None:

@@ -42,7 +42,7 @@ class Study:
         self._now, self._begin = now, now()
         self._before = record.seconds
         self._rounds = record.rounds
-        self._marked = (self._spent_epochs, self.seconds)  # the end of the last round
+        self._marked = (_num_epochs(record.trials), self.seconds)  # the end of the last round
         self._works = False
 
     # --- budget
@@ -111,15 +111,12 @@ class Study:
 
         They count whichever worker has trained them, as those to go do.
         """
-        epochs, seconds = self._spent_epochs - self._marked[0], self.seconds - self._marked[1]
+        spent, seconds = _num_epochs(self.record.trials), self.seconds
+        epochs = spent - self._marked[0]
         if epochs > 0:
-            self._rounds = [*self._rounds, (epochs, seconds)][-MOST_ROUNDS:]
-            self.record.clock(self.seconds, self._rounds)
-            self._marked = (self._spent_epochs, self.seconds)
-
-    @property
-    def _spent_epochs(self) -> int:
-        return sum(trial.num_epochs for trial in self.record.trials)
+            self._rounds = [*self._rounds, (epochs, seconds - self._marked[1])][-MOST_ROUNDS:]
+            self.record.clock(seconds, self._rounds)
+            self._marked = (spent, seconds)
 
     def fits(self, number: int, rung: Rung) -> list[Fit]:
         """Return the fits that a trial still needs to reach the end of a rung."""
@@ -228,7 +225,7 @@ class Study:
         done = sum(trial.state != "RUNNING" for trial in trials)
         left = self._suggestions.num_left
         to_go = epochs_to_go(self.search, trials, left, next_batch(trials))
-        spent = self._spent_epochs
+        spent = _num_epochs(trials)
         text = f"search {self.spec.name}: {done} trials, {spent} epochs done"
         if to_go and max(to_go):
             fewest, most = to_go
@@ -236,6 +233,10 @@ class Study:
             if expected := forecast(self._rounds, fewest, most):
                 text += f", {expected}"
         print(text, flush=True)
+
+
+def _num_epochs(trials: Iterable[Trial]) -> int:
+    return sum(trial.num_epochs for trial in trials)
 
 
 def nothing_works(trials: Sequence[Trial]) -> UserError:

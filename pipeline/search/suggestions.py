@@ -6,7 +6,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from pipeline.config.search import Grid
-from pipeline.search.bench import Bench
+from pipeline.search.bench import Bench, seen
 from pipeline.search.memory import Memory, Remembered
 from pipeline.search.record import StudyRecord
 from pipeline.search.space import SearchSpace
@@ -31,6 +31,7 @@ class Suggestions:
         self._spec, self._record, self._memory, self._earlier = spec, record, memory, earlier
         self._space = SearchSpace(spec.search.space)
         self._planned = _planned(spec, self._space)
+        self._ended: list[FrozenTrial] = []
 
     @property
     def num_left(self) -> int | None:
@@ -44,7 +45,7 @@ class Suggestions:
         recorded = self._record.frozen
         first = len(recorded)
         sampler, attributes = self._memory.recall(first)
-        bench = Bench(self._spec, [*self._earlier, *recorded], sampler, attributes)
+        bench = Bench(self._spec, self._shown(recorded), sampler, attributes)
         for settings in self._planned[first : first + num]:
             bench.study.enqueue_trial(self._space.encode(settings))
         for _ in range(num):
@@ -53,6 +54,14 @@ class Suggestions:
             trial.set_user_attr("batch", batch)
         self._memory.record(Remembered(sampler, bench.attributes), first, bench.trials[-num:])
         return list(range(first, first + num))
+
+    def _shown(self, recorded: list[FrozenTrial]) -> list[FrozenTrial]:
+        """Return all trials as the sampler sees them; those before the first that runs stay so."""
+        for trial in recorded[len(self._ended) :]:
+            if not trial.state.is_finished():
+                break
+            self._ended.append(seen(trial, self._spec))
+        return [*self._earlier, *self._ended, *recorded[len(self._ended) :]]
 
 
 def _planned(spec: StudySpec, space: SearchSpace) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import pytest
 from pipeline.core.errors import UserError
 from pipeline.search.choice import choose
 from pipeline.search.shared import SharedStorage
-from pipeline.search.trial import Trial
+from pipeline.search.trial import Ended, Fit, Trial
 from tests.conftest import ROOT
 from tests.search.postgresql import PASSWORD, SPELT, Server, serve
 from tests.search.toy_worker import HEARTBEAT_S, Formulas, main, toy_spec
@@ -247,6 +247,12 @@ def test_two_workers_share_a_file(tmp_path: Path) -> None:
     assert [trial.state for trial in trials] == ["COMPLETE"] * 12
 
 
+def broken(fits: Iterable[Fit]) -> Iterator[tuple[Fit, Ended]]:
+    for _ in fits:
+        raise KeyboardInterrupt
+    yield from ()
+
+
 PARTS = {"recipes.cnn.training.lr": "0.005", "pipeline/training": "a", "data/processed": "b"}
 
 
@@ -259,7 +265,7 @@ PARTS = {"recipes.cnn.training.lr": "0.005", "pipeline/training": "a", "data/pro
     ],
 )
 def test_a_worker_of_other_work_is_refused_before_a_fit(
-    changed: dict[str, str], expected: str, tmp_path: Path
+    changed: dict[str, str], expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from pipeline.search.run import search
 
@@ -273,4 +279,16 @@ def test_a_worker_of_other_work_is_refused_before_a_fit(
     with pytest.raises(UserError, match="check out the same commit") as raised:
         shared.refuse_unless_same("cnn", other)
     assert expected in str(raised.value)
+
+    runner = Formulas(0.0)
+    runner.run = broken  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        wanted = toy_spec({"budget": {"trials": 2}})
+        search(wanted, shared.optuna, tmp_path, runner, lambda _: {}, team=first)
+    shared.tell_of_others("cnn", first)
+    assert not capsys.readouterr().out.startswith("search cnn: workers")
+    shared.tell_of_others("cnn", other)
+    told = capsys.readouterr().out
+    assert told.startswith("search cnn: workers run trials of another study, cnn-aaaaaaaaaaaaaaaa")
+    assert expected in told
     shared.refuse_unless_same("resnet", shared.join("resnet", "c" * 64, "four", {}))
