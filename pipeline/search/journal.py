@@ -26,7 +26,7 @@ def open_journal(path: Path) -> BaseStorage:
     return JournalStorage(JournalFileBackend(f"{path}"))
 
 
-class _Reader(JournalFileBackend):
+class _ReadOnlyFile(JournalFileBackend):
     """A journal that another process writes."""
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:  # noqa: ARG002
@@ -35,4 +35,4 @@ class _Reader(JournalFileBackend):
 
 def read_journal(path: Path) -> BaseStorage:
     """Open the journal of a search that runs; what would change it fails."""
-    return JournalStorage(_Reader(f"{path}"))
+    return JournalStorage(_ReadOnlyFile(f"{path}"))
