@@ -72,12 +72,12 @@ def answers(workspace: Workspace, command: str) -> str:
     assert address
     fetch = (
         "import sys, time, urllib.request\n"
-        "for _ in range(60):\n"
+        "for _ in range(240):\n"
         "    try: print(urllib.request.urlopen(sys.argv[1]).read().decode()); break\n"
         "    except OSError: time.sleep(0.5)\n"
     )
     page = subprocess.run(
-        [sys.executable, "-c", fetch, address[0]], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", fetch, address[0]], capture_output=True, text=True, timeout=200
     ).stdout
     os.killpg(server.pid, signal.SIGINT)
     server.wait(timeout=30)

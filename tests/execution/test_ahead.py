@@ -171,6 +171,23 @@ def test_a_stage_by_hand_works_for_itself_alone(fresh: Workspace) -> None:
     assert first_epochs(fresh.stage("train", "cnn_1")) == ["cnn_1"]
 
 
+def test_two_commands_side_by_side_train_no_member_twice(
+    trained: tuple[Workspace, str], fresh: Workspace
+) -> None:
+    """DVC itself refuses one of them where both want the same entry; nothing is lost by that."""
+    first = fresh.start("dvc", "repro", "train")
+    while not list(fresh.folder.glob(".convoy/work/train/cnn_2/*/fold_0/progress.json")):
+        assert first.poll() is None
+        time.sleep(0.02)
+    second = fresh.start("dvc", "repro", "train@cnn_2")
+    printed = [running.communicate()[0] for running in (first, second)]
+    for running, text in zip((first, second), printed, strict=True):
+        assert running.returncode == 0 or "is busy" in text, text
+    printed.append(dvc(fresh, "repro", "predict"))
+    assert sorted(first_epochs("".join(printed))) == list(MEMBERS)
+    assert outputs(fresh) == outputs(trained[0])
+
+
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_command_stops_all_fits(blow: signal.Signals, fresh: Workspace) -> None:
     fresh.edit(lambda tree: tree["recipes"]["cnn"]["training"].update(ENDLESS))

@@ -1,6 +1,7 @@
 """MLflow is a mirror: it fills itself, forgets nothing, repeats nothing, and may be away."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -59,7 +60,8 @@ def content(api: MlflowClient) -> dict[str, object]:
             key: [(m.step, m.value) for m in api.get_metric_history(run.info.run_id, key)]
             for key in run.data.metrics
         }
-        tags = {k: v for k, v in run.data.tags.items() if not k.startswith("mlflow.")}
+        own = run.data.tags.items()
+        tags = {k: v for k, v in own if not k.startswith("mlflow.") and k != "convoy.process"}
         parent = names.get(run.data.tags.get("mlflow.parentRunId", ""))
         files = sorted(f.path for f in api.list_artifacts(run.info.run_id))
         message[run.info.run_name] = (
@@ -79,7 +81,7 @@ def test_one_run_for_each_entry_nested_under_one_parent(reproduced: Workspace) -
     assert parents["search/cnn/trial_001"] == "search/cnn"
     assert parents["evaluate/mean"] == "evaluate"
     (top,) = [name for name, parent in parents.items() if parent is None]
-    assert top.startswith("pipeline ")
+    assert re.fullmatch(r"digits 0\.\d{4} · [0-9a-f]{7,}", top)
     assert parents["train/cnn_1"] == parents["preprocess"] == parents["package"] == top
     assert by_name["train/cnn_1"].data.params["members.cnn_1.recipe"] == "cnn"
     assert set(by_name["train/cnn_1"].data.metrics) >= {"val/accuracy", "train/loss"}
