@@ -22,7 +22,8 @@ SHOWN = ("differences.svg", "learning_curves.svg", "reliability.svg")
 def fingerprint(tree: dict[str, Any], data: str) -> str:
     """Identify a state by everything that shapes its results: parameters, code and data."""
     code = [dvcfile.content_hash(Path(path)) for path in CODE]
-    shaping = {key: part for key, part in tree.items() if key != "tracking"}
+    silent = ("tracking", "execution")  # change no result; the latter may hold a password
+    shaping = {key: part for key, part in tree.items() if key not in silent}
     return sha256(f"{shaping}{code}{data}".encode()).hexdigest()
 
 
