@@ -1,6 +1,7 @@
 # make repro   installs what is locked, then runs the pipeline
 # make test    checks and tests
 # make ui      the MLflow pages of what has run
+# make dashboard RECIPE=cnn   the study of a recipe in optuna-dashboard
 # make docs    the pages of docs/ as a site in site/, with a search box
 # make lock    resolves the dependencies again
 PYTHON ?= python3
@@ -10,7 +11,7 @@ export NO_ALBUMENTATIONS_UPDATE = 1
 
 TRAINING = tests/augmentation tests/losses tests/models tests/search tests/tasks tests/training tests/ensembling tests/preprocessing tests/soups
 
-.PHONY: repro test test-training test-others check lock ui docs install
+.PHONY: repro test test-training test-others check lock ui dashboard docs install
 
 repro: install
 	python -m pipeline check
@@ -34,11 +35,14 @@ check: install
 ui: install
 	@python -m pipeline ui
 
+dashboard: install
+	@python -m pipeline dashboard $(RECIPE)
+
 docs: install
 	@zensical build --strict
 
 lock: install
-	uv pip compile --universal --upgrade --extra dev --no-header --no-annotate --no-emit-index-url pyproject.toml -o requirements.lock
+	uv pip compile --universal --upgrade --extra dev --extra dashboard --extra postgresql --no-header --no-annotate --no-emit-index-url pyproject.toml -o requirements.lock
 
 install: .venv/installed .venv/bin/convoy
 

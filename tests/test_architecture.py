@@ -76,11 +76,15 @@ DOORS = {
         f"pipeline/search/{name}.py"
         for name in (
             "bench",
+            "given_up",
             "importance",
             "pruning",
+            "journal",
+            "memory",
             "record",
             "run",
             "samplers",
+            "shared",
             "space",
             "study",
             "suggestions",

@@ -64,9 +64,9 @@ def shorten(example: Path) -> None:
     yaml.dump(tree | {"tracking": {"live": False}}, example)
 
 
-def answers(workspace: Workspace) -> str:
-    """`make ui` prints an address that a browser can open, and Ctrl-C ends it."""
-    server = workspace.start("make", "ui")
+def answers(workspace: Workspace, command: str) -> str:
+    """It prints an address that a browser can open, and Ctrl-C ends it."""
+    server = workspace.start("bash", "-c", command)
     assert server.stdout
     address = re.search(r"http://\S+", server.stdout.readline())
     assert address
@@ -84,6 +84,20 @@ def answers(workspace: Workspace) -> str:
     return page
 
 
+def join(workspace: Workspace, command: str) -> None:
+    """Run a worker whose database is a file, and leave the parameters as they were."""
+    params = workspace.folder / "params.yaml"
+    before = params.read_text()
+
+    def share(tree: dict[str, Any]) -> None:
+        tree["recipes"]["cnn"]["search"]["asynchronous"] = True
+        tree["execution"] = {"search_storage": f"sqlite:///{workspace.folder}/studies.db"}
+
+    workspace.edit(share)
+    assert "2 of 2 trials of the study are complete" in workspace.run("bash", "-c", command)
+    params.write_text(before)
+
+
 @pytest.mark.slow
 def test_every_command_of_the_readme_and_the_docs_runs(copy: Workspace) -> None:
     clothes(copy.folder / "data/raw/fashion-mnist")
@@ -96,8 +110,12 @@ def test_every_command_of_the_readme_and_the_docs_runs(copy: Workspace) -> None:
         if command == "convoy compare HEAD workspace":  # of which a change is asked before
             copy.edit(lambda tree: tree["ensemble"].update(methods=[{"name": "majority"}]))
             copy.run("dvc", "repro", "evaluate")
-        if command == "make ui":
-            assert "<title>MLflow</title>" in answers(copy)
+        if command == "convoy worker cnn":  # several machines need a database
+            join(copy, command)
+        elif command == "make ui":
+            assert "<title>MLflow</title>" in answers(copy, command)
+        elif command.startswith("make dashboard"):
+            assert "Optuna Dashboard" in answers(copy, command)
         else:
             copy.run("bash", "-c", command)
 

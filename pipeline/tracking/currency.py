@@ -33,4 +33,6 @@ def _is_own(entry: dvcfile.Entry, tree: dict[str, Any]) -> bool:
 
 
 def _builds_on(deps: Iterable[str], outs: list[str]) -> bool:
-    return any(Path(dep).is_relative_to(out) for dep in deps for out in outs)
+    """Return whether an input lies in one of the outputs, or holds one."""
+    pairs = ((Path(dep), Path(out)) for dep in deps for out in outs)
+    return any(dep.is_relative_to(out) or out.is_relative_to(dep) for dep, out in pairs)

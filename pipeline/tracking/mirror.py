@@ -165,7 +165,7 @@ class Mirror:
     def _link(self, run_id: str, document: Document) -> None:
         """Name the data and the models that a run has read, and create those it has made."""
         known = self._known_models()
-        measured = [document.measured] if document.measured and document.parent else []
+        measured = [document.measured] if document.measured else []
         read = [m.fingerprint for m in (*document.reads, *measured) if m.fingerprint in known]
         self.store.read_by(run_id, document.datasets, [known[fingerprint] for fingerprint in read])
         for model in document.makes:

@@ -22,7 +22,8 @@ SHOWN = ("differences.svg", "learning_curves.svg", "reliability.svg")
 def fingerprint(tree: dict[str, Any], data: str) -> str:
     """Identify a state by everything that shapes its results: parameters, code and data."""
     code = [dvcfile.content_hash(Path(path)) for path in CODE]
-    shaping = {key: part for key, part in tree.items() if key != "tracking"}
+    silent = ("tracking", "execution")  # change no result; the latter may hold a password
+    shaping = {key: part for key, part in tree.items() if key not in silent}
     return sha256(f"{shaping}{code}{data}".encode()).hexdigest()
 
 
@@ -58,7 +59,7 @@ def document(
             **_hashes(),
         },
         datasets=datasets.read_by("evaluate"),
-        measured=models.get(chosen),
+        reads=(models[chosen],) if chosen in models else (),
         files=tuple(File(path) for path in shown if path.is_file()),
     )
 
@@ -81,17 +82,15 @@ def note(card: Card, compared: dict[str, Any]) -> str:
 
 def _table(compared: dict[str, Any]) -> str:
     """Return the systems with intervals; the chosen one and the best member come first."""
-    headline, systems = compared["headline"], compared["systems"]
-    metrics = [
-        headline,
-        *(m for m in ("log_loss",) if m != headline and m in systems[compared["chosen"]]),
-    ]
-    first = [compared["chosen"], compared["best_member"]]
-    named = {compared["chosen"]: " (chosen)", compared["best_member"]: " (best member)"}
-    rows = ["system", *metrics], ["---"] * (1 + len(metrics))
+    systems, chosen = compared["systems"], compared["chosen"]
+    further = [m for m in ("log_loss",) if m in systems[chosen] and m != compared["headline"]]
+    metrics = [compared["headline"], *further]
+    named = {compared["best_member"]: " (best member)", chosen: " (chosen)"}
+    heading = ["system", *(metric.replace("_", " ") for metric in metrics)]
+    rows = heading, ["---"] * len(heading)
     lines = [
         [f"{name}{named.get(name, '')}", *(_cell(systems[name].get(m)) for m in metrics)]
-        for name in dict.fromkeys([*first, *systems])
+        for name in dict.fromkeys([chosen, compared["best_member"], *systems])
     ]
     return "\n".join(f"| {' | '.join(row)} |" for row in [*rows, *lines])
 
