@@ -31,7 +31,7 @@ class Runner(Protocol):
         """Log again what the fits of earlier sessions have logged."""
 
     def close(self, trials: Iterable[Trial]) -> None:
-        """Mark each trial with its state."""
+        """Mark each trial with its state; once it is over, its run shows that it is."""
 
 
 def search(
@@ -58,12 +58,15 @@ def search(
     """
     record = StudyRecord(storage, f"{folder}", spec, team)
     runner.restore(record.own)
+    runner.close(trial for trial in record.own if trial.state != "RUNNING")
     if spec.search.asynchronous:
         memory: Memory = RecordMemory(spec.search, record)
     else:
         memory = FileMemory(spec.search, record, folder / "sampler.pkl")
     suggestions = Suggestions(spec, record, memory, earlier)
-    study = Study(spec, record, suggestions, runner.run, costs, now)
+    study = Study(
+        spec, record, suggestions, runner.run, costs, now, lambda trial: runner.close([trial])
+    )
     with heart(record):
         (run_asynchronously if spec.search.asynchronous else run_in_batches)(study)
     runner.close(record.trials)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from optuna.trial import TrialState
 
@@ -36,9 +37,11 @@ class Study:
         run: RunFits,
         costs: Costs,
         now: Callable[[], float] = time.monotonic,
+        on_end: Callable[[Trial], None] = lambda _: None,
     ) -> None:
         self.spec, self.search, self.record = spec, spec.search, record
         self._suggestions, self._run, self._costs = suggestions, run, costs
+        self._on_end = on_end
         self._now, self._begin = now, now()
         self._before = record.seconds
         self._rounds = record.rounds
@@ -96,7 +99,7 @@ class Study:
             return True
         self.record.bound(number, excesses)
         self.record.note(number, remark=f"{broken[0]} {trial.costs[broken[0]]:g} breaks its bound")
-        self.record.finish(number, TrialState.PRUNED)
+        self._end(number, TrialState.PRUNED)
         return False
 
     def run(self, fits: Iterable[Fit]) -> Iterator[Fit]:
@@ -152,6 +155,8 @@ class Study:
         if ended.kind == "diverged":
             facts[DIVERGED] = True
         self.record.note(fit.number, **facts)
+        if is_final:  # the others of its batch may take hours
+            self._on_end(replace(self.record.trial(fit.number), state="FAIL"))
         what = "the search continues" if is_final else "it is started again"
         print(f"trial {fit.number} {fit.settings}: {ended.error}; {what}", flush=True)
 
@@ -183,11 +188,11 @@ class Study:
         """Close a trial that does not go on."""
         if remark and self.record.trial(number).state == "RUNNING":
             self.record.note(number, remark=remark)
-        self.record.finish(number, TrialState.PRUNED)
+        self._end(number, TrialState.PRUNED)
 
     def fail(self, number: int) -> None:
         """Close a trial whose fit has failed."""
-        self.record.finish(number, TrialState.FAIL)
+        self._end(number, TrialState.FAIL)
 
     def complete(self, number: int) -> None:
         """Close a trial that was trained to the end."""
@@ -197,7 +202,12 @@ class Study:
         metrics = trial.metrics(self.spec.monitor)
         self.record.bound(number, self._excesses(metrics))
         values = tuple(metrics[objective.metric] for objective in self.spec.objectives)
-        self.record.finish(number, TrialState.COMPLETE, values)
+        self._end(number, TrialState.COMPLETE, values)
+
+    def _end(self, number: int, state: TrialState, values: tuple[float, ...] = ()) -> None:
+        """Close a trial, and show at once that it is over."""
+        self.record.finish(number, state, values)
+        self._on_end(self.record.trial(number))
 
     def _excesses(self, metrics: Mapping[str, float]) -> dict[str, float]:
         return {

@@ -61,8 +61,10 @@ class LiveRun:
             self._mirror.store.log(self._run_id, new)
             self._known |= {(figure.name, figure.step) for figure in new}
             self._size = size
-        state = self._spool.tags.get("state")
+        tags = self._spool.tags if self._is_open else {}
+        state = tags.get("state")
         if state in ENDED:
+            self._mirror.store.log(self._run_id, tags=tags)
             self.end("FAILED" if state == "FAIL" else "FINISHED")
 
     def end(self, status: str) -> None:

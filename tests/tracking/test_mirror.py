@@ -155,7 +155,7 @@ def test_artifacts_of_an_earlier_state_are_left_out(copy: Workspace) -> None:
     """A parameter has changed, and nothing has run since."""
     copy.edit(lambda tree: tree["recipes"]["cnn"]["training"].update(lr=0.007))
     before = content(client(copy))
-    assert copy.run("convoy", "sync").endswith("8 runs\n")
+    assert copy.run("convoy", "sync").endswith("6 runs\n")
     after = content(client(copy))
     (new,) = set(after) - set(before)
     assert re.fullmatch(r"digits · [0-9a-f]{7,}", new)
@@ -319,3 +319,49 @@ def test_what_is_kept_of_a_run_names_no_path_of_this_machine(reproduced: Workspa
     files = list((reproduced.folder / "artifacts/runs").rglob("*.json*"))
     assert len(files) > EXPECTED.total()
     assert not any(str(reproduced.folder) in file.read_text() for file in files)
+
+
+@pytest.mark.slow
+def test_trials_are_shown_while_they_run_and_failures_as_failed(workspace: Workspace) -> None:
+    """One trial diverges at once; the other is still running when the first is shown as failed."""
+    workspace.edit(live)
+
+    def two_kinds(tree: dict[str, Any]) -> None:
+        space = {"training.lr": {"choices": [0.01, 1e30]}}
+        search = {
+            "budget": {"trials": 2},
+            "sampler": {"name": "grid"},
+            "space": space,
+            "retries": 0,
+        }
+        tree["recipes"]["cnn"]["training"].update(ENDLESS, optimiser={"name": "sgd"})
+        tree["recipes"]["cnn"]["search"] = {**search, "epochs": ENDLESS["epochs"]}
+        tree["execution"] = {"engine": {"name": "local", "parallel_fits": 2}}
+
+    workspace.edit(two_kinds)
+    workspace.run("dvc", "repro", "augment")
+    stage = workspace.start("python", "-m", "stages.search", "cnn")
+    try:
+        wait_for_statuses(workspace, "search/cnn/trial_", {"FAILED", "RUNNING"})
+        found = {r.info.run_name: r for r in runs(client(workspace))}
+        (failed,) = [run for run in found.values() if run.info.status == "FAILED"]
+        assert "the loss is not finite" in failed.data.tags["error"]
+        assert failed.data.params["training.lr"] == "1e+30"
+        assert found["search/cnn"].info.status == "RUNNING"
+    finally:
+        os.kill(stage.pid, signal.SIGKILL)
+        stage.wait(timeout=20)
+    wait_for_statuses(workspace, "search/cnn/trial_", {"FAILED", "KILLED"})
+
+
+def wait_for_statuses(workspace: Workspace, prefix: str, wanted: set[str]) -> None:
+    """Until these are the statuses of all runs whose names begin so."""
+    found: set[str] = set()
+    for _ in range(240):
+        if (workspace.folder / "mlflow.db").exists():
+            all_runs = runs(client(workspace))
+            found = {r.info.status for r in all_runs if r.info.run_name.startswith(prefix)}
+            if found == wanted:
+                return
+        time.sleep(0.5)
+    raise AssertionError(found)
