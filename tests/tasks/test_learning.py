@@ -2,6 +2,7 @@
 
 import csv
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from importlib import import_module
@@ -202,6 +203,8 @@ def test_a_search_goes_by_the_tasks_figure(learned: str, tmp_path: Path) -> None
     made["recipes"]["cnn"]["search"] = {
         "budget": {"trials": 4}, "epochs": 3, "space": space, "seed": 1,
     }  # fmt: skip
+    shutil.copy(ROOT / "dvc.yaml", ".")
+    YAML(typ="safe").dump(made, Path("params.yaml"))
     spool = run("search", "cnn", parse_params(made, "test"), Layout(tmp_path))
     folder = Layout(tmp_path).search("cnn")
     with (folder / "trials.csv").open() as file:
