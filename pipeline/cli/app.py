@@ -11,6 +11,8 @@ from pipeline.cli.compare import compare
 from pipeline.cli.gradcheck import gradcheck
 from pipeline.cli.latency import latency
 from pipeline.cli.lr import lr
+from pipeline.cli.predict import predict
+from pipeline.cli.serve import serve
 from pipeline.cli.summary import summary
 from pipeline.cli.sync import sync
 from pipeline.cli.ui import ui
@@ -18,7 +20,7 @@ from pipeline.cli.version import versions
 from pipeline.core.errors import UserError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
-for command in (check, compare, ui, sync, lr, summary, gradcheck, latency, adopt):
+for command in (check, compare, ui, sync, lr, summary, gradcheck, latency, adopt, predict, serve):
     app.command()(command)
 
 

@@ -1,0 +1,70 @@
+"""Serve the packaged model over HTTP: MLflow's scoring server behind the gate, on loopback."""
+
+import asyncio
+import os
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from pipeline.core.errors import UserError
+from pipeline.serving.gate import App, Gate
+from pipeline.serving.layout import INSIDE, settings
+from pipeline.serving.limits import Limits
+
+HOST = "127.0.0.1"
+NUM_THREADS = 2  # one computes a batch while the other decodes the images of the next
+MAX_CONNECTIONS = 64  # beyond them: 503
+
+
+def serve(model: Path, port: int | None, limits: Limits) -> None:
+    """Load a packaged model, print the address, and serve until interrupted.
+
+    Raises:
+        UserError: the model cannot be loaded, or the port is taken.
+    """
+    settings(model / INSIDE)  # refuses another version before MLflow is imported
+    listener = _listener(port)
+    app = Gate(_scoring_server(model, limits), limits)
+    address = "http://{}:{}".format(*listener.getsockname())
+    print(f"serving {model}: POST {address}/invocations, GET /health, /version", flush=True)
+    try:
+        asyncio.run(_run(app, listener))
+    except KeyboardInterrupt:
+        return
+
+
+def _scoring_server(model: Path, limits: Limits) -> App:
+    """Load the model and predict its example once, so that the first client does not wait."""
+    os.environ["MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT"] = str(limits.timeout_s)
+    from mlflow.pyfunc import load_model, scoring_server
+
+    loaded = load_model(str(model), model_config={"max_pixels": limits.max_pixels})
+    loaded.predict(loaded.input_example)
+    app: App = scoring_server.init(loaded)
+    return app
+
+
+async def _run(app: App, listener: socket.socket) -> None:
+    import uvicorn
+
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(NUM_THREADS))
+    config = uvicorn.Config(
+        app,
+        ws="none",
+        http="h11",
+        log_level="warning",
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_graceful_shutdown=5,
+    )
+    await uvicorn.Server(config).serve(sockets=[listener])
+
+
+def _listener(port: int | None) -> socket.socket:
+    """Return a socket that listens on a port, or on a free one."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port or 0))
+    except OSError as error:
+        raise UserError(f"--port: got {port}: {error.strerror}; name another one") from None
+    return listener
