@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +65,11 @@ def shorten(example: Path) -> None:
     yaml.dump(tree | {"tracking": {"live": False}}, example)
 
 
-def answers(workspace: Workspace) -> str:
-    """`make ui` prints an address that a browser can open, and Ctrl-C ends it."""
-    server = workspace.start("make", "ui")
+def answers(workspace: Workspace, command: str, path: str = "") -> str:
+    """A server prints an address that a browser can open, and Ctrl-C ends it."""
+    server = workspace.start(*command.split())
     assert server.stdout
-    address = re.search(r"http://\S+", server.stdout.readline())
-    assert address
+    address = next(found for line in server.stdout if (found := re.search(r"http://\S+", line)))
     fetch = (
         "import sys, time, urllib.request\n"
         "for _ in range(60):\n"
@@ -77,7 +77,7 @@ def answers(workspace: Workspace) -> str:
         "    except OSError: time.sleep(0.5)\n"
     )
     page = subprocess.run(
-        [sys.executable, "-c", fetch, address[0]], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", fetch, address[0] + path], capture_output=True, text=True, timeout=60
     ).stdout
     os.killpg(server.pid, signal.SIGINT)
     server.wait(timeout=30)
@@ -88,6 +88,8 @@ def answers(workspace: Workspace) -> str:
 def test_every_command_of_the_readme_and_the_docs_runs(copy: Workspace) -> None:
     clothes(copy.folder / "data/raw/fashion-mnist")
     shorten(copy.folder / "examples/fashion_mnist/params.yaml")
+    (copy.folder / "photos").mkdir()
+    cv2.imwrite(str(copy.folder / "photos/a.png"), np.zeros((20, 20, 3), np.uint8))
     listed = commands()
     assert len(listed) > 10
     for command in listed:
@@ -97,7 +99,9 @@ def test_every_command_of_the_readme_and_the_docs_runs(copy: Workspace) -> None:
             copy.edit(lambda tree: tree["ensemble"].update(methods=[{"name": "majority"}]))
             copy.run("dvc", "repro", "evaluate")
         if command == "make ui":
-            assert "<title>MLflow</title>" in answers(copy)
+            assert "<title>MLflow</title>" in answers(copy, "make ui")
+        elif command == "make serve":
+            assert answers(copy, "make serve", "/version") == f"{version('mlflow')}\n"
         else:
             copy.run("bash", "-c", command)
 

@@ -16,7 +16,7 @@ METADATA = (b"tEXt", b"zTXt", b"iTXt", b"iCCP", b"eXIf")
 FRAMES = (b"acTL", b"fcTL", b"fdAT")
 MAX_TEXT_BYTES = 2**20  # Pillow refuses a file in which a text unpacks to more
 MAX_CHUNKS = 100_000  # the largest image, in the 8 KiB that encoders write at once, has 33,000
-MAX_TEXTS = 1000  # each may unpack to MAX_TEXT_BYTES
+MAX_PACKED = 100  # texts and profiles that may each unpack to MAX_TEXT_BYTES
 BLOCK_BYTES = 2**24  # unpacked at once to count the rows
 ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2),
          (0, 1, 1, 2))  # fmt: skip
@@ -52,9 +52,9 @@ def checked(encoded: bytes) -> tuple[bytes, str]:
     kept, damage, frames = [], [], []
     counts: Counter[bool] = Counter()
     for chunk in _chunks(encoded):
-        counts[chunk.name in METADATA] += 1
-        if counts.total() > MAX_CHUNKS or counts[True] > MAX_TEXTS:
-            few = f"{MAX_CHUNKS:,} chunks, {MAX_TEXTS:,} of them texts"
+        counts[_packed(chunk) is not None] += 1
+        if counts.total() > MAX_CHUNKS or counts[True] > MAX_PACKED:
+            few = f"{MAX_CHUNKS:,} chunks, {MAX_PACKED} of them compressed texts"
             raise BadImage("unreadable", f"a PNG of too many chunks; allowed {few}")
         if chunk.name in METADATA:
             damage += _damage(chunk)

@@ -140,8 +140,8 @@ def _num_images(tree: Any) -> int:
 
 def _check_type(scope: Scope) -> None:
     given = _header(scope, b"content-type").decode("latin-1")
-    if given.split(";")[0].strip().lower() != "application/json":
-        message = f"content type {given[:80] or 'missing'}; allowed application/json"
+    if given.lower().replace(" ", "") not in ("application/json", "application/json;charset=utf-8"):
+        message = f"content type {given[:80] or 'missing'}; allowed application/json, in UTF-8"
         raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
 
 

@@ -25,8 +25,8 @@ def serve(model: Path, port: int | None, limits: Limits) -> None:
     settings(model / INSIDE)  # refuses another version before MLflow is imported
     listener = _listener(port)
     app = Gate(_scoring_server(model, limits), limits)
-    address = "http://{}:{}".format(*listener.getsockname())
-    print(f"serving {model}: POST {address}/invocations, GET /health, /version", flush=True)
+    port = listener.getsockname()[1]
+    print(f"serving {model} at http://{HOST}:{port}  (Ctrl-C stops it)", flush=True)
     try:
         asyncio.run(_run(app, listener))
     except KeyboardInterrupt:
@@ -61,7 +61,8 @@ async def _run(app: App, listener: socket.socket) -> None:
 
 def _listener(port: int | None) -> socket.socket:
     """Return a socket that listens on a port, or on a free one."""
-    listener = socket.socket()
+    # asyncio sends at once on sockets that name their protocol alone; else a packet waits 40 ms.
+    listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port or 0))

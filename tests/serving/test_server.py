@@ -1,0 +1,257 @@
+"""The server: answers what `predict` answers, and no request brings it down."""
+
+import base64
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from pipeline.core.paths import Layout
+from pipeline.images.packed import Packed
+from pipeline.serving.ensemble import Ensemble
+from pipeline.serving.gate import MAX_DEPTH, RefusedError, check, depth
+from pipeline.serving.layout import INSIDE
+from pipeline.serving.limits import Limits
+from tests.conftest import Workspace
+from tests.preprocessing.make_images import encode
+from tests.serving.malformed import JSON, malformed, records, text_of
+
+MIB = 2**20
+
+
+class Client:
+    """One connection that stays open."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self._connection = HTTPConnection("127.0.0.1", port, timeout=120)
+
+    def __call__(
+        self, method: str, path: str, body: bytes | None = None, headers: Any = JSON
+    ) -> tuple[int, str]:
+        self._connection.request(method, path, body, headers)
+        response = self._connection.getresponse()
+        return response.status, response.read().decode()
+
+    def post(self, *images: Any) -> list[dict[str, Any]]:
+        status, text = self("POST", "/invocations", records(*images))
+        assert status == 200, text
+        return json.loads(text)["predictions"]
+
+
+def started(workspace: Workspace, *options: str) -> "tuple[subprocess.Popen[str], Client]":
+    server = workspace.start("python", "-m", "pipeline", "serve", *options, OMP_NUM_THREADS="1")
+    assert server.stdout
+    lines = []
+    for line in server.stdout:
+        lines.append(line)
+        if found := re.match(r"serving artifacts/model at http://127.0.0.1:(\d+)  \(", line):
+            return server, Client(int(found[1]))
+    raise AssertionError("".join(lines))
+
+
+@pytest.fixture(scope="module")
+def server(reproduced: Workspace) -> "Iterator[tuple[subprocess.Popen[str], Client]]":
+    running = started(reproduced, "--max-pixels", "10000", "--max-request-mib", "2")
+    yield running
+    os.killpg(running[0].pid, signal.SIGKILL)
+    running[0].wait()
+
+
+@pytest.fixture(scope="module")
+def client(server: "tuple[subprocess.Popen[str], Client]") -> Client:
+    return server[1]
+
+
+@pytest.fixture(scope="module")
+def images(reproduced: Workspace) -> np.ndarray:
+    return np.array(Packed.open(Layout(reproduced.folder).test).images)
+
+
+@pytest.fixture(scope="module")
+def expected(reproduced: Workspace, images: np.ndarray) -> list[dict[str, float]]:
+    ensemble = Ensemble.load(Layout(reproduced.folder).model / INSIDE)
+    return ensemble.table(list(images))["probs"]
+
+
+def assert_same(found: list[dict[str, Any]], expected: list[dict[str, float]]) -> None:
+    assert [row["error"] for row in found] == [None] * len(expected)
+    probs = [list(row["probs"].values()) for row in found]
+    wanted = [list(row.values()) for row in expected]
+    np.testing.assert_allclose(probs, wanted, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [1, 7, 64, 256])
+def test_batches_of_every_size_are_answered_as_predict_answers(
+    client: Client, images: np.ndarray, expected: list[dict[str, float]], size: int
+) -> None:
+    files = [text_of(encode(image)) for image in images[:size]]
+    assert_same(client.post(*files), expected[:size])
+    assert_same(client.post(*(image.tolist() for image in images[:size])), expected[:size])
+
+
+@pytest.mark.slow
+def test_the_example_of_the_model_and_the_form_of_mlflows_client_are_answered(
+    reproduced: Workspace, client: Client, images: np.ndarray, expected: list[dict[str, float]]
+) -> None:
+    example = (Layout(reproduced.folder).model / "serving_input_example.json").read_bytes()
+    assert client("POST", "/invocations", example)[0] == 200
+    lines = [[base64.encodebytes(encode(image)).decode()] for image in images[:2]]
+    split = {"columns": ["image"], "index": [5, 5], "data": lines}
+    body = json.dumps({"dataframe_split": split}).encode()
+    status, text = client(
+        "POST", "/invocations", body, {"Content-Type": "application/json; charset=utf-8"}
+    )
+    assert status == 200
+    assert_same(json.loads(text)["predictions"], expected[:2])
+
+
+@pytest.mark.slow
+def test_a_bad_image_is_the_error_of_its_row(
+    client: Client, images: np.ndarray, expected: list[dict[str, float]]
+) -> None:
+    good = text_of(encode(images[0]))
+    large = text_of(encode(np.zeros((101, 100, 1), np.uint8)))
+    first, *bad, last = client.post(good, "/etc/passwd", None, [[300]], large, images[1].tolist())
+    assert_same([first, last], expected[:2])
+    assert [row["error"].split(";")[0] for row in bad] == [
+        "not an image: text that is not base64: '/etc/passwd'",
+        "not an image: got NoneType",
+        "not an image: pixels beyond whole numbers",
+        "too large: 100 × 101 pixels, allowed 10,000",
+    ]
+    assert all(row["class"] is row["probs"] is row["prediction_set"] is None for row in bad)
+
+
+@pytest.mark.slow
+def test_it_tells_its_health_and_version(client: Client) -> None:
+    assert client("GET", "/health")[0] == client("GET", "/ping")[0] == 200
+    assert client("GET", "/version") == (200, "3.17.2")
+
+
+@pytest.mark.slow
+def test_ten_thousand_malformed_requests_are_refused_and_the_next_good_one_is_answered(
+    server: "tuple[subprocess.Popen[str], Client]",
+    images: np.ndarray,
+    expected: list[dict[str, float]],
+) -> None:
+    process, client = psutil.Process(server[0].pid), server[1]
+    used = []
+    for number, (headers, body) in enumerate(malformed(10_000, seed=0)):
+        status, text = client("POST", "/invocations", body, headers)
+        assert 400 <= status < 500, (status, text, body[:300])
+        message = json.loads(text)["message"]
+        assert message
+        assert "\n" not in message
+        assert "Traceback" not in message
+        assert "site-packages" not in message
+        if number % 1000 == 999:
+            used.append(process.memory_info().rss)
+    assert max(used[3:]) - used[2] < 24 * MIB  # a leak of 4 KiB a request would be 27 MiB
+    assert_same(client.post(text_of(encode(images[0]))), expected[:1])
+
+
+@pytest.mark.slow
+def test_other_places_and_methods_are_refused(client: Client) -> None:
+    for method, path in (("GET", "/invocations"), ("PUT", "/invocations"), ("POST", "/health")):
+        assert client(method, path, b"{}")[0] == 405
+    for path in ("/../params.yaml", "//etc/passwd", "/invocations/", "/INVOCATIONS", "/%00"):
+        assert 300 <= client("POST", path, b"{}")[0] < 500
+
+
+@pytest.mark.slow
+def test_what_breaks_http_harms_no_other_client(
+    client: Client, images: np.ndarray, expected: list[dict[str, float]]
+) -> None:
+    head = b"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    half = [
+        b"\x16\x03\x01\x02\x00\x01\x00", b"GET / HTTP/9\r\n\r\n",
+        head + b"content-length: -1\r\n\r\n",
+        head + b"content-length: 100\r\n\r\n{", head + b"transfer-encoding: chunked\r\n\r\nzz\r\n",
+        head + b"x: " + b"a" * 100_000, head + b"content-length: 9\r\ncontent-length: 8\r\n\r\n{}",
+    ]  # fmt: skip
+    for content in half:
+        with socket.create_connection(("127.0.0.1", client.port), timeout=30) as connection:
+            connection.sendall(content)
+    assert_same(client.post(text_of(encode(images[0]))), expected[:1])
+
+
+@pytest.mark.slow
+def test_a_large_request_is_refused_before_it_is_read(client: Client) -> None:
+    head = b"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    announced = head + b"content-length: 999999999999\r\n\r\n"
+    chunked = head + b"transfer-encoding: chunked\r\n\r\n"
+    sent = b"10000\r\n" + bytes(0x10000) + b"\r\n"
+    for content in (announced, chunked + 40 * sent):
+        with socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection:
+            connection.sendall(content)
+            answer = connection.recv(2000)
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        assert b"allowed 2 MiB" in answer
+
+
+@pytest.mark.slow
+def test_clients_at_once_get_their_own_answers(
+    client: Client, images: np.ndarray, expected: list[dict[str, float]]
+) -> None:
+    def ask(start: int) -> list[dict[str, Any]]:
+        own = Client(client.port)
+        return own.post(*(text_of(encode(image)) for image in images[start : start + 5]))
+
+    starts = range(0, 100, 5)
+    with ThreadPoolExecutor(8) as pool:
+        for start, found in zip(starts, pool.map(ask, starts), strict=True):
+            assert_same(found, expected[start : start + 5])
+
+
+@pytest.mark.slow
+def test_a_slow_client_is_sent_away_and_a_signal_ends_the_server(reproduced: Workspace) -> None:
+    server, client = started(reproduced, "--timeout-s", "1")
+    head = b"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection:
+        connection.sendall(head + b"content-length: 100\r\n\r\n{")
+        answer = connection.recv(2000)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"the request did not arrive within 1 s" in answer
+    taken = reproduced.run("convoy", "serve", "--port", str(client.port), status=1)
+    assert taken == f"--port: got {client.port}: Address already in use; name another one\n"
+    server.send_signal(signal.SIGINT)
+    printed = server.communicate(timeout=60)[0]
+    assert server.returncode == 0
+    assert printed == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "deep"),
+    [
+        ("", 0), ("1", 0), ("[]", 1), ('{"a": [1, {"b": []}]}', 4), ('"[[[["', 0), ("]]]][", 0),
+        (r'["\"[[[", [2]]', 2), (r'["\\", [[1]]]', 3), (r'["\\\"[[[[", []]', 2), ('["[', 1),
+    ],
+)  # fmt: skip
+def test_depth_is_counted_outside_of_text(text: str, deep: int) -> None:
+    assert depth(text.encode()) == deep
+
+
+def test_requests_are_as_deep_as_allowed_at_most() -> None:
+    inside = MAX_DEPTH - 3  # within the request, the list and its row
+    check(records(json.loads("[" * inside + "]" * inside)), Limits())
+    inside += 1
+    with pytest.raises(RefusedError, match="nested deeper than 12"):
+        check(records(json.loads("[" * inside + "]" * inside)), Limits())
+
+
+def test_the_number_of_images_is_limited() -> None:
+    check(records("AAAA", "AAAA"), Limits(max_images=2))
+    with pytest.raises(RefusedError, match=r"^3 images; allowed 2 in one request$"):
+        check(records("AAAA", "AAAA", "AAAA"), Limits(max_images=2))
