@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import psutil
 from PIL import Image
 
 from bench.paired import shown, typical
@@ -57,10 +58,11 @@ class Case(NamedTuple):
 
 
 RESNET = {"name": "torchvision", "architecture": "resnet18"}
-RECIPES = {"resnet18": {"model": RESNET, "loss": {"name": "cross_entropy"}}}
+TRAINING = {"epochs": 1, "batch_size": 64, "lr": 0.001}  # of which nothing is done
+RECIPES = {"resnet18": {"model": RESNET, "loss": {"name": "cross_entropy"}, "training": TRAINING}}
 CASES = {
     "digits": Case((8, 8, 1), 8, "PNG", None),
-    "photos": Case((224, 224, 3), 256, "JPEG", RECIPES),
+    "photos": Case((64, 64, 3), 96, "JPEG", RECIPES),
 }
 
 
@@ -109,6 +111,13 @@ def request(images: Sequence[bytes]) -> bytes:
     return json.dumps({"dataframe_records": rows}).encode()
 
 
+class Server(NamedTuple):
+    """A server that runs."""
+
+    port: int
+    process: psutil.Process
+
+
 def ask(connection: HTTPConnection, body: bytes) -> float:
     """Return the seconds until the answer has arrived."""
     begin = time.perf_counter()
@@ -119,9 +128,22 @@ def ask(connection: HTTPConnection, body: bytes) -> float:
     return time.perf_counter() - begin
 
 
-def rate(work: Callable[[], object], num_images: int, num_threads: int) -> float:
-    """Return images per second of threads that work until the time is over."""
-    begin = time.perf_counter()
+class Rate(NamedTuple):
+    """How fast something works."""
+
+    per_second: float
+    """Images, by the clock."""
+    per_processor_second: float
+
+
+def rate(work: Callable[[], object], num_threads: int, process: psutil.Process) -> Rate:
+    """Let threads work on batches until the time is over; count the processor time of a process."""
+
+    def used() -> float:
+        times = process.cpu_times()
+        return times.user + times.system
+
+    begin, used_before = time.perf_counter(), used()
 
     def repeat(_: int) -> int:
         count = 0
@@ -131,29 +153,27 @@ def rate(work: Callable[[], object], num_images: int, num_threads: int) -> float
         return count
 
     with ThreadPoolExecutor(num_threads) as pool:
-        total = sum(pool.map(repeat, range(num_threads)))
-    return num_images * total / (time.perf_counter() - begin)
+        num_images = BATCH_SIZE * sum(pool.map(repeat, range(num_threads)))
+    took = time.perf_counter() - begin
+    return Rate(num_images / took, num_images / (used() - used_before))
 
 
-def connections(port: int, number: int) -> list[HTTPConnection]:
-    return [HTTPConnection("127.0.0.1", port, timeout=300) for _ in range(number)]
+def connection(port: int) -> HTTPConnection:
+    return HTTPConnection("127.0.0.1", port, timeout=300)
 
 
-def throughput(port: int, forward: Callable[[], object], body: bytes, num_pairs: int) -> np.ndarray:
-    """Return images per second, served and passed forward, of each pair."""
-    idle = connections(port, IN_FLIGHT)
+def throughput(
+    server: Server, forward: Callable[[], object], body: bytes, num_pairs: int
+) -> np.ndarray:
+    """Return the rates, served and passed forward, of each pair."""
 
     def served() -> None:
-        connection = idle.pop()
-        ask(connection, body)
-        idle.append(connection)
+        ask(connection(server.port), body)
 
     served(), forward()
+    own = psutil.Process()
     return np.array(
-        [
-            (rate(served, BATCH_SIZE, IN_FLIGHT), rate(forward, BATCH_SIZE, 1))
-            for _ in range(num_pairs)
-        ]
+        [(rate(served, IN_FLIGHT, server.process), rate(forward, 1, own)) for _ in range(num_pairs)]
     )
 
 
@@ -163,11 +183,11 @@ def latencies(
     """Return seconds of single images under load, and of a forward pass of one image."""
     took: list[float] = []
 
-    def client(connection: HTTPConnection) -> None:
-        took.extend(ask(connection, body) for _ in range(25))
+    def client(own: HTTPConnection) -> None:
+        took.extend(ask(own, body) for _ in range(25))
 
     with ThreadPoolExecutor(NUM_CLIENTS) as pool:
-        list(pool.map(client, connections(port, NUM_CLIENTS)))
+        list(pool.map(client, [connection(port) for _ in range(NUM_CLIENTS)]))
     passes = []
     for _ in range(50):
         begin = time.perf_counter()
@@ -181,36 +201,35 @@ def main(name: str, num_pairs: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         model = packaged(case, Path(folder))
         command = [sys.executable, "-m", "pipeline", "serve", "--model", str(model)]
-        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        started = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
-            assert server.stdout
-            port = int(server.stdout.readline().split("127.0.0.1:")[1].split()[0])
-            ensemble = Ensemble.load(model / INSIDE)
-            measure(port, ensemble, case.shape, files(case), num_pairs)
+            assert started.stdout
+            port = int(started.stdout.readline().split("127.0.0.1:")[1].split()[0])
+            measure(Server(port, psutil.Process(started.pid)), model, case, num_pairs)
         finally:
-            server.terminate()
-            server.wait()
+            started.terminate()
+            started.wait()
 
 
-def measure(
-    port: int, ensemble: Ensemble, shape: tuple[int, int, int], images: list[bytes], num_pairs: int
-) -> None:
-    pixels = np.stack([fit(pixels_of(i, shape[:2]), shape, "crop") for i in images])
+def measure(server: Server, model: Path, case: Case, num_pairs: int) -> None:
+    ensemble, images, shape = Ensemble.load(model / INSIDE), files(case), case.shape
+    pixels = np.stack([fit(pixels_of(image, shape[:2]), shape, "crop") for image in images])
 
     def forward(number: int) -> None:
         for member in ensemble.members.values():
             member.logits(pixels[:number])
 
-    pairs = throughput(port, lambda: forward(BATCH_SIZE), request(images), num_pairs)
-    served, passed = np.median(pairs, axis=0)
-    print(f"images/s, medians: served {served:.0f}, forward {passed:.0f}")
-    share = shown(typical(pairs[:, 0] / pairs[:, 1]))
-    print(f"served / forward, {BATCH_SIZE} images, {num_pairs} pairs: {share}")
-    rounds = [latencies(port, lambda: forward(1), request(images[:1])) for _ in range(num_pairs)]
+    pairs = throughput(server, lambda: forward(BATCH_SIZE), request(images), num_pairs)
+    print(f"served / forward, batches of {BATCH_SIZE}, {num_pairs} pairs")
+    for place, clock in enumerate(("by the clock", "by processor time")):
+        served, passed = pairs[:, 0, place], pairs[:, 1, place]
+        print(f"  images per second {clock}: {shown(typical(served / passed))}", flush=True)
+    one = request(images[:1])
+    rounds = [latencies(server.port, lambda: forward(1), one) for _ in range(num_pairs)]
+    print(f"one image, {NUM_CLIENTS} clients at once / the median forward pass, {num_pairs} rounds")
     for quantile in (0.5, 0.99):
         ratios = [np.quantile(took, quantile) / np.median(passes) for took, passes in rounds]
-        longer = shown(typical(np.array(ratios)))
-        print(f"p{100 * quantile:.0f}, {NUM_CLIENTS} clients, one image / a forward pass: {longer}")
+        print(f"  p{100 * quantile:.0f}: {shown(typical(np.array(ratios)))}")
 
 
 if __name__ == "__main__":

@@ -19,8 +19,10 @@ def settings(folder: Path) -> dict[str, Any]:
         raise UserError(
             f"{folder}: not found; run `dvc repro package`, or name the folder of a packaged model"
         )
-    path = folder / SETTINGS
-    how = read_json(path) if path.is_file() else {}
+    try:
+        how = read_json(folder / SETTINGS)
+    except (OSError, ValueError):
+        how = {}
     if how.get("format") != FORMAT:
         raise UserError(
             f"{folder}: packaged by another version of Convoy, in format {how.get('format')}; this "

@@ -12,7 +12,7 @@ from pipeline.serving.layout import INSIDE, settings
 from pipeline.serving.limits import Limits
 
 HOST = "127.0.0.1"
-NUM_THREADS = 2  # one computes a batch while the other decodes the images of the next
+NUM_THREADS = max(2, os.cpu_count() or 1)  # one computes a batch while others decode the next
 MAX_CONNECTIONS = 64  # beyond them: 503
 
 
@@ -25,6 +25,7 @@ def serve(model: Path, port: int | None, limits: Limits) -> None:
     settings(model / INSIDE)  # refuses another version before MLflow is imported
     listener = _listener(port)
     app = Gate(_scoring_server(model, limits), limits)
+    listener.listen(MAX_CONNECTIONS)  # who connects from now on waits until it is answered
     port = listener.getsockname()[1]
     print(f"serving {model} at http://{HOST}:{port}  (Ctrl-C stops it)", flush=True)
     try:
@@ -60,7 +61,7 @@ async def _run(app: App, listener: socket.socket) -> None:
 
 
 def _listener(port: int | None) -> socket.socket:
-    """Return a socket that listens on a port, or on a free one."""
+    """Return a socket that owns a port, or a free one."""
     # asyncio sends at once on sockets that name their protocol alone; else a packet waits 40 ms.
     listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
