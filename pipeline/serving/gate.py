@@ -22,6 +22,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MIB = 2**20
 MAX_DEPTH = 12  # seven are needed: the request, its table, its rows, and rows and columns of pixels
+DROPPED = 4  # requests of up to this many times the allowed size are read to their end
 MARKS = b'[]{}"'
 NO_MARKS = bytes(set(range(256)) - set(MARKS))
 FORMS = (
@@ -68,25 +69,23 @@ class Gate:
             raise RefusedError(HTTPStatus.REQUEST_TIMEOUT, late) from None
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes:
+        """Read a body; of one that is too large, drop the rest, so that its sender hears why."""
+        allowed = self._limits.max_request_mib * MIB
         announced = _header(scope, b"content-length")
-        parts, size = [], int(announced) if announced.isdigit() else 0
-        self._check_size(size)
-        size, is_more = 0, True
-        while is_more:
+        is_huge = announced.isdigit() and int(announced) > DROPPED * allowed
+        parts, size, is_more = [], int(announced) if is_huge else 0, True
+        while is_more and size <= DROPPED * allowed:
             event = await receive()
             if event["type"] == "http.disconnect":
                 _refuse("the request ends early")
-            part = event.get("body", b"")
-            parts.append(part)
-            size, is_more = size + len(part), event.get("more_body", False)
-            self._check_size(size)
-        return b"".join(parts)
-
-    def _check_size(self, size: int) -> None:
-        allowed = self._limits.max_request_mib
-        if size > allowed * MIB:
-            message = f"a request of {size:,} bytes or more; allowed {allowed} MiB"
+            part, is_more = event.get("body", b""), event.get("more_body", False)
+            size += len(part)
+            if size <= allowed:
+                parts.append(part)
+        if size > allowed:
+            message = f"a request of {size:,} bytes or more; allowed {allowed:,}"
             raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
+        return b"".join(parts)
 
 
 def check(body: bytes, limits: Limits) -> None:

@@ -53,7 +53,7 @@ async def _run(app: App, listener: socket.socket) -> None:
         app,
         ws="none",
         http="h11",
-        log_level="warning",
+        log_level="error",  # what is malformed is no news
         limit_concurrency=MAX_CONNECTIONS,
         timeout_graceful_shutdown=5,
     )

@@ -9,15 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from pipeline.config.hardware import Hardware
+from pipeline.config.prediction import Views
 from pipeline.core.artifacts import Pool, Predictions
 from pipeline.core.errors import UserError
-from pipeline.core.files import read_json, write_json
+from pipeline.core.files import read_json, read_yaml, write_json
 from pipeline.core.paths import Layout
 from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.conformal import PredictionSets
 from pipeline.ensembling.decisions import Decision
 from pipeline.images.packed import Packed
+from pipeline.prediction.predictor import Predictor
 from pipeline.serving.ensemble import Ensemble
 from pipeline.serving.layout import FORMAT, INSIDE
 from pipeline.serving.table import Answers, tabulate
@@ -135,15 +139,22 @@ def test_a_bad_image_is_the_error_of_its_row(layout: Layout, images: np.ndarray)
 
 
 @pytest.mark.slow
-def test_members_predict_in_the_arithmetic_of_the_stage(copy: Workspace) -> None:
-    """In bf16 their logits differ in the third digit."""
-    copy.edit(lambda tree: tree["hardware"].update(precision="bf16"))
-    for stage in (("predict", "cnn_1"), ("predict", "resnet_1"), ("package",)):
-        copy.stage(*stage)
-    layout = Layout(copy.folder)
-    images = np.array(Packed.open(layout.test).images)
-    ensemble = Ensemble.load(layout.model / INSIDE)
-    np.testing.assert_allclose(probs_of(ensemble.table(images)), expected(layout), atol=1e-6)
+def test_members_compute_in_the_arithmetic_of_the_stages(
+    layout: Layout, images: np.ndarray, tmp_path: Path
+) -> None:
+    """In bf16 the logits differ in the third digit."""
+    given = read_yaml(layout.root / "params.yaml")["hardware"]
+    path = tmp_path / "model/prediction.json"
+    shutil.copytree(layout.model / INSIDE, path.parent)
+    how = read_json(path)
+    assert how["hardware"] == {name: given[name] for name in ("precision", "memory_format")}
+    write_json(path, how | {"hardware": {**how["hardware"], "precision": "bf16"}})
+    for name, member in Ensemble.load(path.parent).members.items():
+        own = Predictor.load(layout.member(name), torch.device("cpu"), Views())
+        in_fp32 = own.logits(images)
+        own.arrange(Hardware(precision="bf16", memory_format=given["memory_format"]))
+        np.testing.assert_array_equal(member.logits(images), own.logits(images))
+        assert not np.allclose(in_fp32, own.logits(images), atol=1e-4)
 
 
 @pytest.mark.slow

@@ -1,12 +1,11 @@
 """The server: answers what `predict` answers, and no request brings it down."""
 
+import asyncio
 import base64
 import json
-import os
 import re
 import signal
 import socket
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
@@ -19,7 +18,7 @@ import pytest
 from pipeline.core.paths import Layout
 from pipeline.images.packed import Packed
 from pipeline.serving.ensemble import Ensemble
-from pipeline.serving.gate import MAX_DEPTH, RefusedError, check, depth
+from pipeline.serving.gate import MAX_DEPTH, Gate, RefusedError, check, depth
 from pipeline.serving.layout import INSIDE
 from pipeline.serving.limits import Limits
 from tests.conftest import Workspace
@@ -49,27 +48,24 @@ class Client:
         return json.loads(text)["predictions"]
 
 
-def started(workspace: Workspace, *options: str) -> "tuple[subprocess.Popen[str], Client]":
-    server = workspace.start("python", "-m", "pipeline", "serve", *options, OMP_NUM_THREADS="1")
-    assert server.stdout
-    lines = []
-    for line in server.stdout:
-        lines.append(line)
-        if found := re.match(r"serving artifacts/model at http://127.0.0.1:(\d+)  \(", line):
-            return server, Client(int(found[1]))
-    raise AssertionError("".join(lines))
+@pytest.fixture(scope="module")
+def server(reproduced: Workspace) -> "Iterator[tuple[psutil.Process, Client]]":
+    """A server that Ctrl-C ends in the end, without an error and without a word."""
+    options = ("--max-pixels", "10000", "--max-request-mib", "2")
+    command = ("python", "-m", "pipeline", "serve", *options)
+    started = reproduced.start(*command, OMP_NUM_THREADS="1")
+    assert started.stdout
+    lines = iter(started.stdout)
+    address = re.compile(r"serving artifacts/model at http://127.0.0.1:(\d+)  \(Ctrl-C stops it\)")
+    port = next(int(found[1]) for line in lines if (found := address.match(line)))
+    yield psutil.Process(started.pid), Client(port)
+    started.send_signal(signal.SIGINT)
+    assert list(lines) == []
+    assert started.wait() == 0
 
 
 @pytest.fixture(scope="module")
-def server(reproduced: Workspace) -> "Iterator[tuple[subprocess.Popen[str], Client]]":
-    running = started(reproduced, "--max-pixels", "10000", "--max-request-mib", "2")
-    yield running
-    os.killpg(running[0].pid, signal.SIGKILL)
-    running[0].wait()
-
-
-@pytest.fixture(scope="module")
-def client(server: "tuple[subprocess.Popen[str], Client]") -> Client:
+def client(server: tuple[psutil.Process, Client]) -> Client:
     return server[1]
 
 
@@ -142,11 +138,11 @@ def test_it_tells_its_health_and_version(client: Client) -> None:
 
 @pytest.mark.slow
 def test_ten_thousand_malformed_requests_are_refused_and_the_next_good_one_is_answered(
-    server: "tuple[subprocess.Popen[str], Client]",
+    server: tuple[psutil.Process, Client],
     images: np.ndarray,
     expected: list[dict[str, float]],
 ) -> None:
-    process, client = psutil.Process(server[0].pid), server[1]
+    process, client = server
     used = []
     for number, (headers, body) in enumerate(malformed(10_000, seed=0)):
         status, text = client("POST", "/invocations", body, headers)
@@ -188,17 +184,20 @@ def test_what_breaks_http_harms_no_other_client(
 
 
 @pytest.mark.slow
-def test_a_large_request_is_refused_before_it_is_read(client: Client) -> None:
+def test_a_large_request_is_refused_and_a_huge_one_before_it_is_read(client: Client) -> None:
+    status, text = client("POST", "/invocations", records("A" * 3 * MIB))
+    assert status == 413
+    assert json.loads(text)["message"] == "a request of 3,145,766 bytes or more; allowed 2,097,152"
     head = b"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
     announced = head + b"content-length: 999999999999\r\n\r\n"
-    chunked = head + b"transfer-encoding: chunked\r\n\r\n"
-    sent = b"10000\r\n" + bytes(0x10000) + b"\r\n"
-    for content in (announced, chunked + 40 * sent):
+    endless = head + b"transfer-encoding: chunked\r\n\r\n"
+    endless += 130 * (b"10000\r\n" + bytes(0x10000) + b"\r\n")
+    for content in (announced, endless):
         with socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection:
             connection.sendall(content)
             answer = connection.recv(2000)
         assert answer.startswith(b"HTTP/1.1 413 ")
-        assert b"allowed 2 MiB" in answer
+        assert b"allowed 2,097,152" in answer
 
 
 @pytest.mark.slow
@@ -216,20 +215,31 @@ def test_clients_at_once_get_their_own_answers(
 
 
 @pytest.mark.slow
-def test_a_slow_client_is_sent_away_and_a_signal_ends_the_server(reproduced: Workspace) -> None:
-    server, client = started(reproduced, "--timeout-s", "1")
-    head = b"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
-    with socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection:
-        connection.sendall(head + b"content-length: 100\r\n\r\n{")
-        answer = connection.recv(2000)
-    assert answer.startswith(b"HTTP/1.1 408 ")
-    assert b"the request did not arrive within 1 s" in answer
-    taken = reproduced.run("convoy", "serve", "--port", str(client.port), status=1)
-    assert taken == f"--port: got {client.port}: Address already in use; name another one\n"
-    server.send_signal(signal.SIGINT)
-    printed = server.communicate(timeout=60)[0]
-    assert server.returncode == 0
-    assert printed == ""
+def test_a_port_that_is_taken_is_named(reproduced: Workspace, client: Client) -> None:
+    printed = reproduced.run("convoy", "serve", "--port", str(client.port), status=1)
+    assert printed == f"--port: got {client.port}: Address already in use; name another one\n"
+
+
+def test_a_client_that_does_not_go_on_is_sent_away() -> None:
+    events = [{"type": "http.request", "body": b"{", "more_body": True}]
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"100")]
+    sent = []
+
+    async def receive() -> dict[str, Any]:
+        return events.pop() if events else await asyncio.Future()
+
+    async def send(event: dict[str, Any]) -> None:
+        sent.append(event)
+
+    async def unreachable(*_: object) -> None:
+        raise AssertionError("passed on")
+
+    scope = {"type": "http", "method": "POST", "path": "/invocations", "headers": headers}
+    asyncio.run(Gate(unreachable, Limits(timeout_s=1))(scope, receive, send))
+    start, body = sent
+    assert start["status"] == 408
+    assert (b"connection", b"close") in start["headers"]
+    assert json.loads(body["body"])["message"] == "the request did not arrive within 1 s"
 
 
 @pytest.mark.parametrize(
