@@ -2,6 +2,7 @@
 # make test    checks and tests
 # make ui      the MLflow pages of what has run
 # make serve   the packaged model over HTTP
+# make dashboard RECIPE=cnn   the study of a recipe in optuna-dashboard
 # make docs    the pages of docs/ as a site in site/, with a search box
 # make lock    resolves the dependencies again
 PYTHON ?= python3
@@ -11,7 +12,7 @@ export NO_ALBUMENTATIONS_UPDATE = 1
 
 TRAINING = tests/augmentation tests/losses tests/models tests/search tests/tasks tests/training tests/ensembling tests/preprocessing tests/soups
 
-.PHONY: repro test test-training test-others check lock ui serve docs install
+.PHONY: repro test test-training test-others check lock ui serve dashboard docs install
 
 repro: install
 	python -m pipeline check
@@ -38,11 +39,14 @@ ui: install
 serve: install
 	@python -m pipeline serve
 
+dashboard: install
+	@python -m pipeline dashboard $(RECIPE)
+
 docs: install
 	@zensical build --strict
 
 lock: install
-	uv pip compile --universal --upgrade --extra dev --no-header --no-annotate --no-emit-index-url pyproject.toml -o requirements.lock
+	uv pip compile --universal --upgrade --extra dev --extra dashboard --extra postgresql --no-header --no-annotate --no-emit-index-url pyproject.toml -o requirements.lock
 
 install: .venv/installed .venv/bin/convoy
 

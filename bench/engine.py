@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import chdir
 from pathlib import Path
 
@@ -50,13 +50,13 @@ def prepared(folder: Path) -> None:
         subprocess.run([sys.executable, "-m", f"stages.{stage}"], cwd=folder, check=True)
 
 
-def fits(folder: Path, epochs: int) -> list[Job]:
-    """Four fits in folders of their own: both recipes of params.yaml from two seeds."""
+def fits(folder: Path, epochs: int, seeds: Iterable[int] = (1, 2)) -> list[Job]:
+    """Fits in folders of their own: both recipes of params.yaml from each seed."""
     params, made = load_params(PARAMS_FILE), []
     for name, recipe in params.recipes.items():
         training = recipe.training.model_copy(update={"epochs": epochs, "patience": None})
         chosen = recipe.model_copy(update={"search": None, "training": training})
-        for seed in (1, 2):
+        for seed in seeds:
             own = folder / f"{name}_{seed}"
             made.append(
                 Job(

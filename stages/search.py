@@ -4,20 +4,19 @@ from pathlib import Path
 
 from pipeline.config.load import parse_params
 from pipeline.config.params import Params
-from pipeline.config.recipes import Recipe, override
+from pipeline.config.recipes import Recipe
 from pipeline.core.dvcfile import content_hash
 from pipeline.core.files import write_json
 from pipeline.core.paths import CODE
 from pipeline.core.stage import Stage, run
-from pipeline.execution.engine import open_engine
 from pipeline.search.choice import choose, chosen, kept
-from pipeline.search.fits import Fits, costs, of_a_trial
+from pipeline.search.fits import Fits
+from pipeline.search.given_up import keep_trials
 from pipeline.search.importance import importances
 from pipeline.search.pretrained import fingerprint
-from pipeline.search.record import open_journal
-from pipeline.search.run import search
+from pipeline.search.session import Session, run_session
 from pipeline.search.spec import StudySpec
-from pipeline.search.table import column, read, write
+from pipeline.search.table import column, write
 from pipeline.search.trial import Trial
 
 
@@ -27,7 +26,7 @@ def main(stage: Stage[Params]) -> None:
     if recipe.search:
         best = _search(stage, folder)
     else:
-        write(folder / "trials.csv", None, [])
+        write(folder / "trials.csv", (), "", [])
     _write(stage, folder, chosen(recipe, best))
 
 
@@ -46,20 +45,13 @@ def _write(
 
 def _search(stage: Stage[Params], folder: Path) -> Trial:
     """Run the study, write its trials, and return the chosen one."""
-    params, spec = stage.params, StudySpec.of(stage.params, stage.key)
-    earlier = read(Path(spec.search.warm_start), spec) if spec.search.warm_start else []
-    with open_engine(params.execution, of_a_trial(params.hardware)) as engine:
-        fits = Fits(params, spec, engine, stage.spool, stage.work)
-        trials = search(
-            spec,
-            open_journal(stage.work / "study.journal"),
-            stage.work,
-            fits,
-            lambda settings: costs(params, override(spec.recipe, settings), stage.inputs),
-            earlier,
-        )
+    spec = StudySpec.of(stage.params, stage.key)
+
+    def keep(fits: Fits, trials: list[Trial]) -> None:
         _keep(stage, folder, spec, fits, kept(spec, trials))
-    write(folder / "trials.csv", spec, trials)
+
+    trials = run_session(Session(stage.params, spec, stage.own, stage.spool, stage.inputs), keep)
+    write(folder / "trials.csv", spec.metrics, spec.monitor, trials)
     best, front = choose(spec, trials)
     write_json(folder / "study.json", _summary(spec, trials, best, front))
     stage.spool.record(
@@ -101,4 +93,4 @@ def _summary(
 
 
 if __name__ == "__main__":
-    run("search", parse_params, main)
+    run("search", parse_params, main, keep_trials)

@@ -76,17 +76,22 @@ DOORS = {
         f"pipeline/search/{name}.py"
         for name in (
             "bench",
+            "given_up",
             "importance",
             "pruning",
+            "journal",
+            "memory",
             "record",
             "run",
             "samplers",
+            "shared",
             "space",
             "study",
             "suggestions",
             "table",
         )
     },
+    "ray": {f"pipeline/execution/cluster/{name}.py" for name in ("connection", "tasks")},
     "mlflow": {
         "pipeline/tracking/store.py",
         "pipeline/serving/package.py",

@@ -66,22 +66,39 @@ def shorten(example: Path) -> None:
 
 
 def answers(workspace: Workspace, command: str, path: str = "") -> str:
-    """A server prints an address that a browser can open, and Ctrl-C ends it."""
-    server = workspace.start(*command.split())
+    """It prints an address that a browser can open, and Ctrl-C ends it."""
+    server = workspace.start("bash", "-c", command)
     assert server.stdout
     address = next(found for line in server.stdout if (found := re.search(r"http://\S+", line)))
     fetch = (
         "import sys, time, urllib.request\n"
-        "for _ in range(60):\n"
+        "for _ in range(240):\n"
         "    try: print(urllib.request.urlopen(sys.argv[1]).read().decode()); break\n"
         "    except OSError: time.sleep(0.5)\n"
     )
     page = subprocess.run(
-        [sys.executable, "-c", fetch, address[0] + path], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", fetch, address[0] + path],
+        capture_output=True,
+        text=True,
+        timeout=200,
     ).stdout
     os.killpg(server.pid, signal.SIGINT)
     server.wait(timeout=30)
     return page
+
+
+def join(workspace: Workspace, command: str) -> None:
+    """Run a worker whose database is a file, and leave the parameters as they were."""
+    params = workspace.folder / "params.yaml"
+    before = params.read_text()
+
+    def share(tree: dict[str, Any]) -> None:
+        tree["recipes"]["cnn"]["search"]["asynchronous"] = True
+        tree["execution"] = {"search_storage": f"sqlite:///{workspace.folder}/studies.db"}
+
+    workspace.edit(share)
+    assert "2 of 2 trials of the study are complete" in workspace.run("bash", "-c", command)
+    params.write_text(before)
 
 
 @pytest.mark.slow
@@ -98,10 +115,14 @@ def test_every_command_of_the_readme_and_the_docs_runs(copy: Workspace) -> None:
         if command == "convoy compare HEAD workspace":  # of which a change is asked before
             copy.edit(lambda tree: tree["ensemble"].update(methods=[{"name": "majority"}]))
             copy.run("dvc", "repro", "evaluate")
-        if command == "make ui":
-            assert "<title>MLflow</title>" in answers(copy, "make ui")
+        if command == "convoy worker cnn":  # several machines need a database
+            join(copy, command)
+        elif command == "make ui":
+            assert "<title>MLflow</title>" in answers(copy, command)
+        elif command.startswith("make dashboard"):
+            assert "Optuna Dashboard" in answers(copy, command)
         elif command == "make serve":
-            assert answers(copy, "make serve", "/version") == f"{version('mlflow')}\n"
+            assert answers(copy, command, "/version") == f"{version('mlflow')}\n"
         else:
             copy.run("bash", "-c", command)
 

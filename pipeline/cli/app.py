@@ -8,6 +8,7 @@ import typer
 from pipeline.cli.adopt import adopt
 from pipeline.cli.check import check
 from pipeline.cli.compare import compare
+from pipeline.cli.dashboard import dashboard
 from pipeline.cli.gradcheck import gradcheck
 from pipeline.cli.latency import latency
 from pipeline.cli.lr import lr
@@ -17,10 +18,25 @@ from pipeline.cli.summary import summary
 from pipeline.cli.sync import sync
 from pipeline.cli.ui import ui
 from pipeline.cli.version import versions
-from pipeline.core.errors import UserError
+from pipeline.cli.worker import worker
+from pipeline.core.errors import UserError, full_disk
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
-for command in (check, compare, ui, sync, lr, summary, gradcheck, latency, adopt, predict, serve):
+for command in (
+    check,
+    compare,
+    ui,
+    sync,
+    lr,
+    summary,
+    gradcheck,
+    latency,
+    adopt,
+    worker,
+    dashboard,
+    predict,
+    serve,
+):
     app.command()(command)
 
 
@@ -52,3 +68,5 @@ def main() -> None:
         app(prog_name="convoy")
     except UserError as error:
         sys.exit(str(error))
+    except OSError as error:
+        sys.exit(full_disk(error))

@@ -43,6 +43,10 @@ def check(
         if recipe.model.model_dump().get("pretrained"):
             module = load("model", recipe.model)
             module.check(recipe.model)  # the weights exist or can be downloaded
+    if loaded.execution.search_storage:
+        from pipeline.search.session import open_storage  # optuna takes a second to import
+
+        open_storage(loaded)
     print(f"{file}: {len(loaded.members)} members, {len(loaded.recipes)} recipes: valid")
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from pipeline.core.dvcfile import LOCK, content_hash, ensembles_in
 from pipeline.core.errors import UserError, nearest
 from pipeline.core.git import git
-from pipeline.tracking.mirror import ENSEMBLES
+from pipeline.tracking.state import ENSEMBLES
 from pipeline.tracking.store import Store, TrackingError
 
 WORKSPACE = "workspace"

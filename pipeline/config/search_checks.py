@@ -46,6 +46,12 @@ def check_search(params: Params, name: str) -> None:
     _folds_fit(search, params.data.num_folds)
     _pruner_fits(search)
     _rest_fits(search)
+    if params.execution.search_storage and not search.asynchronous:
+        raise UserError(
+            "asynchronous: got false with execution.search_storage; allowed true, since a study of "
+            "several workers depends on which trial ends first; or set execution.search_storage to "
+            "null"
+        )
     check_kept(params, name)
 
 

@@ -1,9 +1,15 @@
 """Errors that tell users what to change when their input cannot work."""
 
+import errno
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 MOST_NAMED = 20  # allowed names in a message: a data set may have a thousand classes
+
+
+PASSWORD = re.compile(r"(\w://[^\s:/@]*):\S+@")
+"""A password in an address, which no message repeats."""
 
 
 class UserError(Exception):
@@ -13,7 +19,21 @@ class UserError(Exception):
     """
 
     def __str__(self) -> str:
-        return " ".join(super().__str__().split())
+        return PASSWORD.sub(r"\1:***@", " ".join(super().__str__().split()))
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def full_disk(error: OSError) -> str:
+    """Return a message about a full disk; raise any other error."""
+    if error.errno not in FULL:
+        raise error
+    place = f"{error.filename}: " if error.filename else ""
+    return (
+        f"{place}the disk is full; free some space and run the same command again; what was "
+        "finished is kept"
+    )
 
 
 def nearest(given: object, allowed: Iterable[str]) -> str:

@@ -29,6 +29,12 @@ def prepare() -> None:
     threading.Thread(target=_watch, args=(_ancestors(),), daemon=True).start()
 
 
+def prepare_command() -> None:
+    """Set up a process that a user starts, and that may outlive the shell it was started from."""
+    _set_environment()
+    exit_on_sigterm()
+
+
 def prepare_fit() -> None:
     """Set up a process of a fit; call first, as a stage calls `prepare`.
 

@@ -6,9 +6,11 @@ runs; `python -m pipeline sync` does so at any later time.
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -17,7 +19,8 @@ from pipeline.core.files import read_json, write_json
 
 LAST = ("package", "report")  # after these stages, MLflow is synchronised with all artifacts
 RUN_FILE, METRICS_FILE = "run.json", "metrics.jsonl"
-GRACE_S = 20.0  # how long a stage waits for the tracking server once its own work is done
+GRACE_S = 4.0  # how long a stage that is done waits for a tracking server
+LOCAL_GRACE_S = 600.0  # the same for a local database, which nothing but a busy machine delays
 INTERRUPT_GRACE_S = 3.0  # the same after an interrupt
 
 
@@ -136,14 +139,21 @@ class Follower:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        interrupted = kind is not None and not issubclass(kind, Exception)
-        word, grace_s = ("KILLED", INTERRUPT_GRACE_S) if interrupted else (self._last_word, GRACE_S)
+        is_interrupted = kind is not None and not issubclass(kind, Exception)
+        stdin = self._process.stdin
+        assert stdin
+        with suppress(BrokenPipeError), stdin:
+            stdin.write("KILLED" if is_interrupted else self._last_word)
         try:
-            self._process.communicate(word, grace_s)
-        except (subprocess.TimeoutExpired, BrokenPipeError):
-            self._process.kill()
-            self._process.wait()
-            print(
-                "tracking: no answer in time; `python -m pipeline sync` will catch up",
-                file=sys.stderr,
-            )
+            self._process.wait(INTERRUPT_GRACE_S if is_interrupted else _grace_s())
+        except subprocess.TimeoutExpired:
+            if is_interrupted:
+                self._process.kill()
+            said = "`convoy sync` will catch up" if is_interrupted else "it goes on meanwhile"
+            print(f"tracking: the server is slow; {said}", file=sys.stderr)
+
+
+def _grace_s() -> float:
+    """Return how long a stage that is done waits for its mirror."""
+    address = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite"
+    return LOCAL_GRACE_S if address.startswith("sqlite") else GRACE_S

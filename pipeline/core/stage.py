@@ -12,12 +12,13 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from pipeline.core import dvcfile, process
-from pipeline.core.errors import UserError
+from pipeline.core.errors import UserError, full_disk
 from pipeline.core.files import read_json, read_yaml
 from pipeline.core.lock import hold
 from pipeline.core.lock_file import keep_copy
@@ -93,12 +94,17 @@ class Stage(Generic[P]):
 
 
 def run(
-    name: str, parse: Callable[[dict[str, Any], str], P], main: Callable[[Stage[P]], None]
+    name: str,
+    parse: Callable[[dict[str, Any], str], P],
+    main: Callable[[Stage[P]], None],
+    give_up: Callable[[str, Path], None] = lambda *_: None,
 ) -> None:
     """Run stage `name` for the key on the command line, and exit.
 
     Args:
         parse: checks the tree of a parameter file, given that file's name for messages.
+        give_up: called with the key and the folder of interrupted work that is no longer wanted,
+            before it is removed.
 
     Exit status: 0 on success; 1 for a user's mistake, reported in one line; 128 + n for signal n.
     """
@@ -107,25 +113,32 @@ def run(
         tree = read_yaml(PARAMS_FILE)
         checked = parse(tree, str(PARAMS_FILE))
         key = sys.argv[1] if len(sys.argv) > 1 else ""
-        _run(dvcfile.entry(name, key, tree), tree, checked, main)
+        _run(dvcfile.entry(name, key, tree), tree, checked, main, give_up)
     except UserError as error:
         sys.exit(f"{name}: {error}")
+    except OSError as error:
+        sys.exit(f"{name}: {full_disk(error)}")
     except KeyboardInterrupt:
         sys.exit(130)
 
 
 def _run(
-    entry: dvcfile.Entry, tree: dict[str, Any], checked: P, main: Callable[[Stage[P]], None]
+    entry: dvcfile.Entry,
+    tree: dict[str, Any],
+    checked: P,
+    main: Callable[[Stage[P]], None],
+    give_up: Callable[[str, Path], None],
 ) -> None:
     lock = hold(SCRATCH / "locks" / entry.dvc_name, entry.name)
     keep_copy()
     # A process that outlives a killed run for a moment cannot write into this one.
-    own = Path(mkdtemp(dir=_emptied(SCRATCH / "staging" / entry.name)))
+    # Relative, as the folder of work may have another path on another machine.
+    own = Path(os.path.relpath(mkdtemp(dir=_emptied(SCRATCH / "staging" / entry.name))))
     place = own / "outputs"
     scratch = _emptied(SCRATCH / "scratch" / entry.name)
     outputs = Layout(place)
     identity = _identity(entry, tree)
-    work = _kept(_work(entry, identity["fingerprint"]))
+    work = _kept(_work(entry, identity["fingerprint"]), partial(give_up, entry.key))
     spool = Spool(own / "run")
     spool.open(entry.name, identity)
     is_followed = checked.is_live or entry.stage in LAST
@@ -167,9 +180,10 @@ def _work(entry: dvcfile.Entry, fingerprint: str) -> Path:
     return SCRATCH / "work" / entry.name / fingerprint[:16]
 
 
-def _kept(own: Path) -> Path:
+def _kept(own: Path, give_up: Callable[[Path], None]) -> Path:
     """Return the folder, after removing those of other work of the same entry."""
     for other in set(own.parent.glob("*")) - {own}:
+        give_up(other)
         shutil.rmtree(other)
     own.mkdir(parents=True, exist_ok=True)
     return own

@@ -16,8 +16,9 @@ W = TypeVar("W", bound=Work)
 class Engine(Protocol):
     """Runs work in processes of its own."""
 
-    width: int
-    """How much work runs at once."""
+    @property
+    def width(self) -> int:
+        """Return how much work runs at once."""
 
     def run(self, works: Iterable[W]) -> Iterator[tuple[W, Exception | None]]:
         """Run all work, and yield each with its error as it ends, in the order of completion.

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from pipeline.core import process
-from pipeline.execution.fit_process import Environment, Started
+from pipeline.execution.fit_process import Environment, Started, Starter, start_command
 from pipeline.execution.progress import TABLE, output_file
 from pipeline.execution.work import Work
 
-WARM = ("pipeline.execution.warm", "pipeline.training.fit")
+WARM = "pipeline.execution.warm"
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(list(WARM))
+_context.set_forkserver_preload([WARM, "pipeline.training.fit"])
 
 
 class ForkedProcess:
@@ -66,9 +66,17 @@ def _received(copied: Any) -> _Shared:
     return _Shared(copied.detach())
 
 
+def starter_of(work: Work) -> Starter:
+    """Return what starts some work: a fork, unless it needs a launcher or several devices."""
+    is_single = work.hardware.world == 1 and not work.execution.command
+    return start_fork if is_single else start_command
+
+
 def start_fork(work: Work, lock: IO[str], environment: Environment) -> Started:
     """Fork a process for some work of one device."""
-    arguments = (work.MODULE, f"{work.file}", dict(environment), _Shared(lock.fileno()))
+    _context.set_forkserver_preload([WARM, *work.IMPORTS])  # where the server does not run yet
+    folder, shared = str(Path.cwd()), _Shared(lock.fileno())
+    arguments = (work.MODULE, f"{work.file}", folder, dict(environment), shared)
     forked = _context.Process(target=_run, args=arguments, name=work.title)
     forked.start()
     return ForkedProcess(forked)
@@ -92,8 +100,9 @@ def _send_num_gpus(sender: Connection) -> None:
     sender.send(torch.cuda.device_count())
 
 
-def _run(module: str, file: str, environment: Environment, lock: _Shared) -> None:  # noqa: ARG001
+def _run(module: str, file: str, folder: str, environment: Environment, lock: _Shared) -> None:  # noqa: ARG001
     os.setpgid(0, 0)  # Ctrl-C is for the process that started it
+    os.chdir(folder)
     starter = multiprocessing.parent_process()
     if starter and not starter.is_alive():
         os._exit(1)

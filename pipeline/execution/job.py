@@ -6,6 +6,7 @@ from typing import ClassVar
 from pipeline.config.params import Task
 from pipeline.config.recipes import Recipe
 from pipeline.config.types import Positive, Seed
+from pipeline.core.paths import Layout
 from pipeline.execution.work import Work
 
 
@@ -13,6 +14,7 @@ class Job(Work):
     """A fit: a trial of a search, or one fold of one member."""
 
     MODULE: ClassVar[str] = "pipeline.training.run"
+    IMPORTS: ClassVar[tuple[str, ...]] = ("pipeline.training.fit",)
 
     recipe: Recipe
     task: Task
@@ -28,6 +30,13 @@ class Job(Work):
     """Whether it prints what all fits of its run share, such as their precision."""
     network: str | None = None
     """Where to write the network of the best epoch at the end, with the metrics of all epochs."""
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """The packed images, without test, and a file of pretrained weights if one is named."""
+        layout, weights = Layout(), getattr(self.recipe.model, "pretrained", None)
+        named = (Path(weights),) if isinstance(weights, str) else ()
+        return (layout.card, layout.trainval, layout.augmentation, *named)
 
     @property
     def result(self) -> Path | None:

@@ -7,7 +7,6 @@ process of its own, as it takes a second to import.
 """
 
 import json
-import logging
 import subprocess
 import sys
 from itertools import chain
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
+
+from pipeline.core.changed import be_quiet, has_changed
 
 if TYPE_CHECKING:
     from dvc.stage import Stage
@@ -59,7 +60,7 @@ def main(stage: str, arguments: list[str]) -> list[str]:
     from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
     from networkx import descendants
 
-    logging.getLogger("dvc").setLevel(logging.WARNING)  # it would speak of what it only looks up
+    be_quiet()
     asked, repo = vars(parse_args(arguments)), Repo()
     graph = get_active_graph(repo.index.graph)
     steps = collect_stages(repo, asked.get("targets") or ["dvc.yaml"], glob=asked.get("glob"))
@@ -67,21 +68,12 @@ def main(stage: str, arguments: list[str]) -> list[str]:
         steps = plan_repro(graph, steps, downstream=asked.get("downstream", False))
     of_stage = [step for step in steps if step.addressing.startswith(f"{stage}@")]
     before = {step: descendants(graph, step) for step in of_stage}
-    changed = {step for step in {*of_stage, *chain(*before.values())} if _has_changed(step)}
+    changed = {step for step in {*of_stage, *chain(*before.values())} if has_changed(step)}
     ready = [step for step in of_stage if not changed & before[step]]
     if not asked.get("force"):
         ready = [step for step in ready if step in changed]
         ready = [step for step in ready if asked.get("no_run_cache") or not _is_cached(step)]
     return [step.addressing.removeprefix(f"{stage}@") for step in ready]
-
-
-def _has_changed(step: "Stage") -> bool:
-    """Return whether an entry has changed, without a lock of DVC.
-
-    Another command, which would find the lock taken, would fail.
-    """
-    parts = (*step.deps, *step.outs)
-    return step.changed_stage() or any(part.status() for part in parts)
 
 
 def _is_cached(step: "Stage") -> bool:

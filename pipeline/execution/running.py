@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from pipeline.core.errors import UserError
 from pipeline.core.lock import HeldError
-from pipeline.execution.fit_process import POLL_S, Environment, FitProcess, start_command
-from pipeline.execution.fork_server import start_fork
+from pipeline.execution.fit_process import POLL_S, Environment, FitProcess
+from pipeline.execution.fork_server import starter_of
 from pipeline.execution.messages import FitError
 from pipeline.execution.slots import Place, Slot, take
 from pipeline.execution.table import LiveTable
@@ -31,8 +31,8 @@ class _Begun:
             return self._process.is_ended()
         if self.work.is_done:
             return True
-        start = start_fork if _needs_one_process(self.work) else start_command
         with suppress(HeldError):  # wait until the other command is done with it
+            start = starter_of(self.work)
             self._process = FitProcess(self.work, start, self._environment, wait_s=0.0)
         return False
 
@@ -102,7 +102,3 @@ class Running:
                 stack.callback(begun.close)
         self._begun.clear()
         self._table.close()
-
-
-def _needs_one_process(work: Work) -> bool:
-    return work.hardware.world == 1 and not work.execution.command

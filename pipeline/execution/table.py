@@ -60,14 +60,15 @@ class LiveTable:
 
     Args:
         width: how many fits run at once.
+        is_shown: whether the folders of what runs lie on a disk of this machine.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, is_shown: bool = True) -> None:
         self._width, self._rows = width, dict[str, FitRow]()
         self._begun_s, self._shown_s = time.monotonic(), 0.0
         self.num_done, self.num_all = 0, 0
         self._live: Live | None = None
-        if sys.stderr.isatty():
+        if is_shown and sys.stderr.isatty():
             self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
             self._live.start()
 

@@ -21,6 +21,8 @@ class Work(Strict):
 
     MODULE: ClassVar[str]
     """The module that runs it: `python -m MODULE FILE`, or its function `main(FILE)`."""
+    IMPORTS: ClassVar[tuple[str, ...]] = ()
+    """What its process needs and is slow to import; a fork finds it imported already."""
 
     title: str
     """The name of the work in its lines of progress."""
@@ -33,6 +35,11 @@ class Work(Strict):
     """The folder of the run that receives the metrics."""
     run: dict[str, Any] | None = None
     """What `run.json` is to hold when the work starts; null: the run is open already."""
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """The files and folders that it reads, where nodes share no disk."""
+        return ()
 
     @property
     def result(self) -> Path | None:

@@ -12,11 +12,17 @@ class PredictionJob(Work):
     """Predict validation and test with the networks of a member or a soup."""
 
     MODULE: ClassVar[str] = "pipeline.prediction.run"
+    IMPORTS: ClassVar[tuple[str, ...]] = ("pipeline.prediction.predictor",)
 
     member: str
     networks: str
     """The folder of its networks, one for each fold."""
     test_time: Views
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """The packed images and the networks."""
+        return (Layout().card, Layout().trainval, Layout().test, Path(self.networks))
 
     @property
     def outputs(self) -> Layout:

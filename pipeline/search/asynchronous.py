@@ -4,6 +4,7 @@ Optuna's pruners decide about a trial as soon as it ends a rung, by those that h
 So the study depends on which fit is faster, and is not the same when it is run again.
 """
 
+import time
 from collections import deque
 from collections.abc import Iterator
 
@@ -14,6 +15,7 @@ from pipeline.search.study import Study
 from pipeline.search.trial import Fit
 
 OVER = "the time of budget.hours was used up"
+POLL_S = 1.0
 
 
 def run_asynchronously(study: Study) -> None:
@@ -24,11 +26,22 @@ def run_asynchronously(study: Study) -> None:
     """
     study.show()
     loop = _Loop(study)
-    while loop.run():
-        study.show()
-    for trial in study.record.trials:
-        study.prune(trial.number, OVER)
+    while loop.run() or _waits(study):
+        pass
     study.show()
+
+
+def _waits(study: Study) -> bool:
+    """Wait a moment if other workers still run trials, as one of them may be lost.
+
+    What this one has not begun for want of time is closed first, since others wait for it.
+    """
+    for trial in study.record.own:
+        study.prune(trial.number, OVER)
+    if not study.record.num_of_others:
+        return False
+    time.sleep(POLL_S)
+    return True
 
 
 class _Loop:
@@ -38,25 +51,28 @@ class _Loop:
         self._study = study
         self._waiting: deque[Fit] = deque()
         self._open: set[tuple[int, int]] = set()  # trials and folds that wait or run
-        for trial in study.record.trials:  # of a session before
+        for trial in study.record.own:  # of a session before
             self._advance(trial.number)
 
     def run(self) -> bool:
         """Run fits until none waits; return whether there was one."""
-        has_begun = False
-        for fit in self._study.run(self._drawn()):
-            has_begun = True
+        study, num_ended = self._study, 0
+        for fit in study.run(self._drawn()):
+            num_ended += 1
             self._open.remove((fit.number, fit.fold))
             self._advance(fit.number)
-            self._study.refuse_if_nothing_works()
-        return has_begun and not self._study.is_out_of_time
+            study.refuse_if_nothing_works()
+            if num_ended % study.search.batch == 0:
+                study.end_round()
+                study.show()
+        return num_ended > 0 and not study.is_out_of_time
 
     def _drawn(self) -> Iterator[Fit]:
         """Yield the fits that wait, and those of new trials when none does."""
         while True:
             while self._waiting:
                 yield self._waiting.popleft()
-            numbers = self._study.ask(batch=0, size=1)
+            numbers = self._study.ask()
             if not numbers:
                 return
             self._advance(numbers[0])
@@ -65,6 +81,9 @@ class _Loop:
         """Decide about a trial once its rung is complete, and let the fits wait that it needs."""
         study, trial = self._study, self._study.record.trial(number)
         if any(number == other for other, _ in self._open) or trial.state != "RUNNING":
+            return
+        if trial.worker != study.record.team.worker:
+            print(f"trial {number}: another worker has taken it over", flush=True)
             return
         if trial.error:
             study.fail(number)
@@ -91,9 +110,9 @@ class _Loop:
             return False
         study.reports(number, rungs(study.search, 0)[: place + 1])
         bench = Bench(study.spec, study.record.frozen)
-        trial = bench.study.get_trials()[number]
+        trial = bench.trials[number]
         decision = bool(build(study.search).prune(bench.study, trial))
-        after = bench.study.get_trials()[number].system_attrs
+        after = bench.trials[number].system_attrs
         study.record.mark(number, {k: after[k] for k in after.keys() - trial.system_attrs.keys()})
         study.record.note(number, num_decided=place + 1)
         return decision

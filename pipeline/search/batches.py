@@ -21,23 +21,20 @@ def run_in_batches(study: Study) -> None:
         UserError: the first trials have all failed.
     """
     study.show()
-    while numbers := _unfinished(study) or study.ask(_next(study)):
+    numbers = _unfinished(study) or study.ask()
+    while numbers:
         _run_batch(study, numbers)
         study.show()
         study.refuse_if_nothing_works()
-
-
-def _next(study: Study) -> int:
-    """Return the number of the next batch."""
-    return max((trial.batch for trial in study.record.trials), default=-1) + 1
+        numbers = study.ask()
 
 
 def _unfinished(study: Study) -> list[int]:
     """Return all trials of the last batch, if one of them still runs."""
-    last = _next(study) - 1
-    trials = [trial for trial in study.record.trials if trial.batch == last]
-    runs = any(trial.state == "RUNNING" for trial in trials)
-    return [trial.number for trial in trials] if runs else []
+    trials = study.record.trials
+    last = [trial for trial in trials if trial.batch == trials[-1].batch]
+    runs = any(trial.state == "RUNNING" for trial in last)
+    return [trial.number for trial in last] if runs else []
 
 
 def _run_batch(study: Study, numbers: Sequence[int]) -> None:
@@ -66,6 +63,7 @@ def _train(study: Study, numbers: Sequence[int], rung: Rung) -> None:
             return
         for _ in study.run(needed):
             pass
+        study.end_round()
 
 
 def _is_through(study: Study, number: int, rung: Rung) -> bool:

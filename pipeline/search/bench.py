@@ -1,11 +1,12 @@
 """A study in memory, on which samplers and pruners of Optuna see the trials that they should see.
 
 It is built anew for each question, from the record alone. So the answer does not depend on the
-session that asks, nor on which fit has ended first.
+session that asks, nor on which fit has ended first. No trial is copied whole, so that is cheap.
 """
 
 import math
 from collections.abc import Iterable, Mapping
+from copy import copy
 from typing import Any
 
 import optuna
@@ -46,16 +47,17 @@ class Bench:
         for key, value in (attributes or {}).items():
             self._storage.set_study_system_attr(self._id, key, value)
         for trial in trials:
-            self._storage.create_new_trial(self._id, template_trial=_seen(trial, spec))
+            self._storage.create_new_trial(self._id, template_trial=seen(trial, spec))
 
     @property
     def attributes(self) -> dict[str, Any]:
         """What the sampler has noted about the study."""
         return dict(self._storage.get_study_system_attrs(self._id))
 
-    def last(self, num: int) -> list[FrozenTrial]:
-        """Return the last trials."""
-        return self.study.get_trials()[-num:]
+    @property
+    def trials(self) -> list[FrozenTrial]:
+        """All trials, which are only to be read."""
+        return self._storage.get_all_trials(self._id, deepcopy=False)
 
 
 def is_diverged(trial: FrozenTrial) -> bool:
@@ -63,13 +65,24 @@ def is_diverged(trial: FrozenTrial) -> bool:
     return bool(trial.user_attrs.get(FACTS, {}).get(DIVERGED))
 
 
-def _seen(trial: FrozenTrial, spec: StudySpec) -> FrozenTrial:
-    """Show a trial that diverged as the worst there is.
+class _Seen(FrozenTrial):
+    """A trial that is copied no further; Optuna replaces its parts and never changes one."""
+
+    def __deepcopy__(self, _: object) -> FrozenTrial:
+        return self
+
+
+def seen(trial: FrozenTrial, spec: StudySpec) -> FrozenTrial:
+    """Show a trial, one that diverged as the worst there is.
 
     A sampler ignores failed trials, and would suggest the same again.
     """
-    if trial.state != TrialState.FAIL or not is_diverged(trial):
+    if isinstance(trial, _Seen):
         return trial
+    if trial.state != TrialState.FAIL or not is_diverged(trial):
+        shared = copy(trial)
+        shared.__class__ = _Seen
+        return shared
     has_one_value = len(spec.objectives) == 1 and not spec.search.constraints
     worst = -math.inf if spec.objectives[0].direction == "maximize" else math.inf
     return create_trial(

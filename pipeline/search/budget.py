@@ -7,6 +7,11 @@ from pipeline.search.rungs import batch_size, least_epochs, most_epochs
 from pipeline.search.trial import Trial
 
 
+def next_batch(trials: Sequence[Trial]) -> int:
+    """Return the number of the next batch."""
+    return trials[-1].batch + 1 if trials else 0
+
+
 def next_size(search: Search, trials: Sequence[Trial], num_left: int | None, batch: int) -> int:
     """Return how many trials the next batch may have; 0 ends the search.
 
@@ -35,12 +40,24 @@ def spent_epochs(search: Search, trials: Sequence[Trial]) -> int:
 def epochs_to_go(
     search: Search, trials: Sequence[Trial], num_left: int | None, batch: int
 ) -> tuple[int, int] | None:
-    """Return the fewest and the most epochs of further batches; None if only time ends the search.
+    """Return the fewest and the most epochs that are left; None if only time ends the search.
 
     Args:
         num_left: the trials that a grid still has.
         batch: the number of the next batch.
     """
+    further = _further_epochs(search, trials, num_left, batch)
+    if further is None:
+        return None
+    most = search.epochs * search.folds
+    running = sum(max(0, most - t.num_epochs) for t in trials if t.state == "RUNNING")
+    return further[0] + (0 if search.pruner else running), further[1] + running
+
+
+def _further_epochs(
+    search: Search, trials: Sequence[Trial], num_left: int | None, batch: int
+) -> tuple[int, int] | None:
+    """Return those of further batches."""
     asked, epochs = search.budget.trials, search.budget.epochs
     wanted = [left for left in (asked and asked - len(trials), num_left) if left is not None]
     left = None if epochs is None else max(0, epochs - spent_epochs(search, trials))

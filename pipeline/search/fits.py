@@ -13,7 +13,7 @@ from pipeline.core.component import load
 from pipeline.core.errors import UserError
 from pipeline.core.files import read_json
 from pipeline.core.paths import Layout
-from pipeline.core.run_log import METRICS_FILE, Spool
+from pipeline.core.run_log import METRICS_FILE, Figure, Spool
 from pipeline.execution.engine import Engine
 from pipeline.execution.job import Job
 from pipeline.execution.messages import Diverged, FitError, Killed
@@ -88,7 +88,23 @@ class Fits:
             tags: dict[str, str] = {"state": trial.state}
             if trial.error or trial.remark:
                 tags["error" if trial.error else "remark"] = trial.error or trial.remark
-            self._run_of(trial.number, trial.settings).tag(tags)
+            run = self._run_of(trial.number, trial.settings)
+            run.tag(tags)
+            self._show(trial, run)
+
+    def _show(self, trial: Trial, run: Spool) -> None:
+        """Log what the fits of a trial have recorded, where another worker has run them."""
+        for fold, history in trial.histories.items():
+            has_folds = self._spec.search.folds > 1
+            spool = _nested(run, f"fold_{fold}", {}) if has_folds else run
+            if _history(spool) != history:
+                spool.rewrite(
+                    [
+                        Figure(name, values[epoch], epoch)
+                        for epoch in range(len(history[self._spec.monitor]))
+                        for name, values in history.items()
+                    ]
+                )
 
     def _job(self, fit: Fit) -> Job:
         """Describe a fit: one device and one thread, as trials share the machine.

@@ -61,4 +61,4 @@ def _is_pruned(spec: StudySpec, earlier: Sequence[FrozenTrial], own: Reports) ->
     """Ask Optuna's pruner about one trial, as if it were the only one after those before."""
     trial = create_trial(state=TrialState.RUNNING, intermediate_values=dict(own))
     bench = Bench(spec, [*earlier, trial])
-    return bool(build(spec.search).prune(bench.study, bench.last(1)[0]))
+    return bool(build(spec.search).prune(bench.study, bench.trials[-1]))

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from optuna.trial import TrialState
 
 from pipeline.config.search import COSTS, Settings
 from pipeline.core.errors import UserError
 from pipeline.search.bench import DIVERGED
-from pipeline.search.budget import epochs_to_go, next_size
+from pipeline.search.budget import epochs_to_go, next_batch, next_size
 from pipeline.search.forecast import forecast
 from pipeline.search.pruning import Reports
 from pipeline.search.record import StudyRecord
@@ -36,12 +37,16 @@ class Study:
         run: RunFits,
         costs: Costs,
         now: Callable[[], float] = time.monotonic,
+        on_end: Callable[[Trial], None] = lambda _: None,
     ) -> None:
         self.spec, self.search, self.record = spec, spec.search, record
         self._suggestions, self._run, self._costs = suggestions, run, costs
+        self._on_end = on_end
         self._now, self._begin = now, now()
         self._before = record.seconds
         self._rounds = record.rounds
+        self._marked = (_num_epochs(record.trials), self.seconds)  # the end of the last round
+        self._works = False
 
     # --- budget
 
@@ -56,13 +61,23 @@ class Study:
         hours = self.search.budget.hours
         return hours is not None and self.seconds >= 3600 * hours
 
-    def ask(self, batch: int, size: int | None = None) -> list[int]:
-        """Suggest the next trials, as many as the budget allows; return their numbers."""
-        if self.is_out_of_time:
-            return []
-        trials = self.record.trials
+    def ask(self) -> list[int]:
+        """Suggest the next batch, as large as the budget allows; return the numbers of its trials.
+
+        An asynchronous search takes one trial at a time, first those whose workers were lost.
+        """
+        with self.record.team.alone():
+            left = self.record.take()
+            if left is not None:
+                print(f"trial {left}: its worker was lost; it is tried again", flush=True)
+                return [left]
+            return [] if self.is_out_of_time else self._new()
+
+    def _new(self) -> list[int]:
+        trials, is_single = self.record.trials, self.search.asynchronous
+        batch = 0 if is_single else next_batch(trials)
         num = next_size(self.search, trials, self._suggestions.num_left, batch)
-        num = num if size is None else min(num, size)
+        num = min(num, 1) if is_single else num
         return self._suggestions.suggest(num, batch) if num else []
 
     # --- fits
@@ -84,19 +99,27 @@ class Study:
             return True
         self.record.bound(number, excesses)
         self.record.note(number, remark=f"{broken[0]} {trial.costs[broken[0]]:g} breaks its bound")
-        self.record.finish(number, TrialState.PRUNED)
+        self._end(number, TrialState.PRUNED)
         return False
 
     def run(self, fits: Iterable[Fit]) -> Iterator[Fit]:
         """Run those fits that are needed, record how they end, and yield each."""
-        begin, epochs = self.seconds, 0
         for fit, ended in self._run(self._needed(fits)):
-            epochs += self._note(fit, ended)
+            self._note(fit, ended)
             self.record.clock(self.seconds, self._rounds)
             yield fit
-        if epochs:
-            self._rounds = [*self._rounds, (epochs, self.seconds - begin)][-MOST_ROUNDS:]
-            self.record.clock(self.seconds, self._rounds)
+
+    def end_round(self) -> None:
+        """Note how long the epochs since the last round have taken; forecasts rest on that.
+
+        They count whichever worker has trained them, as those to go do.
+        """
+        spent, seconds = _num_epochs(self.record.trials), self.seconds
+        epochs = spent - self._marked[0]
+        if epochs > 0:
+            self._rounds = [*self._rounds, (epochs, seconds - self._marked[1])][-MOST_ROUNDS:]
+            self.record.clock(seconds, self._rounds)
+            self._marked = (spent, seconds)
 
     def fits(self, number: int, rung: Rung) -> list[Fit]:
         """Return the fits that a trial still needs to reach the end of a rung."""
@@ -114,17 +137,16 @@ class Study:
                 return
             yield fit
 
-    def _note(self, fit: Fit, ended: Ended) -> int:
-        """Record how a fit ended; return the number of epochs that it has trained."""
+    def _note(self, fit: Fit, ended: Ended) -> None:
+        """Record how a fit ended."""
         trial = self.record.trial(fit.number)
         epochs = len(ended.history.get(self.spec.monitor, []))
-        before = len(trial.histories.get(fit.fold, {}).get(self.spec.monitor, []))
         facts: dict[str, object] = {"histories": {**trial.histories, fit.fold: ended.history}}
         if ended.kind == "done":
             reached = fit.until_epoch if epochs >= fit.until_epoch else self.search.epochs
             facts["reached"] = {**trial.reached, fit.fold: reached}
             self.record.note(fit.number, **facts)
-            return epochs - before
+            return
         crashes = trial.crashes.get(fit.fold, 0) + (ended.kind == "crashed")
         is_final = ended.kind == "diverged" or crashes > self.search.retries
         facts["crashes"] = {**trial.crashes, fit.fold: crashes}
@@ -133,9 +155,10 @@ class Study:
         if ended.kind == "diverged":
             facts[DIVERGED] = True
         self.record.note(fit.number, **facts)
+        if is_final:  # the others of its batch may take hours
+            self._on_end(replace(self.record.trial(fit.number), state="FAIL"))
         what = "the search continues" if is_final else "it is started again"
         print(f"trial {fit.number} {fit.settings}: {ended.error}; {what}", flush=True)
-        return epochs - before
 
     # --- decisions
 
@@ -165,11 +188,11 @@ class Study:
         """Close a trial that does not go on."""
         if remark and self.record.trial(number).state == "RUNNING":
             self.record.note(number, remark=remark)
-        self.record.finish(number, TrialState.PRUNED)
+        self._end(number, TrialState.PRUNED)
 
     def fail(self, number: int) -> None:
         """Close a trial whose fit has failed."""
-        self.record.finish(number, TrialState.FAIL)
+        self._end(number, TrialState.FAIL)
 
     def complete(self, number: int) -> None:
         """Close a trial that was trained to the end."""
@@ -179,7 +202,12 @@ class Study:
         metrics = trial.metrics(self.spec.monitor)
         self.record.bound(number, self._excesses(metrics))
         values = tuple(metrics[objective.metric] for objective in self.spec.objectives)
-        self.record.finish(number, TrialState.COMPLETE, values)
+        self._end(number, TrialState.COMPLETE, values)
+
+    def _end(self, number: int, state: TrialState, values: tuple[float, ...] = ()) -> None:
+        """Close a trial, and show at once that it is over."""
+        self.record.finish(number, state, values)
+        self._on_end(self.record.trial(number))
 
     def _excesses(self, metrics: Mapping[str, float]) -> dict[str, float]:
         return {
@@ -194,7 +222,8 @@ class Study:
         Raises:
             UserError: with the error of the last one.
         """
-        trials = self.record.trials
+        trials = [] if self._works else self.record.trials
+        self._works |= any(trial.state in ("COMPLETE", "PRUNED") for trial in trials)
         if len(trials) >= MOST_FAILURES and all(trial.state == "FAIL" for trial in trials):
             raise nothing_works(trials)
 
@@ -204,9 +233,9 @@ class Study:
         """Print how far the search has come and how long it may take."""
         trials = self.record.trials
         done = sum(trial.state != "RUNNING" for trial in trials)
-        batch = max((trial.batch for trial in trials), default=-1) + 1
-        to_go = epochs_to_go(self.search, trials, self._suggestions.num_left, batch)
-        spent = sum(trial.num_epochs for trial in trials)
+        left = self._suggestions.num_left
+        to_go = epochs_to_go(self.search, trials, left, next_batch(trials))
+        spent = _num_epochs(trials)
         text = f"search {self.spec.name}: {done} trials, {spent} epochs done"
         if to_go and max(to_go):
             fewest, most = to_go
@@ -214,6 +243,10 @@ class Study:
             if expected := forecast(self._rounds, fewest, most):
                 text += f", {expected}"
         print(text, flush=True)
+
+
+def _num_epochs(trials: Iterable[Trial]) -> int:
+    return sum(trial.num_epochs for trial in trials)
 
 
 def nothing_works(trials: Sequence[Trial]) -> UserError:

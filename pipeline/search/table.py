@@ -5,6 +5,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from optuna import create_study
+from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, create_trial
 
 from pipeline.config.search import Choices, Setting, Settings
@@ -14,16 +16,19 @@ from pipeline.search.spec import StudySpec
 from pipeline.search.trial import Trial
 
 
-def write(path: Path, spec: StudySpec | None, trials: Sequence[Trial]) -> None:
-    """Write a row for each trial: state, epochs, metrics, settings."""
-    metrics = spec.metrics if spec else ()
+def write(path: Path, metrics: Sequence[str], monitor: str, trials: Sequence[Trial]) -> None:
+    """Write a row for each trial: state, epochs, metrics, settings.
+
+    Args:
+        monitor: the metric by which a fit keeps its best epoch.
+    """
     keys = sorted({key for trial in trials for key in trial.settings})
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["trial", "state", "epochs", *map(column, metrics), *keys])
         for trial in trials:
-            known = _metrics(spec, trial) if spec else {}
+            known = _metrics(monitor, trial)
             table.writerow(
                 [
                     trial.number,
@@ -51,6 +56,13 @@ def read(path: Path, spec: StudySpec) -> list[FrozenTrial]:
     Raises:
         UserError: the file is missing, or lacks a metric of this search.
     """
+    kept, num = _read(path, spec)
+    print(f"search {spec.name}: learns from {len(kept)} of {num} trials in {path}", flush=True)
+    return kept
+
+
+def _read(path: Path, spec: StudySpec) -> tuple[list[FrozenTrial], int]:
+    """Return the trials of a table that are complete and fit, and the number of all."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
@@ -67,11 +79,24 @@ def read(path: Path, spec: StudySpec) -> list[FrozenTrial]:
     complete = [row for row in rows if row["state"] == "COMPLETE"]
     found = [_frozen(spec, space, row) for row in complete]
     kept = [trial for trial in found if trial is not None]
-    print(
-        f"search {spec.name}: learns from {len(kept)} of {len(rows)} trials in {path}",
-        flush=True,
+    return kept, len(rows)
+
+
+def as_study(path: Path, spec: StudySpec) -> InMemoryStorage:
+    """Return the complete trials of a table as a study.
+
+    Raises:
+        UserError: as `read` does.
+    """
+    storage = InMemoryStorage()
+    study = create_study(
+        storage=storage,
+        study_name=spec.name,
+        directions=[objective.direction for objective in spec.objectives],
     )
-    return kept
+    study.set_metric_names([objective.metric for objective in spec.objectives])
+    study.add_trials(_read(path, spec)[0])
+    return storage
 
 
 def _frozen(spec: StudySpec, space: SearchSpace, row: dict[str, str]) -> FrozenTrial | None:
@@ -108,8 +133,8 @@ def _settings(spec: StudySpec, row: dict[str, str]) -> Settings | None:
     return found
 
 
-def _metrics(spec: StudySpec, trial: Trial) -> dict[str, float]:
+def _metrics(monitor: str, trial: Trial) -> dict[str, float]:
     """Return the metrics of a trial so far; those of one that diverged say nothing."""
     if trial.state == "FAIL" or not trial.histories:
         return dict(trial.costs)
-    return trial.metrics(spec.monitor)
+    return trial.metrics(monitor)

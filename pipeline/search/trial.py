@@ -53,6 +53,8 @@ class Trial:
     """The number of rungs after which it was decided to go on, in an asynchronous search."""
     values: tuple[float, ...] = ()
     """The objectives, if it is complete."""
+    worker: str = ""
+    """Which worker runs it, or has run it; empty where there is only one."""
     remark: str = ""
     """Why it was not trained to the end, where no rung has decided so."""
 

@@ -6,9 +6,12 @@ import sys
 from pathlib import Path
 
 from pipeline.core.run_log import LAST
+from pipeline.tracking.live import LiveRuns
 from pipeline.tracking.mirror import Mirror
+from pipeline.tracking.workspace import Workspace
 
 POLL_S = 1.0
+LONGEST_S = 600  # from the end of the stage
 
 
 def main(folder: Path) -> None:
@@ -27,18 +30,23 @@ def main(folder: Path) -> None:
 
 
 def _follow(folder: Path) -> None:
-    mirror = Mirror()
-    run_id = mirror.begin(folder)
-    known = mirror.known(run_id)
+    running = Workspace(frozenset({"evaluate"}))  # the comparison may be that of another state
+    mirror = Mirror(running)
+    mirror.close_abandoned()
+    runs = LiveRuns(mirror, folder)
+    runs.push()
     while not select.select([sys.stdin], [], [], POLL_S)[0]:
-        mirror.push_new(run_id, folder, known)
+        runs.push()
     word, _, final = sys.stdin.read().partition(" ")
+    signal.alarm(LONGEST_S)  # the stage does not wait for a slow server
     if word != "FINISHED":
-        mirror.end(run_id, word or "KILLED")
+        runs.push()
+        runs.end(word or "KILLED")
+        mirror.end_state(word or "KILLED")
     elif Path(final).name in LAST:
-        mirror.sync()  # also pushes whatever the server has missed earlier
+        Mirror().sync()  # also pushes whatever the server has missed earlier
     else:
-        mirror.publish(Path(final))
+        Mirror(Workspace(frozenset({"evaluate"}))).publish(Path(final))
 
 
 if __name__ == "__main__":

@@ -8,155 +8,215 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from pipeline.config.load import parse_params
-from pipeline.core import dvcfile
-from pipeline.core.artifacts import Card
-from pipeline.core.files import read_json, read_yaml
-from pipeline.core.git import git
-from pipeline.core.paths import PARAMS_FILE, Layout
-from pipeline.core.run_log import METRICS_FILE, RUN_FILE, Spool
-from pipeline.tracking.store import Store
+from pipeline.core.dvcfile import content_hash
+from pipeline.core.paths import Layout
+from pipeline.core.run_log import METRICS_FILE, RUN_FILE
+from pipeline.tracking.currency import stale
+from pipeline.tracking.document import Document, Model
+from pipeline.tracking.processes import PROCESS, is_gone, own
+from pipeline.tracking.store import PARENT, Known, Measured, Store, locked
+from pipeline.tracking.workspace import Workspace
 
-CODE = ("pipeline", "stages", "dvc.yaml")
-# What is copied to MLflow, and up to how many bytes; everything else is linked.
-SHOWN_BYTES = {".png": 2e6, ".svg": 2e6, ".json": 2e6, ".csv": 2e6, ".html": 20e6}
-PUSHED = "convoy.pushed"  # marks a run whose metrics are complete, which saves a call for each
-ENSEMBLES = "convoy.ensembles"  # DVC's hash of the ensembles, by which a commit is found
+PUSHED = "convoy.pushed"
+"""Marks a run with the digest of what it says, so that pushing it again costs nothing."""
+
+
+NAMED = "convoy.runs"
+"""Marks the run of a state with the digest of its `runs.json`."""
 
 
 class Mirror:
-    """The artifacts of the working directory as MLflow runs."""
+    """The artifacts of the working directory as MLflow runs.
 
-    def __init__(self) -> None:
-        self._tree = read_yaml(PARAMS_FILE)
-        self._settings = parse_params(self._tree, "params.yaml").tracking
-        self._store = Store(self._settings.experiment)
-        self._parent_id: str | None = None
+    Raises:
+        TrackingError: from any method, where the server does not accept something; nothing is lost,
+            as all of it can be pushed later.
+    """
 
-    def begin(self, folder: Path, parent_id: str | None = None) -> str:
-        """Create or find the run that `folder` describes and log its parameters."""
-        identity = read_json(folder / RUN_FILE)
-        parent_id = parent_id or self.parent()
-        start_s = (folder / RUN_FILE).stat().st_mtime
-        run_id = self._store.begin(identity["name"], identity["fingerprint"], parent_id, start_s)
-        stage, key = identity["stage"], identity["key"]
-        tags = {
-            "convoy.stage": stage,
-            "convoy.key": key,
-            "mlflow.source.name": f"stages/{stage}.py",
-        }
-        self._store.describe(run_id, identity.get("params", {}), tags | identity.get("tags", {}))
-        return run_id
-
-    def known(self, run_id: str) -> set[tuple[str, int]]:
-        """Return the (name, step) of every metric that the run already has."""
-        return self._store.known(run_id)
-
-    def push_new(
-        self, run_id: str, folder: Path, known: set[tuple[str, int]], time_s: float | None = None
-    ) -> None:
-        """Push the metrics in `folder` that are not yet `known`, and add them to `known`."""
-        new = [f for f in Spool(folder).figures() if (f.name, f.step) not in known]
-        self._store.push(run_id, new, time_s)
-        known |= {(f.name, f.step) for f in new}
-
-    def end(self, run_id: str, status: str, end_s: float | None = None) -> None:
-        """Close a run and the state it belongs to: a state has the status of its last run."""
-        self._store.end(run_id, status, end_s)
-        parent_id = self.parent()
-        if parent_id:
-            self._store.end(parent_id, status)
-
-    def publish(self, folder: Path, parent_id: str | None = None) -> dict[str, str]:
-        """Mirror a finished run and its nested runs; return their ids by name.
-
-        Raises:
-            TrackingError: the server did not accept it; nothing is lost, call this again later.
-        """
-        identity = read_json(folder / RUN_FILE)
-        run_id = self.begin(folder, parent_id)
-        end_s = (folder / METRICS_FILE).stat().st_mtime
-        with self._once(run_id, folder) as is_new:
-            if is_new:
-                self.push_new(run_id, folder, self.known(run_id), end_s)
-                self._attach(run_id, identity)
-        ids = {identity["name"]: run_id}
-        for nested in sorted(folder.glob(f"*/{RUN_FILE}")):
-            ids |= self.publish(nested.parent, run_id)
-        self.end(run_id, "FINISHED", end_s)
-        return ids
+    def __init__(self, workspace: Workspace | None = None) -> None:
+        self.workspace = workspace or Workspace()
+        self._settings = parse_params(self.workspace.tree, "params.yaml").tracking
+        self.store = Store(self._settings.experiment)
+        self._runs: dict[str, Known] = {}
+        self._is_alone = False
+        self._models: dict[str, str] | None = None
 
     def sync(self) -> int:
-        """Mirror every entry of the pipeline that has been run; return the number of runs."""
-        entries = dvcfile.entries(self._tree)
-        folders = [Layout().runs / entry.name for entry in entries]
-        present = [folder for folder in folders if (folder / RUN_FILE).is_file()]
-        ids: dict[str, str] = {}
-        for folder in present:
-            ids |= self.publish(folder)
-        parent_id = self.parent()
-        if parent_id is None:
+        """Mirror every entry that is up to date and has run; return the number of their runs."""
+        with self._alone():
+            return self._sync()
+
+    def _sync(self) -> int:
+        if not self._is_in_sync():
+            self.workspace = Workspace(stale(self.workspace.tree))
+        state, entries = self.workspace.state, self.workspace.entries()
+        if state is None:
             return 0
-        self._store.attach_json(parent_id, ids, "runs.json")
-        ensembles = dvcfile.ensembles_in(dvcfile.LOCK)
-        if ensembles:
-            self._store.describe(parent_id, {}, {ENSEMBLES: ensembles})
-        headline = Layout().runs / "evaluate"
-        if headline in present:
-            with self._once(parent_id, headline) as is_new:
-                if is_new:
-                    self.push_new(parent_id, headline, self.known(parent_id))
-        self._store.end(parent_id, "FINISHED")
-        return len(ids) + 1
+        for document in entries:
+            self.push(document)
+        self.push(state)
+        self._attach_names(state, entries)
+        return 1 + len(entries)
+
+    def _is_in_sync(self) -> bool:
+        """Return whether all artifacts are mirrored, those of the state with its figures."""
+        state = self.workspace.state
+        documents = [state, *self.workspace.entries()] if state else []
+        return all(self._is_pushed(document) for document in documents)
+
+    def publish(self, folder: Path) -> None:
+        """Mirror the run of one entry, which has ended, and those nested in it."""
+        with self._alone():
+            for document in self.workspace.of_entry(folder):
+                self.push(document)
+            self.end_state("FINISHED")
 
     @contextmanager
-    def _once(self, run_id: str, folder: Path) -> Iterator[bool]:
-        """Yield whether the metrics in `folder` are new to a run; then mark them as pushed."""
-        content = dvcfile.content_hash(folder / METRICS_FILE)
-        is_new = self._store.tag(run_id, PUSHED) != content
-        yield is_new
-        if is_new:
-            self._store.describe(run_id, {}, {PUSHED: content})
+    def _alone(self) -> Iterator[None]:
+        """Keep other processes of this repository from pushing the same points."""
+        with locked("mirror"):
+            self.close_abandoned()
+            self._is_alone = True
+            yield
 
-    def parent(self) -> str | None:
-        """Return the run of this state of the pipeline; None before its data is preprocessed."""
-        if self._parent_id or not Layout().card.is_file():
-            return self._parent_id
-        data = Card.load(Layout().card).fingerprint
-        code = [dvcfile.content_hash(Path(path)) for path in CODE]
-        shaping = {key: part for key, part in self._tree.items() if key != "tracking"}
-        state = sha256(f"{shaping}{code}{data}".encode()).hexdigest()
-        self._parent_id = self._store.begin(f"pipeline {state[:8]}", state)
-        tags = {"convoy.stage": "pipeline", "convoy.data": data, "mlflow.source.name": "dvc.yaml"}
-        self._store.describe(self._parent_id, {}, tags | _revision())
-        return self._parent_id
+    def begin(self, document: Document) -> str:
+        """Find or create a run, RUNNING where it is new; return its id."""
+        known = self._runs.get(document.fingerprint)
+        if known is None:
+            tags = {**document.tags, **self._parent(document)}
+            with locked("tracking"):
+                run_id = None if self._is_alone else self.store.find(document.fingerprint)
+                run_id = run_id or self.store.create(
+                    document.name, document.fingerprint, tags, _begun(document)
+                )
+            known = self._runs[document.fingerprint] = Known(run_id, "RUNNING", {})
+        return known.run_id
 
-    def _attach(self, run_id: str, identity: dict[str, Any]) -> None:
-        """Copy small artifacts, link the others, and register a packaged model."""
-        outs = [Path(out) for out in identity["outs"] if Path(out).exists()]
-        if outs:
-            pointers = {str(out): f"sha256:{dvcfile.content_hash(out)}" for out in outs}
-            self._store.attach_json(run_id, pointers, "pointers.json")
-        if identity["stage"] == "package":
-            self._store.attach_folder(run_id, Layout().model, "model")
-            fingerprint = identity["fingerprint"]
-            self._store.register(self._settings.registered_model, run_id, fingerprint)
+    def push(self, document: Document) -> None:
+        """Bring one run to what its document says, if it does not say that already."""
+        if self._is_pushed(document):
             return
-        for out in outs:
-            for file in sorted(out.rglob("*")) if out.is_dir() else [out]:
-                if file.stat().st_size < SHOWN_BYTES.get(file.suffix, 0):
-                    inside = str(file.parent.relative_to(out)) if out.is_dir() else ""
-                    self._store.attach(run_id, file, inside if inside != "." else "")
+        known, parent = self._runs.get(document.fingerprint), self._parent(document)
+        run_id = self.begin(document)
+        seen = self.store.known(run_id) if known else set()
+        new = [f for f in document.figures if (f.name, f.step) not in seen]
+        self._link(run_id, document)
+        self._attach(run_id, document)
+        # The mark comes last, so that a push that was cut off is repeated.
+        marks = {PUSHED: document.digest, "mlflow.runName": document.name}
+        tags = {**document.tags, **parent, **marks}
+        self.store.log(
+            run_id, new, document.params, tags, self._measured(document), _ended(document)
+        )
+        self.store.end(run_id, document.status, _ended(document))
+        self._runs[document.fingerprint] = Known(run_id, document.status, tags)
+
+    def _is_pushed(self, document: Document) -> bool:
+        known, parent = self._runs.get(document.fingerprint), None
+        if known is None or known.status != document.status:
+            return False
+        if document.parent is not None:
+            parent = self._runs.get(document.parent)
+            if parent is None or known.tags.get(PARENT) != parent.run_id:
+                return False
+        return known.tags.get(PUSHED) == document.digest
+
+    def end(self, fingerprint: str, status: str) -> None:
+        """Close a run whose document is not complete."""
+        self.store.end(self._runs[fingerprint].run_id, status)
+
+    def end_state(self, status: str) -> None:
+        """Give the run of the state the status of its last run."""
+        state = self.workspace.state
+        if state and state.fingerprint in self._runs:
+            self.end(state.fingerprint, status)
+
+    def reopen(self, run_id: str) -> None:
+        """Show a run as RUNNING in this process."""
+        self.store.reopen(run_id)
+        self.store.log(run_id, tags={PROCESS: own()})
+
+    def close_abandoned(self) -> None:
+        """Look up all runs, and mark as killed those whose process on this machine is gone."""
+        self._runs = self.store.runs()
+        for fingerprint, known in self._runs.items():
+            if known.status == "RUNNING" and is_gone(known.tags.get(PROCESS, "")):
+                self.store.end(known.run_id, "KILLED")
+                self._runs[fingerprint] = known._replace(status="KILLED")
+
+    def _parent(self, document: Document) -> dict[str, str]:
+        """Return the tag that nests a run in another, which is created if there is none."""
+        if document.parent is None:
+            return {}
+        state = self.workspace.state
+        if document.parent not in self._runs and state and state.fingerprint == document.parent:
+            self.begin(state)
+        return {PARENT: self._runs[document.parent].run_id}
+
+    def _measured(self, document: Document) -> Measured | None:
+        model = document.measured
+        if model is None or model.fingerprint not in self._known_models():
+            return None
+        data = document.datasets[-1] if document.datasets else None
+        return Measured(self._known_models()[model.fingerprint], data)
+
+    def _link(self, run_id: str, document: Document) -> None:
+        """Name the data and the models that a run has read, and create those it has made."""
+        known = self._known_models()
+        measured = [document.measured] if document.measured else []
+        read = [m.fingerprint for m in (*document.reads, *measured) if m.fingerprint in known]
+        self.store.read_by(run_id, document.datasets, [known[fingerprint] for fingerprint in read])
+        for model in document.makes:
+            if model.fingerprint not in known:
+                known[model.fingerprint] = self.store.make(model, run_id, self._relatives(model))
+
+    def _relatives(self, model: Model) -> dict[str, str]:
+        """Return the members of an ensemble, and the ensembles of a member."""
+        named = self.workspace.models.all.values()
+        members = [other.name for other in named if other.fingerprint in model.members]
+        ensembles = [other.name for other in named if model.fingerprint in other.members]
+        related = {"convoy.members": members, "convoy.in_ensembles": ensembles}
+        return {key: ", ".join(names) for key, names in related.items() if names}
+
+    def _known_models(self) -> dict[str, str]:
+        if self._models is None:
+            self._models = self.store.models()
+        return self._models
+
+    def _attach(self, run_id: str, document: Document) -> None:
+        """Copy small artifacts, link the others, and register a packaged model."""
+        if document.outs:
+            hashes = {out: f"sha256:{content_hash(Path(out))}" for out in document.outs}
+            self.store.attach_json(run_id, hashes, "pointers.json")
+        for file in document.files:
+            self.store.attach(run_id, file.path, file.folder)
+        if len(document.figures) < _num_lines(document.folder / METRICS_FILE):
+            self.store.attach(run_id, document.folder / METRICS_FILE)
+        if document.tags["convoy.stage"] == "package":
+            self.store.attach_folder(run_id, Layout().model, "model")
+            self.store.register(self._settings.registered_model, run_id, document.fingerprint)
+
+    def _attach_names(self, state: Document, entries: list[Document]) -> None:
+        """Attach the ids of all runs of a state, as its runs may be nested in a newer one."""
+        ids = {document.name: self._runs[document.fingerprint].run_id for document in entries}
+        digest = sha256(f"{sorted(ids.items())}".encode()).hexdigest()
+        known = self._runs[state.fingerprint]
+        if known.tags.get(NAMED) != digest:
+            self.store.attach_json(known.run_id, ids, "runs.json")
+            self.store.log(known.run_id, tags={NAMED: digest})
 
 
-def _revision() -> dict[str, str]:
-    """Return the commit that is checked out, and whether the files are as committed."""
-    commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "-uno")
-    if commit is None:
-        return {}  # not a git checkout, or one without a commit
-    return {
-        "mlflow.source.git.commit": commit,
-        "mlflow.source.git.dirty": str(bool(changes)).lower(),
-    }
+def _num_lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.is_file() else 0
+
+
+def _begun(document: Document) -> float | None:
+    path = document.folder / RUN_FILE
+    return path.stat().st_mtime if path.is_file() else None
+
+
+def _ended(document: Document) -> float | None:
+    path = document.folder / METRICS_FILE
+    return path.stat().st_mtime if path.is_file() else None

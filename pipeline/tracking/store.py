@@ -1,17 +1,20 @@
-"""Writes runs to MLflow, and never reads a result back; no other file imports mlflow.
+"""The door to MLflow: no other file of the pipeline imports it.
 
-A run is found by its fingerprint, so pushing the same run twice leaves one run.
+A run is found by its fingerprint, so pushing the same run twice leaves one run. What it reads back
+is what has been pushed before, and never a result.
 """
 
 import fcntl
+import json
 import logging
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 os.environ.update(
     MLFLOW_DISABLE_TELEMETRY="true",
@@ -21,20 +24,48 @@ os.environ.update(
 )
 
 from mlflow import MlflowClient
-from mlflow.entities import LifecycleStage, Metric, Param, RunTag
+from mlflow.entities import Dataset as MlflowDataset
+from mlflow.entities import (
+    DatasetInput,
+    InputTag,
+    LifecycleStage,
+    LoggedModelInput,
+    LoggedModelOutput,
+    Metric,
+    Param,
+    RunTag,
+)
 from mlflow.exceptions import MlflowException
 
 from pipeline.core.run_log import Figure
+from pipeline.tracking.document import Dataset, Model
 
 FINGERPRINT = "convoy.fingerprint"
-BATCH = 1000  # the most metrics in one call to the server
-PARAM_CHARS = 6000  # the longest parameter value
+PARENT, NAME = "mlflow.parentRunId", "mlflow.runName"
+BATCH = 1000  # the most items in one call to the server
+SMALL_BATCH = 100  # the most params, and the most tags
+PARAM_CHARS, TAG_CHARS, PROFILE_CHARS = 6000, 8000, 16_000_000  # the longest values
 ROOT = Path(str(Path.cwd()).split("/.dvc/tmp/")[0])
 """The repository, even from a temporary DVC workspace: all of them share one database."""
 
 TrackingError = MlflowException
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+class Known(NamedTuple):
+    """What MLflow says of a run."""
+
+    run_id: str
+    status: str
+    tags: dict[str, str]
+
+
+class Measured(NamedTuple):
+    """What metrics are about: a model, by its id, and the data that it was measured on."""
+
+    model_id: str
+    dataset: Dataset | None
 
 
 def uri() -> str:
@@ -47,7 +78,7 @@ class Store:
 
     def __init__(self, experiment: str) -> None:
         # Two processes that create or upgrade one sqlite file corrupt it; the lock serialises them.
-        with _locked():
+        with locked("tracking"):
             _create_database()
             self._client = MlflowClient(tracking_uri=uri(), registry_uri=uri())
             self._experiment_id = self._find_experiment(experiment)
@@ -57,41 +88,82 @@ class Store:
         """Return the URL fragment of the page that lists the runs."""
         return f"/#/experiments/{self._experiment_id}/runs?workflowType=machine_learning"
 
-    def begin(
-        self,
-        name: str,
-        fingerprint: str,
-        parent_id: str | None = None,
-        start_s: float | None = None,
-    ) -> str:
-        """Find or create the run with this fingerprint, set it RUNNING, and return its id."""
-        with _locked():
-            run_id = self._find(fingerprint)
-            if run_id is None:
-                start_ms = round((start_s or time.time()) * 1000)
-                tags = {FINGERPRINT: fingerprint}
-                run = self._client.create_run(self._experiment_id, start_ms, tags, name)
-                run_id = str(run.info.run_id)
-            else:
-                self._client.update_run(run_id, "RUNNING")
-        if parent_id:
-            self._client.set_tag(run_id, "mlflow.parentRunId", parent_id)
-        return run_id
+    def runs(self) -> dict[str, Known]:
+        """Return all runs of the experiment by their fingerprints."""
+        found: dict[str, Known] = {}
+        token = None
+        while True:
+            page = self._client.search_runs(
+                [self._experiment_id], order_by=["attributes.start_time DESC"], page_token=token
+            )
+            for run in page:
+                if FINGERPRINT in run.data.tags:  # the oldest one counts, if two were made at once
+                    known = Known(run.info.run_id, run.info.status, dict(run.data.tags))
+                    found[run.data.tags[FINGERPRINT]] = known
+            token = page.token
+            if not token:
+                return found
 
-    def describe(self, run_id: str, params: dict[str, str], tags: dict[str, str]) -> None:
-        items = [Param(key, value[:PARAM_CHARS]) for key, value in params.items()]
-        self._client.log_batch(run_id, params=items, tags=[RunTag(k, v) for k, v in tags.items()])
+    def models(self) -> dict[str, str]:
+        """Return the ids of all logged models by their fingerprints."""
+        found: dict[str, str] = {}
+        token = None
+        while True:
+            page = self._client.search_logged_models([self._experiment_id], page_token=token)
+            for model in page:
+                if FINGERPRINT in model.tags:
+                    found[model.tags[FINGERPRINT]] = model.model_id
+            token = page.token
+            if not token:
+                return found
+
+    def find(self, fingerprint: str) -> str | None:
+        """Return the id of the run with this fingerprint."""
+        where = f"tags.`{FINGERPRINT}` = '{fingerprint}'"
+        order = ["attributes.start_time ASC"]
+        found = self._client.search_runs([self._experiment_id], where, 1, 1, order)
+        return str(found[0].info.run_id) if found else None
+
+    def create(
+        self, name: str, fingerprint: str, tags: Mapping[str, str], start_s: float | None = None
+    ) -> str:
+        """Create a run, RUNNING, and return its id."""
+        start_ms = round((start_s or time.time()) * 1000)
+        held = {**_cut(tags), FINGERPRINT: fingerprint}
+        run = self._client.create_run(self._experiment_id, start_ms, held, name)
+        return str(run.info.run_id)
+
+    def reopen(self, run_id: str) -> None:
+        """Show a run as RUNNING."""
+        self._client.update_run(run_id, "RUNNING")
+
+    def log(
+        self,
+        run_id: str,
+        figures: Sequence[Figure] = (),
+        params: Mapping[str, str] = MappingProxyType({}),
+        tags: Mapping[str, str] = MappingProxyType({}),
+        measured: Measured | None = None,
+        time_s: float | None = None,
+    ) -> None:
+        """Add metrics, params and tags to a run, in as few calls as the server allows."""
+        now_ms = round((time_s or time.time()) * 1000)
+        about = _about(measured)
+        metrics = [Metric(f.name, f.value, now_ms, f.step, **about) for f in figures]
+        given = [Param(key, value[:PARAM_CHARS]) for key, value in params.items()]
+        labels = [RunTag(key, value) for key, value in _cut(tags).items()]
+        while metrics or given or labels:
+            first, labels = labels[:SMALL_BATCH], labels[SMALL_BATCH:]
+            second, given = given[:SMALL_BATCH], given[SMALL_BATCH:]
+            room = BATCH - len(first) - len(second)
+            self._client.log_batch(run_id, metrics[:room], second, first)
+            metrics = metrics[room:]
 
     def known(self, run_id: str) -> set[tuple[str, int]]:
         """Return the (name, step) of every metric that the run already has."""
         names = self._client.get_run(run_id).data.metrics
         histories = (self._client.get_metric_history(run_id, name) for name in names)
         return {(metric.key, metric.step) for history in histories for metric in history}
-
-    def tag(self, run_id: str, name: str) -> str | None:
-        """Return the value of a run's tag."""
-        found: str | None = self._client.get_run(run_id).data.tags.get(name)
-        return found
 
     def tags_of_state(self, run_id: str) -> dict[str, str]:
         """Return the tags of the outermost run that a run is nested in.
@@ -100,14 +172,31 @@ class Store:
             TrackingError: there is no such run, or no server.
         """
         tags: dict[str, str] = self._client.get_run(run_id).data.tags
-        parent_id = tags.get("mlflow.parentRunId")
+        parent_id = tags.get(PARENT)
         return self.tags_of_state(parent_id) if parent_id else tags
 
-    def push(self, run_id: str, figures: list[Figure], time_s: float | None = None) -> None:
-        now_ms = round((time_s or time.time()) * 1000)
-        metrics = [Metric(f.name, f.value, now_ms, f.step) for f in figures]
-        for start in range(0, len(metrics), BATCH):
-            self._client.log_batch(run_id, metrics=metrics[start : start + BATCH])
+    def read_by(self, run_id: str, datasets: Sequence[Dataset], model_ids: Sequence[str]) -> None:
+        """Name the data and the models that a run has read."""
+        inputs = [
+            DatasetInput(_entity(each), [InputTag("mlflow.data.context", _splits(each))])
+            for each in datasets
+        ]
+        models = [LoggedModelInput(model_id) for model_id in model_ids]
+        if inputs or models:
+            self._client.log_inputs(run_id, inputs, models)
+
+    def make(self, model: Model, run_id: str, tags: Mapping[str, str]) -> str:
+        """Create the model that a run has made, and return its id."""
+        made = self._client.create_logged_model(
+            self._experiment_id,
+            model.name,
+            run_id,
+            {**_cut(tags), FINGERPRINT: model.fingerprint, "convoy.kind": model.kind},
+            model_type=model.kind,
+        )
+        self._client.finalize_logged_model(made.model_id, "READY")
+        self._client.log_outputs(run_id, [LoggedModelOutput(made.model_id, 0)])
+        return str(made.model_id)
 
     def attach(self, run_id: str, file: Path, folder: str = "") -> None:
         self._client.log_artifact(run_id, str(file), folder or None)
@@ -115,8 +204,8 @@ class Store:
     def attach_folder(self, run_id: str, source: Path, folder: str) -> None:
         self._client.log_artifacts(run_id, str(source), folder)
 
-    def attach_json(self, run_id: str, tree: dict[str, Any], name: str) -> None:
-        self._client.log_dict(run_id, tree, name)
+    def attach_json(self, run_id: str, tree: Mapping[str, Any], name: str) -> None:
+        self._client.log_dict(run_id, dict(tree), name)
 
     def end(self, run_id: str, status: str, end_s: float | None = None) -> None:
         """End a run; `status` is FINISHED, FAILED or KILLED."""
@@ -130,11 +219,6 @@ class Store:
         if all(v.tags.get(FINGERPRINT) != fingerprint for v in versions):
             source = f"{self._client.get_run(run_id).info.artifact_uri}/model"
             self._client.create_model_version(name, source, run_id, tags={FINGERPRINT: fingerprint})
-
-    def _find(self, fingerprint: str) -> str | None:
-        where = f"tags.`{FINGERPRINT}` = '{fingerprint}'"
-        found = self._client.search_runs([self._experiment_id], where, max_results=1)
-        return str(found[0].info.run_id) if found else None
 
     def _find_experiment(self, name: str) -> str:
         found = self._client.get_experiment_by_name(name)
@@ -165,9 +249,38 @@ def _create_database() -> None:
     unfinished.replace(path)
 
 
+def _cut(tags: Mapping[str, str]) -> dict[str, str]:
+    return {key: value[:TAG_CHARS] for key, value in tags.items()}
+
+
+def _about(measured: Measured | None) -> dict[str, str]:
+    if measured is None:
+        return {}
+    data = measured.dataset
+    names = {"dataset_name": data.name, "dataset_digest": data.digest} if data else {}
+    return {"model_id": measured.model_id, **names}
+
+
+def _entity(dataset: Dataset) -> MlflowDataset:
+    counts = {split: sum(own.values()) for split, own in dataset.counts.items()}
+    profile = {"num_images": counts, "num_images_by_class": dataset.counts}
+    return MlflowDataset(
+        dataset.name,
+        dataset.digest,
+        "local",
+        json.dumps({"uri": dataset.path}),
+        profile=json.dumps(profile)[:PROFILE_CHARS],
+    )
+
+
+def _splits(dataset: Dataset) -> str:
+    return ", ".join(dataset.counts)
+
+
 @contextmanager
-def _locked() -> Iterator[None]:
-    path = ROOT / ".convoy" / "tracking.lock"
+def locked(name: str) -> Iterator[None]:
+    """Hold a lock of the repository."""
+    path = ROOT / ".convoy" / f"{name}.lock"
     path.parent.mkdir(exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -16,7 +16,7 @@ def serve(page: str, port: int | None) -> int:
             "start)"
         )
         return 0
-    port = port or _free_port()
+    port = port or free_port()
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     artifacts = (ROOT / "mlartifacts").as_uri()
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
@@ -31,7 +31,8 @@ def serve(page: str, port: int | None) -> int:
         return server.wait() and 0
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of the loopback address that nobody uses."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

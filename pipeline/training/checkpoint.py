@@ -5,7 +5,6 @@
 functions of (seed, epoch, step) and need no state of their own.
 """
 
-import errno
 import os
 from pathlib import Path
 from pickle import UnpicklingError
@@ -14,9 +13,8 @@ from typing import Any
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
-from pipeline.core.errors import UserError
+from pipeline.core.errors import FULL, UserError
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
 EPOCH, MIDDLE, BEST = "epoch.ckpt", "middle.ckpt", "best.ckpt"
 
 

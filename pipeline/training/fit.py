@@ -12,7 +12,7 @@ from pytorch_lightning import Trainer
 from torch.distributed import DistStoreError
 
 from pipeline.core.component import load
-from pipeline.core.errors import UserError
+from pipeline.core.errors import FULL, UserError
 from pipeline.core.run_log import Spool
 from pipeline.execution.job import Job
 from pipeline.execution.messages import ended_by_signal
@@ -61,7 +61,7 @@ def fit(job: Job, inputs: Inputs) -> Network | None:
             "fit connected within that time; set a larger one"
         ) from None
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in checkpoint.FULL:
+        if isinstance(error, OSError) and error.errno in FULL:
             raise checkpoint.full(folder) from None
         _tell_who_was_killed(trainer)
         raise

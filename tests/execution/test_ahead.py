@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,14 @@ from typing import Any
 
 import pytest
 
+from pipeline.config.load import load_params
 from pipeline.core.files import read_yaml
+from pipeline.core.paths import PARAMS_FILE, Layout
+from pipeline.execution.cluster.parcels import Packer, unpack
+from pipeline.prediction.job import PredictionJob
+from pipeline.prediction.run import predict
 from tests.conftest import ENDLESS, Workspace, small
+from tests.execution.nodes import Nodes
 
 pytestmark = pytest.mark.slow
 MEMBERS = ("cnn_1", "cnn_2", "resnet_1")
@@ -99,6 +106,41 @@ def test_the_width_of_the_engine_changes_no_bit(
     assert outputs(fresh) == outputs(trained[0])
 
 
+def test_a_cluster_changes_no_bit(
+    trained: tuple[Workspace, str], fresh: Workspace, nodes: Nodes
+) -> None:
+    """Also where its nodes share no disk, so that all that is read and written travels."""
+    engine = {"name": "ray", "address": nodes.address, "shared_disk": False, "parallel_fits": 2}
+    fresh.edit(lambda tree: tree.update(execution={"engine": engine}))
+    dvc(fresh, "repro", "train")
+    assert outputs(fresh, "train") == outputs(trained[0], "train")
+
+
+def test_a_prediction_reads_nothing_but_its_inputs(
+    trained: tuple[Workspace, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a folder that has them alone, as where nodes share no disk, it has the same bits."""
+    monkeypatch.setattr(tempfile, "tempdir", f"{tmp_path}")
+    monkeypatch.chdir(trained[0].folder)
+    job = PredictionJob(
+        title="predict cnn_1",
+        hardware=load_params(PARAMS_FILE).hardware,
+        folder="work",
+        spool="work/run",
+        run={"name": "cnn_1", "fingerprint": "f"},
+        member="cnn_1",
+        networks=f"{Layout().member('cnn_1')}",
+        test_time=load_params(PARAMS_FILE).prediction.of("cnn_1"),
+    )
+    unpack(Packer(lambda content: content).pack(job), tmp_path, lambda content: content)
+    monkeypatch.chdir(tmp_path)
+    job.prepare()
+    predict(job, Layout())
+    for split in ("val", "test"):
+        there = Layout(trained[0].folder).predictions("cnn_1", split)
+        assert job.outputs.predictions("cnn_1", split).read_bytes() == there.read_bytes()
+
+
 def test_one_member_alone_is_trained_alone(
     trained: tuple[Workspace, str], fresh: Workspace
 ) -> None:
@@ -169,6 +211,23 @@ def test_what_dvc_is_going_to_run(trained: tuple[Workspace, str], tmp_path: Path
 
 def test_a_stage_by_hand_works_for_itself_alone(fresh: Workspace) -> None:
     assert first_epochs(fresh.stage("train", "cnn_1")) == ["cnn_1"]
+
+
+def test_two_commands_side_by_side_train_no_member_twice(
+    trained: tuple[Workspace, str], fresh: Workspace
+) -> None:
+    """DVC itself refuses one of them where both want the same entry; nothing is lost by that."""
+    first = fresh.start("dvc", "repro", "train")
+    while not list(fresh.folder.glob(".convoy/work/train/cnn_2/*/fold_0/progress.json")):
+        assert first.poll() is None
+        time.sleep(0.02)
+    second = fresh.start("dvc", "repro", "train@cnn_2")
+    printed = [running.communicate()[0] for running in (first, second)]
+    for running, text in zip((first, second), printed, strict=True):
+        assert running.returncode == 0 or "is busy" in text, text
+    printed.append(dvc(fresh, "repro", "predict"))
+    assert sorted(first_epochs("".join(printed))) == list(MEMBERS)
+    assert outputs(fresh) == outputs(trained[0])
 
 
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM])

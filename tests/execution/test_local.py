@@ -35,7 +35,8 @@ def command(folder: Path, width: int, works: list[Toy]) -> "subprocess.Popen[byt
     for work in works:
         files.append(folder / f"{work.title}.json")
         files[-1].write_text(work.model_dump_json())
-    module = [sys.executable, "-m", "tests.execution.command", f"{width}", *map(str, files)]
+    settings = execution(width).model_dump_json()
+    module = [sys.executable, "-m", "tests.execution.command", settings, *map(str, files)]
     return subprocess.Popen(module, env={**os.environ, "PYTHONPATH": f"{ROOT}"})
 
 

@@ -13,7 +13,7 @@ from pipeline.execution import table
 from pipeline.execution.progress import Progress, output_file
 from pipeline.execution.table import FitRow, shown
 from tests.conftest import ROOT
-from tests.execution.toy import toys
+from tests.execution.toy import execution, toys
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,9 @@ def test_a_terminal_shows_what_runs_and_what_it_prints(tmp_path: Path) -> None:
     for work in works:
         files.append(f"{tmp_path / work.title}.json")
         Path(files[-1]).write_text(work.model_dump_json())
+    settings = execution(2).model_dump_json()
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "tests.execution.command", "2", *files]
+    command = [sys.executable, "-m", "tests.execution.command", settings, *files]
     env = {**os.environ, "PYTHONPATH": f"{ROOT}", "TERM": "xterm", "COLUMNS": "100"}
     running = subprocess.Popen(command, cwd=tmp_path, env=env, stdout=theirs, stderr=theirs)
     os.close(theirs)

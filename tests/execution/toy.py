@@ -23,6 +23,7 @@ class Toy(Work):
     MODULE: ClassVar[str] = "tests.execution.toy"
 
     waits_for: str | None = None
+    takes_s: float = 0.0
     prints: str = ""
     """Printed with some progress, a second before the end."""
     ends: str = "well"
@@ -55,8 +56,10 @@ def main(path: Path) -> None:
     with report(Path(toy.folder)):
         with (Path(toy.folder) / "begun").open("a") as file:
             file.write(f"{os.getpid()}\n")
+        (Path(toy.folder) / "gpus").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "all"))
         while toy.waits_for and not Path(toy.waits_for).exists():
             time.sleep(0.01)
+        time.sleep(toy.takes_s)
         if toy.prints:
             print(toy.prints)
             Progress(3, 5, "val/log_loss 0.25", 100.0).save(Path(toy.folder))
@@ -72,6 +75,8 @@ def _end(toy: Toy) -> None:
         raise ValueError("broken")
     if toy.ends == "killed":
         os.kill(os.getpid(), 9)
+    if toy.ends == "left" and begun == 1:
+        os.kill(os.getpid(), 15)
     if toy.ends == "again" and begun < 3:
         raise Again(f"attempt {begun} was not enough")
 

@@ -11,7 +11,7 @@ from optuna.storages import InMemoryStorage
 from pipeline.config.load import parse_params
 from pipeline.config.search import Settings
 from pipeline.core.files import read_yaml
-from pipeline.search.record import open_journal
+from pipeline.search.journal import open_journal
 from pipeline.search.run import search
 from pipeline.search.spec import StudySpec
 from pipeline.search.trial import Ended, Fit, Trial

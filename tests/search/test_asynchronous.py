@@ -65,6 +65,20 @@ def test_every_place_is_busy_until_the_last_trials(tmp_path: Path) -> None:
     assert min(waiting.busy[:25]) == 1  # a batch ends before the next is suggested
 
 
+def test_how_far_it_is_stands_before_and_while_it_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_once(tmp_path, spec(asynchronous=True, epochs=3, batch=4, budget={"trials": 12}))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "search cnn: 0 trials, 0 epochs done; 36 epochs to go"
+    assert lines[1] == (
+        "search cnn: 4 trials, 12 epochs done; 24 epochs to go, about 12 s, an estimate from a "
+        "single round"  # two epochs a second
+    )
+    assert lines[2].endswith("24 epochs done; 12 epochs to go, about 6 s [6 s, 6 s]")
+    assert lines[-1] == "search cnn: 12 trials, 36 epochs done"
+
+
 def test_what_ran_when_it_was_killed_goes_on(tmp_path: Path) -> None:
     class Interrupted(BaseException):
         pass

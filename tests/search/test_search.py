@@ -10,7 +10,7 @@ from optuna.storages.journal import JournalFileBackend
 from pipeline.config.recipes import override
 from pipeline.config.search import Settings
 from pipeline.core.errors import UserError
-from pipeline.search import suggestions
+from pipeline.search import memory
 from pipeline.search.choice import choose, chosen
 from pipeline.search.spec import StudySpec
 from pipeline.search.trial import Fit, Trial
@@ -88,7 +88,7 @@ class Killed(BaseException):
 
 def kill_at(monkeypatch: pytest.MonkeyPatch, number: int, *, before: bool) -> None:
     """End the search at its n-th write to the disk, before or after it."""
-    append, write, done = JournalFileBackend.append_logs, suggestions._write, []
+    append, write, done = JournalFileBackend.append_logs, memory._write, []
 
     def counted(writes: Any) -> Any:
         def killing(*arguments: Any) -> None:
@@ -102,7 +102,7 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, number: int, *, before: bool) -> No
         return killing
 
     monkeypatch.setattr(JournalFileBackend, "append_logs", counted(append))
-    monkeypatch.setattr(suggestions, "_write", counted(write))
+    monkeypatch.setattr(memory, "_write", counted(write))
 
 
 @pytest.mark.parametrize("way", ["gp", "halving", "median", "wilcoxon", "grid", "qmc", "two goals"])
@@ -222,6 +222,26 @@ def test_a_storage_with_another_space_is_refused_before_a_fit(tmp_path: Path) ->
     with pytest.raises(UserError, match=r"holds a study of cnn with another space, .*; allowed "):
         run(tmp_path, other, runner)
     assert not runner.log
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full at hand")
+def test_a_full_disk_loses_nothing_that_was_finished(tmp_path: Path) -> None:
+    wanted = spec()
+    alone = run(tmp_path / "alone", wanted)
+    folder, runner = tmp_path / "full", Simulated()
+    folder.mkdir()
+
+    def fill(fit: Fit, attempt: int) -> None:
+        if fit.number == 6:
+            (folder / "sampler.part").symlink_to("/dev/full")
+
+    runner.fail = fill  # type: ignore[assignment]
+    with pytest.raises(OSError, match="No space left on device"):
+        run(folder, wanted, runner)
+    (folder / "sampler.part").unlink()
+    again = Simulated()
+    assert known(run(folder, wanted, again)) == known(alone)
+    assert {number for number, *_ in again.log} == set(range(8, 20))
 
 
 def test_what_diverged_is_avoided(tmp_path: Path) -> None:

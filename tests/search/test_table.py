@@ -30,7 +30,7 @@ def fails(fit, attempt):
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     wanted, file = spec(space=AXES, budget={"trials": 30}), tmp_path / "trials.csv"
     trials = run_once(tmp_path, wanted, Simulated(fail=fails))
-    write(file, wanted, trials)
+    write(file, wanted.metrics, wanted.monitor, trials)
     found = read(file, wanted)
     complete = [trial for trial in trials if trial.state == "COMPLETE"]
     assert len(complete) == 29
@@ -48,7 +48,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
 def test_a_warm_start_begins_where_the_other_study_ended(tmp_path: Path) -> None:
     wanted, file = spec(budget={"trials": 40}), tmp_path / "trials.csv"
     before = run_once(tmp_path / "a", wanted)
-    write(file, wanted, before)
+    write(file, wanted.metrics, wanted.monitor, before)
     short = spec(budget={"trials": 12}, seed=1)
     cold = run_once(tmp_path / "b", short)
     warm = run_once(tmp_path / "c", short, earlier=read(file, short))
@@ -63,7 +63,7 @@ def test_a_warm_start_begins_where_the_other_study_ended(tmp_path: Path) -> None
 @pytest.mark.parametrize("name", ["gp", "cma_es", "qmc", "random"])
 def test_every_sampler_starts_warm(name: str, tmp_path: Path) -> None:
     wanted, file = spec(budget={"trials": 20}), tmp_path / "trials.csv"
-    write(file, wanted, run_once(tmp_path / "a", wanted))
+    write(file, wanted.metrics, wanted.monitor, run_once(tmp_path / "a", wanted))
     short = spec(budget={"trials": 6}, sampler={"name": name})
     assert len(run_once(tmp_path / "b", short, earlier=read(file, short))) == 6
 
@@ -73,7 +73,7 @@ def test_trials_outside_the_space_are_left_out(
 ) -> None:
     wanted, file = spec(budget={"trials": 20}), tmp_path / "trials.csv"
     trials = run_once(tmp_path, wanted)
-    write(file, wanted, trials)
+    write(file, wanted.metrics, wanted.monitor, trials)
     narrow = {
         **SPACE,
         "training.lr": {"low": 1e-3, "high": 1e-2},
@@ -93,6 +93,7 @@ def test_a_table_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"warm_start: got .*: .*No such file.*; name a table of"):
         read(tmp_path / "none.csv", spec())
     file = tmp_path / "trials.csv"
-    write(file, spec(), run_once(tmp_path, spec(budget={"trials": 2})))
+    wanted = spec(budget={"trials": 2})
+    write(file, wanted.metrics, wanted.monitor, run_once(tmp_path, wanted))
     with pytest.raises(UserError, match=r"has no column val_accuracy; allowed .*; name a table"):
         read(file, spec(objectives=["val/accuracy"]))

@@ -1,19 +1,25 @@
 """MLflow is a mirror: it fills itself, forgets nothing, repeats nothing, and may be away."""
 
+import json
 import os
+import re
 import shutil
 import signal
 import socket
+import subprocess
 import time
 from collections import Counter
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
+import psutil
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from pipeline.core.component import names
+from pipeline.core.files import read_json, read_yaml
 from tests.conftest import ENDLESS, Workspace
 
 EXPECTED = Counter(
@@ -59,7 +65,8 @@ def content(api: MlflowClient) -> dict[str, object]:
             key: [(m.step, m.value) for m in api.get_metric_history(run.info.run_id, key)]
             for key in run.data.metrics
         }
-        tags = {k: v for k, v in run.data.tags.items() if not k.startswith("mlflow.")}
+        own = run.data.tags.items()
+        tags = {k: v for k, v in own if not k.startswith("mlflow.") and k != "convoy.process"}
         parent = names.get(run.data.tags.get("mlflow.parentRunId", ""))
         files = sorted(f.path for f in api.list_artifacts(run.info.run_id))
         message[run.info.run_name] = (
@@ -79,7 +86,7 @@ def test_one_run_for_each_entry_nested_under_one_parent(reproduced: Workspace) -
     assert parents["search/cnn/trial_001"] == "search/cnn"
     assert parents["evaluate/mean"] == "evaluate"
     (top,) = [name for name, parent in parents.items() if parent is None]
-    assert top.startswith("pipeline ")
+    assert re.fullmatch(r"digits 0\.\d{4} · [0-9a-f]{7,}", top)
     assert parents["train/cnn_1"] == parents["preprocess"] == parents["package"] == top
     assert by_name["train/cnn_1"].data.params["members.cnn_1.recipe"] == "cnn"
     assert set(by_name["train/cnn_1"].data.metrics) >= {"val/accuracy", "train/loss"}
@@ -88,6 +95,101 @@ def test_one_run_for_each_entry_nested_under_one_parent(reproduced: Workspace) -
     assert {"index.html", "confusion.svg", "learning_curves.svg", "roc.svg"} <= {
         file.path for file in shown
     }
+
+
+@pytest.mark.slow
+def test_runs_name_the_data_that_they_read(reproduced: Workspace) -> None:
+    by_name = {run.info.run_name: run for run in runs(client(reproduced))}
+    outs = read_yaml(reproduced.folder / "dvc.lock")["stages"]["preprocess"]["outs"]
+    hashes = {out["path"]: out["md5"].removesuffix(".dir") for out in outs}
+    trained, measured = (
+        {i.dataset.name: i.dataset for i in by_name[name].inputs.dataset_inputs}
+        for name in ("train/cnn_1", "evaluate/mean")
+    )
+    assert set(trained) == {"digits trainval"}
+    assert set(measured) == {"digits trainval", "digits test"}
+    assert measured["digits test"].digest == hashes["data/processed/test"]
+    card = read_json(reproduced.folder / "data/processed/card.json")
+    profile = json.loads(measured["digits test"].profile)
+    assert profile["num_images_by_class"] == {"test": card["counts"]["test"]}
+    assert profile["num_images"] == {"test": sum(card["counts"]["test"].values())}
+
+
+@pytest.mark.slow
+def test_members_and_ensembles_are_models_with_metrics_on_their_data(reproduced: Workspace) -> None:
+    api = client(reproduced)
+    experiment = api.get_experiment_by_name("convoy")
+    assert experiment
+    found = {model.name: model for model in api.search_logged_models([experiment.experiment_id])}
+    assert set(found) == {"cnn_1", "resnet_1", *names("method")}
+    assert found["mean"].tags["convoy.members"] == "cnn_1, resnet_1"
+    assert "mean" in found["cnn_1"].tags["convoy.in_ensembles"].split(", ")
+    by_id = {run.info.run_id: run.info.run_name for run in runs(api)}
+    assert by_id[found["cnn_1"].source_run_id] == "train/cnn_1"
+    assert by_id[found["mean"].source_run_id] == "ensemble"
+    for name, model in found.items():
+        (metric,) = [m for m in model.metrics if m.key == "test/accuracy"]
+        metrics = read_json(reproduced.folder / f"reports/metrics/{name}.json")
+        assert metric.value == metrics["accuracy"]
+        assert metric.dataset_name == "digits test"
+
+
+@pytest.mark.slow
+def test_one_column_orders_states_ensembles_and_members(reproduced: Workspace) -> None:
+    api = client(reproduced)
+    experiment = api.get_experiment_by_name("convoy")
+    assert experiment
+    found = api.search_runs(
+        [experiment.experiment_id],
+        "metrics.`test/accuracy` > 0",
+        order_by=["metrics.`test/accuracy` DESC"],
+    )
+    values = [run.data.metrics["test/accuracy"] for run in found]
+    assert values == sorted(values, reverse=True)
+    stages = Counter(run.data.tags["convoy.stage"] for run in found)
+    assert stages == {"pipeline": 1, "evaluate": EXPECTED["evaluate"]}
+
+
+@pytest.mark.slow
+def test_artifacts_of_an_earlier_state_are_left_out(copy: Workspace) -> None:
+    """A parameter has changed, and nothing has run since."""
+    copy.edit(lambda tree: tree["recipes"]["cnn"]["training"].update(lr=0.007))
+    before = content(client(copy))
+    assert copy.run("convoy", "sync").endswith("6 runs\n")
+    after = content(client(copy))
+    (new,) = set(after) - set(before)
+    assert re.fullmatch(r"digits · [0-9a-f]{7,}", new)
+    assert {name for name, found in after.items() if found[3] == new} == {
+        "preprocess", "augment", "search/resnet", "train/resnet_1", "predict/resnet_1",
+    }  # fmt: skip
+    api = client(copy)
+    (run,) = [run for run in runs(api) if run.info.run_name == new]
+    assert "Not evaluated yet." in run.data.tags["mlflow.note.content"]
+    copy.edit(lambda tree: tree["recipes"]["cnn"]["training"].update(lr=0.005))
+    copy.run("convoy", "sync")
+    del after[new]
+    assert content(client(copy)).items() >= before.items()
+
+
+@pytest.mark.slow
+def test_a_run_whose_process_is_gone_is_closed(copy: Workspace) -> None:
+    api = client(copy)
+    experiment = api.get_experiment_by_name("convoy")
+    assert experiment
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    here, elsewhere = f"{gethostname()} {ended.pid} 1", f"far {ended.pid} 1"
+    alive = f"{gethostname()} {os.getpid()} {psutil.Process().create_time():.0f}"
+    made = {
+        process: api.create_run(
+            experiment.experiment_id,
+            tags={"convoy.fingerprint": process, "convoy.process": process},
+        ).info.run_id
+        for process in (here, elsewhere, alive)
+    }
+    copy.run("convoy", "sync")
+    statuses = [api.get_run(made[process]).info.status for process in (here, elsewhere, alive)]
+    assert statuses == ["KILLED", "RUNNING", "RUNNING"]
 
 
 @pytest.mark.slow
@@ -217,3 +319,49 @@ def test_what_is_kept_of_a_run_names_no_path_of_this_machine(reproduced: Workspa
     files = list((reproduced.folder / "artifacts/runs").rglob("*.json*"))
     assert len(files) > EXPECTED.total()
     assert not any(str(reproduced.folder) in file.read_text() for file in files)
+
+
+@pytest.mark.slow
+def test_trials_are_shown_while_they_run_and_failures_as_failed(workspace: Workspace) -> None:
+    """One trial diverges at once; the other is still running when the first is shown as failed."""
+    workspace.edit(live)
+
+    def two_kinds(tree: dict[str, Any]) -> None:
+        space = {"training.lr": {"choices": [0.01, 1e30]}}
+        search = {
+            "budget": {"trials": 2},
+            "sampler": {"name": "grid"},
+            "space": space,
+            "retries": 0,
+        }
+        tree["recipes"]["cnn"]["training"].update(ENDLESS, optimiser={"name": "sgd"})
+        tree["recipes"]["cnn"]["search"] = {**search, "epochs": ENDLESS["epochs"]}
+        tree["execution"] = {"engine": {"name": "local", "parallel_fits": 2}}
+
+    workspace.edit(two_kinds)
+    workspace.run("dvc", "repro", "augment")
+    stage = workspace.start("python", "-m", "stages.search", "cnn")
+    try:
+        wait_for_statuses(workspace, "search/cnn/trial_", {"FAILED", "RUNNING"})
+        found = {r.info.run_name: r for r in runs(client(workspace))}
+        (failed,) = [run for run in found.values() if run.info.status == "FAILED"]
+        assert "the loss is not finite" in failed.data.tags["error"]
+        assert failed.data.params["training.lr"] == "1e+30"
+        assert found["search/cnn"].info.status == "RUNNING"
+    finally:
+        os.kill(stage.pid, signal.SIGKILL)
+        stage.wait(timeout=20)
+    wait_for_statuses(workspace, "search/cnn/trial_", {"FAILED", "KILLED"})
+
+
+def wait_for_statuses(workspace: Workspace, prefix: str, wanted: set[str]) -> None:
+    """Until these are the statuses of all runs whose names begin so."""
+    found: set[str] = set()
+    for _ in range(240):
+        if (workspace.folder / "mlflow.db").exists():
+            all_runs = runs(client(workspace))
+            found = {r.info.status for r in all_runs if r.info.run_name.startswith(prefix)}
+            if found == wanted:
+                return
+        time.sleep(0.5)
+    raise AssertionError(found)

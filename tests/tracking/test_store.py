@@ -15,12 +15,12 @@ def test_a_deleted_experiment_is_restored_and_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(store, "ROOT", tmp_path)
-    first = store.Store("convoy").begin("train/cnn_1", "fingerprint")
+    first = store.Store("convoy").create("train/cnn_1", "fingerprint", {})
     client = MlflowClient(tracking_uri=store.uri())
     experiment = client.get_experiment_by_name("convoy")
     assert experiment
     client.delete_experiment(experiment.experiment_id)
-    assert store.Store("convoy").begin("train/cnn_1", "fingerprint") == first
+    assert store.Store("convoy").find("fingerprint") == first
     assert "the experiment convoy was deleted in MLflow: restored" in capsys.readouterr().err
     assert client.get_run(first).info.lifecycle_stage == "active"
     store.Store("convoy")
@@ -45,5 +45,5 @@ def test_a_database_whose_creation_was_killed_is_created_anew(
         time.sleep(usual_s * number / 6)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        run_id = store.Store("convoy").begin("train/cnn_1", "fingerprint")
-        assert store.Store("convoy").begin("train/cnn_1", "fingerprint") == run_id
+        run_id = store.Store("convoy").create("train/cnn_1", "fingerprint", {})
+        assert store.Store("convoy").find("fingerprint") == run_id

@@ -1,0 +1,38 @@
+"""Which entries' artifacts belong to the present parameters, code and data."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pipeline.core import dvcfile
+from pipeline.core.changed import not_current
+from pipeline.core.files import read_json
+from pipeline.core.paths import Layout
+from pipeline.core.run_log import RUN_FILE
+
+
+def stale(tree: dict[str, Any]) -> frozenset[str]:
+    """Return DVC's names of the entries that are not up to date.
+
+    DVC knows, except for stages that were started by hand: those are compared with what they have
+    recorded themselves, which takes a look at all of their inputs.
+    """
+    doubtful, found, lost = not_current(), set[str](), list[str]()
+    for entry in dvcfile.entries(tree):  # in dvc.yaml, what is built on others comes after them
+        if entry.dvc_name not in doubtful:
+            continue
+        if _builds_on(entry.deps, lost) or not _is_own(entry, tree):
+            found.add(entry.dvc_name)
+            lost += entry.outs
+    return frozenset(found)
+
+
+def _is_own(entry: dvcfile.Entry, tree: dict[str, Any]) -> bool:
+    record = Layout().runs / entry.name / RUN_FILE
+    return record.is_file() and bool(read_json(record)["fingerprint"] == entry.fingerprint(tree))
+
+
+def _builds_on(deps: Iterable[str], outs: list[str]) -> bool:
+    """Return whether an input lies in one of the outputs, or holds one."""
+    pairs = ((Path(dep), Path(out)) for dep in deps for out in outs)
+    return any(dep.is_relative_to(out) or out.is_relative_to(dep) for dep, out in pairs)

@@ -1,0 +1,74 @@
+"""Shows a run, and those nested in it, while their stage writes them."""
+
+from pathlib import Path
+
+from pipeline.core.run_log import METRICS_FILE, RUN_FILE, Spool
+from pipeline.tracking.document import is_shown
+from pipeline.tracking.mirror import Mirror
+
+ENDED = ("COMPLETE", "PRUNED", "FAIL")
+"""States of a trial whose run is over, though its search goes on."""
+
+
+class LiveRuns:
+    """A run in a folder and all that are nested in it, as they appear."""
+
+    def __init__(self, mirror: Mirror, folder: Path) -> None:
+        self._mirror, self._folder = mirror, folder
+        self._shown: dict[Path, LiveRun] = {}
+        if mirror.workspace.state:
+            mirror.reopen(mirror.begin(mirror.workspace.state))
+
+    def push(self) -> None:
+        """Push what has been written since the last time."""
+        self._push(self._folder, self._mirror.workspace.state_fingerprint)
+
+    def end(self, status: str) -> None:
+        """Close those that are not closed yet."""
+        for run in reversed(self._shown.values()):
+            run.end(status)
+
+    def _push(self, folder: Path, parent: str | None) -> None:
+        if folder not in self._shown:
+            self._shown[folder] = LiveRun(self._mirror, folder, parent)
+        self._shown[folder].push()
+        for path in sorted(folder.glob(f"*/{RUN_FILE}")):
+            self._push(path.parent, self._shown[folder].fingerprint)
+
+
+class LiveRun:
+    """One run that is being written."""
+
+    def __init__(self, mirror: Mirror, folder: Path, parent: str | None) -> None:
+        self._mirror, self._spool = mirror, Spool(folder)
+        document = mirror.workspace.document(folder, parent)
+        self.fingerprint = document.fingerprint
+        self._run_id = mirror.begin(document)
+        mirror.reopen(self._run_id)
+        mirror.store.log(self._run_id, params=document.params)
+        self._known = mirror.store.known(self._run_id)
+        self._size, self._is_open = 0, True
+
+    def push(self) -> None:
+        """Push the metrics that are new, and close the run if it has ended."""
+        size = (self._spool.folder / METRICS_FILE).stat().st_size
+        if self._is_open and size != self._size:
+            new = [
+                figure
+                for figure in self._spool.figures()
+                if (figure.name, figure.step) not in self._known and is_shown(figure.step)
+            ]
+            self._mirror.store.log(self._run_id, new)
+            self._known |= {(figure.name, figure.step) for figure in new}
+            self._size = size
+        tags = self._spool.tags if self._is_open else {}
+        state = tags.get("state")
+        if state in ENDED:
+            self._mirror.store.log(self._run_id, tags=tags)
+            self.end("FAILED" if state == "FAIL" else "FINISHED")
+
+    def end(self, status: str) -> None:
+        """Close the run once."""
+        if self._is_open:
+            self._mirror.end(self.fingerprint, status)
+            self._is_open = False

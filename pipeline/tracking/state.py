@@ -1,0 +1,137 @@
+"""The run of one state of the pipeline: the first page that people see."""
+
+import os
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from pipeline.core import dvcfile
+from pipeline.core.artifacts import Card
+from pipeline.core.files import read_json
+from pipeline.core.git import git
+from pipeline.core.paths import Layout
+from pipeline.tracking.datasets import Datasets, name_of
+from pipeline.tracking.document import Document, File, Model
+
+CODE = ("pipeline", "stages", "dvc.yaml")
+ENSEMBLES = "convoy.ensembles"  # DVC's hash of the ensembles, by which a commit is found
+SHOWN = ("differences.svg", "learning_curves.svg", "reliability.svg")
+"""The plots of the report that the run of a state shows itself."""
+
+
+def fingerprint(tree: dict[str, Any], data: str) -> str:
+    """Identify a state by everything that shapes its results: parameters, code and data."""
+    code = [dvcfile.content_hash(Path(path)) for path in CODE]
+    silent = ("tracking", "execution")  # change no result; the latter may hold a password
+    shaping = {key: part for key, part in tree.items() if key not in silent}
+    return sha256(f"{shaping}{code}{data}".encode()).hexdigest()
+
+
+def document(
+    tree: dict[str, Any],
+    models: dict[str, Model],
+    datasets: Datasets,
+    is_evaluated: bool = True,
+) -> Document | None:
+    """Return what the run of the present state says; None before its data is preprocessed.
+
+    Args:
+        is_evaluated: whether the comparison is that of this state, and not of an earlier one.
+    """
+    layout = Layout()
+    if not layout.card.is_file():
+        return None
+    card = Card.load(layout.card)
+    is_evaluated = is_evaluated and layout.comparison.is_file()
+    compared = read_json(layout.comparison) if is_evaluated else {}
+    chosen = compared.get("chosen", "")
+    shown = [*(layout.plots / name for name in SHOWN), layout.report] if compared else []
+    return Document(
+        name=_name(tree["data"], compared),
+        fingerprint=fingerprint(tree, card.fingerprint),
+        folder=layout.runs / "evaluate" if compared else Path(os.devnull),
+        tags={
+            "convoy.stage": "pipeline",
+            "convoy.data": card.fingerprint,
+            "mlflow.source.name": "dvc.yaml",
+            "mlflow.note.content": note(card, compared),
+            **_revision(),
+            **_hashes(),
+        },
+        datasets=datasets.read_by("evaluate"),
+        reads=(models[chosen],) if chosen in models else (),
+        files=tuple(File(path) for path in shown if path.is_file()),
+    )
+
+
+def note(card: Card, compared: dict[str, Any]) -> str:
+    """Return the description in Markdown: what was found, on which data, and how to repeat it."""
+    counts = {split: sum(own.values()) for split, own in card.counts.items()}
+    images = ", ".join(f"{num:,} {split}" for split, num in counts.items())
+    commit = git("rev-parse", "HEAD") or "COMMIT"
+    parts = [
+        f"**{_sentence(compared['verdict'])}**" if compared else "Not evaluated yet.",
+        _sentence(compared["resolved"]) if compared else "",
+        "\n".join(map(_sentence, compared.get("advice", ()))),
+        _table(compared) if compared else "",
+        f"Data: {images} images of {len(card.classes)} classes.",
+        f"Reproduce: `git checkout {commit[:12]}`, then `make repro`.",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _table(compared: dict[str, Any]) -> str:
+    """Return the systems with intervals; the chosen one and the best member come first."""
+    systems, chosen = compared["systems"], compared["chosen"]
+    further = [m for m in ("log_loss",) if m in systems[chosen] and m != compared["headline"]]
+    metrics = [compared["headline"], *further]
+    named = {compared["best_member"]: " (best member)", chosen: " (chosen)"}
+    heading = ["system", *(metric.replace("_", " ") for metric in metrics)]
+    rows = heading, ["---"] * len(heading)
+    lines = [
+        [f"{name}{named.get(name, '')}", *(_cell(systems[name].get(m)) for m in metrics)]
+        for name in dict.fromkeys([chosen, compared["best_member"], *systems])
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [*rows, *lines])
+
+
+def _cell(estimate: dict[str, Any] | None) -> str:
+    if estimate is None:
+        return "–"
+    value, low, high = (estimate.get(key) for key in ("value", "low", "high"))
+    has_interval = low is not None and high is not None
+    return f"{value:.4f} [{low:.4f}, {high:.4f}]" if has_interval else f"{value:.4f}"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+def _name(data: dict[str, Any], compared: dict[str, Any]) -> str:
+    """Return a short name that a person can say: the data, the headline figure and the commit."""
+    name = name_of(data)
+    if compared:
+        value = compared["systems"][compared["chosen"]][compared["headline"]]["value"]
+        name += f" {value:.4f}"
+    commit = git("rev-parse", "--short", "HEAD")
+    return f"{name} · {commit}" if commit else name
+
+
+def _revision() -> dict[str, str]:
+    """Return the commit that is checked out, and whether the files are as committed."""
+    commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "-uno")
+    if commit is None:
+        return {}  # not a git checkout, or one without a commit
+    return {
+        "mlflow.source.git.commit": commit,
+        "mlflow.source.git.dirty": str(bool(changes)).lower(),
+    }
+
+
+def _hashes() -> dict[str, str]:
+    """Return the hashes of DVC's lock file and of the fitted ensembles."""
+    if not dvcfile.LOCK.is_file():
+        return {}
+    ensembles = dvcfile.ensembles_in(dvcfile.LOCK)
+    found = {"convoy.lock": dvcfile.content_hash(dvcfile.LOCK)}
+    return found | ({ENSEMBLES: ensembles} if ensembles else {})

@@ -1,0 +1,81 @@
+"""What a run says, and how its series are thinned."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.core.artifacts import Card
+from pipeline.core.run_log import Figure, Spool
+from pipeline.tracking.document import EVERY_STEP_BELOW, Document, is_shown
+from pipeline.tracking.state import note
+
+
+def document(folder: Path, figures: list[Figure]) -> Document:
+    spool = Spool(folder)
+    spool.open("train/cnn_1", {"fingerprint": "f"})
+    spool.rewrite(figures)
+    return Document("train/cnn_1", "f", folder)
+
+
+def test_short_series_are_shown_whole(tmp_path: Path) -> None:
+    figures = [Figure("loss", step / 7, step) for step in range(EVERY_STEP_BELOW)]
+    assert document(tmp_path, figures).figures == figures
+
+
+def test_a_long_series_keeps_its_shape_and_its_end(tmp_path: Path) -> None:
+    figures = [Figure("loss", 1 / (step + 1), step) for step in range(100_003)]
+    shown = document(tmp_path, figures).figures
+    assert len(shown) < 5_000
+    assert shown[-1] == figures[-1]
+    steps = [figure.step for figure in shown[:-1]]
+    gaps = [(after - before) / (after + 1) for before, after in pairwise(steps)]
+    assert max(gaps[EVERY_STEP_BELOW:]) < 0.01
+
+
+@given(step=st.integers(0, 10**9))
+def test_whether_a_step_is_shown_depends_on_nothing_that_comes_later(step: int) -> None:
+    """So what was pushed while a run was going is what is pushed once it has ended."""
+    assert is_shown(step) or step >= EVERY_STEP_BELOW
+    stride = next(s for s in (2**n for n in range(40)) if s > step // EVERY_STEP_BELOW)
+    assert is_shown(step) == (step % stride == 0)
+
+
+def test_whatever_a_run_says_changes_its_digest(tmp_path: Path) -> None:
+    plain = document(tmp_path / "a", [Figure("loss", 1.0, 0)])
+    same = document(tmp_path / "b", [Figure("loss", 1.0, 0)])
+    assert plain.digest == same.digest
+    other = document(tmp_path / "c", [Figure("loss", 2.0, 0)])
+    tagged = Document("train/cnn_1", "f", tmp_path / "a", tags={"state": "FAIL"})
+    failed = Document("train/cnn_1", "f", tmp_path / "a", status="FAILED")
+    assert len({plain.digest, other.digest, tagged.digest, failed.digest}) == 4
+
+
+def test_a_description_holds_the_verdict_all_systems_and_the_data() -> None:
+    counts = {"train": {"a": 900, "b": 300}, "test": {"a": 50, "b": 30}}
+    card = Card(("a", "b"), (8, 8, 1), "crop", 1, counts, (0.5,), (0.2,), "data")
+    systems = {
+        name: {"accuracy": {"value": value, "low": value - 0.1, "high": value + 0.05}}
+        for name, value in {"a_member": 0.8, "mean": 0.9, "other": 0.7}.items()
+    }
+    systems["mean"]["log_loss"] = {"value": 0.3}
+    compared = {
+        "headline": "accuracy",
+        "chosen": "mean",
+        "best_member": "a_member",
+        "systems": systems,
+        "verdict": "the ensemble mean beats the best member a_member",
+        "resolved": "with these 80 test samples, 2 points are detected",
+        "advice": ["advice: train a second seed"],
+    }
+    text = note(card, json.loads(json.dumps(compared)))
+    assert "**The ensemble mean beats the best member a_member.**" in text
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert rows[0] == "| system | accuracy | log loss |"
+    assert rows[2] == "| mean (chosen) | 0.9000 [0.8000, 0.9500] | 0.3000 |"
+    assert rows[3] == "| a_member (best member) | 0.8000 [0.7000, 0.8500] | – |"
+    assert rows[4].startswith("| other |")
+    assert "Data: 1,200 train, 80 test images of 2 classes." in text
+    assert "Not evaluated yet." in note(card, {})
