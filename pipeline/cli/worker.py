@@ -17,9 +17,9 @@ def worker(recipe: Annotated[str, typer.Argument(help="A recipe of params.yaml."
     """Run trials of a recipe's search until its budget is spent, beside `dvc repro search`."""
     from pipeline.core import process
     from pipeline.core.lock import hold
-    from pipeline.core.paths import Layout
+    from pipeline.core.paths import SCRATCH, Layout
     from pipeline.core.run_log import Spool
-    from pipeline.core.stage import SCRATCH, turn
+    from pipeline.core.stage import turn
 
     loaded, layout = load_params(PARAMS_FILE), Layout()
     own = recipe_of(loaded, recipe, PARAMS_FILE)

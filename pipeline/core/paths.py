@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PARAMS_FILE = Path("params.yaml")
+SCRATCH = Path(".convoy")
+WORK = SCRATCH / "work"
+"""Work that survives a kill: `stage/key/fingerprint/`, and a folder in it for each fit."""
+DONE = "done"
+"""The file in the folder of a fit that says it has succeeded."""
 CODE = "code.json"
 """The file in an artifact that holds the hashes of the code behind it: see `Stage.code`."""
 

@@ -22,10 +22,8 @@ from pipeline.core.errors import UserError, full_disk
 from pipeline.core.files import read_json, read_yaml
 from pipeline.core.lock import hold
 from pipeline.core.lock_file import keep_copy
-from pipeline.core.paths import PARAMS_FILE, Layout
+from pipeline.core.paths import PARAMS_FILE, SCRATCH, WORK, Layout
 from pipeline.core.run_log import LAST, RUN_FILE, Follower, Spool
-
-SCRATCH = Path(".convoy")
 
 
 @runtime_checkable
@@ -177,7 +175,7 @@ def _move_into_place(entry: dvcfile.Entry, place: Path) -> None:
 
 def _work(entry: dvcfile.Entry, fingerprint: str) -> Path:
     """Return the folder for exactly this work."""
-    return SCRATCH / "work" / entry.name / fingerprint[:16]
+    return WORK / entry.name / fingerprint[:16]
 
 
 def _kept(own: Path, give_up: Callable[[Path], None]) -> Path:

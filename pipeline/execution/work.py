@@ -10,10 +10,11 @@ from pipeline.config.execution import Execution
 from pipeline.config.hardware import Hardware
 from pipeline.core.component import Strict
 from pipeline.core.errors import UserError
+from pipeline.core.paths import DONE
 from pipeline.core.run_log import Spool
 
 W = TypeVar("W", bound="Work")
-DONE, JOB_FILE = "done", "job.json"
+JOB_FILE = "job.json"
 
 
 class Work(Strict):

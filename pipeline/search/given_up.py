@@ -4,7 +4,7 @@ from pathlib import Path
 
 import optuna
 
-from pipeline.core.stage import SCRATCH
+from pipeline.core.paths import SCRATCH
 from pipeline.search.journal import JOURNAL, read_journal
 from pipeline.search.record import MONITOR, PARTS, SPACE, trial_of
 from pipeline.search.session import parts

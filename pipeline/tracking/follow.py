@@ -39,8 +39,9 @@ def _follow(folder: Path) -> None:
         runs.push()
     word, _, final = sys.stdin.read().partition(" ")
     signal.alarm(LONGEST_S)  # the stage does not wait for a slow server
+    runs.push()
+    runs.end_ahead()
     if word != "FINISHED":
-        runs.push()
         runs.end(word or "KILLED")
         mirror.end_state(word or "KILLED")
     elif Path(final).name in LAST:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from pipeline.core.run_log import METRICS_FILE, RUN_FILE, Spool
+from pipeline.tracking.ahead import ahead, status
 from pipeline.tracking.document import is_shown
 from pipeline.tracking.mirror import Mirror
 
@@ -11,22 +12,32 @@ ENDED = ("COMPLETE", "PRUNED", "FAIL")
 
 
 class LiveRuns:
-    """A run in a folder and all that are nested in it, as they appear."""
+    """A run in a folder, those nested in it and those that its stage works ahead on."""
 
     def __init__(self, mirror: Mirror, folder: Path) -> None:
         self._mirror, self._folder = mirror, folder
         self._shown: dict[Path, LiveRun] = {}
+        self._ahead: set[Path] = set()
         if mirror.workspace.state:
             mirror.reopen(mirror.begin(mirror.workspace.state))
 
     def push(self) -> None:
         """Push what has been written since the last time."""
-        self._push(self._folder, self._mirror.workspace.state_fingerprint)
+        parent = self._mirror.workspace.state_fingerprint
+        self._push(self._folder, parent)
+        for folder in ahead(self._folder):
+            self._push(folder, parent)
+            self._ahead.add(folder)
 
-    def end(self, status: str) -> None:
+    def end(self, how: str) -> None:
         """Close those that are not closed yet."""
         for run in reversed(self._shown.values()):
-            run.end(status)
+            run.end(how)
+
+    def end_ahead(self) -> None:
+        """Close those of other entries, each by whether its fit has succeeded."""
+        for folder in self._ahead:
+            self._shown[folder].end(status(folder))
 
     def _push(self, folder: Path, parent: str | None) -> None:
         if folder not in self._shown:

@@ -20,7 +20,7 @@ from mlflow.entities import Run
 
 from pipeline.core.component import names
 from pipeline.core.files import read_json, read_yaml
-from tests.conftest import ENDLESS, Workspace
+from tests.conftest import Workspace
 
 EXPECTED = Counter(
     {
@@ -284,84 +284,7 @@ def test_stages_that_start_at_once_share_a_fresh_database(workspace: Workspace) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("blow", [signal.SIGTERM, signal.SIGKILL])
-def test_a_killed_stage_is_marked_so(copy: Workspace, blow: signal.Signals) -> None:
-    copy.edit(live)
-    copy.edit(lambda tree: tree["members"]["cnn_1"].update(seed=77))
-    copy.edit(lambda tree: tree["recipes"]["cnn"]["training"].update(ENDLESS))
-    copy.run("dvc", "repro", "-s", "search@cnn")
-    stage = copy.start("python", "-m", "stages.train", "cnn_1")
-    try:
-        wait_for_status(copy, "RUNNING")
-    finally:
-        os.kill(stage.pid, blow)
-        stage.wait(timeout=20)
-    wait_for_status(copy, "KILLED")
-
-
-def wait_for_status(workspace: Workspace, wanted: str) -> None:
-    """Until the one run with seed 77 has this status."""
-    states: list[str] = []
-    for _ in range(120):
-        states = [
-            run.info.status
-            for run in runs(client(workspace))
-            if run.data.params.get("members.cnn_1.seed") == "77"
-        ]
-        if states == [wanted]:
-            return
-        time.sleep(0.5)
-    raise AssertionError(states)
-
-
-@pytest.mark.slow
 def test_what_is_kept_of_a_run_names_no_path_of_this_machine(reproduced: Workspace) -> None:
     files = list((reproduced.folder / "artifacts/runs").rglob("*.json*"))
     assert len(files) > EXPECTED.total()
     assert not any(str(reproduced.folder) in file.read_text() for file in files)
-
-
-@pytest.mark.slow
-def test_trials_are_shown_while_they_run_and_failures_as_failed(workspace: Workspace) -> None:
-    """One trial diverges at once; the other is still running when the first is shown as failed."""
-    workspace.edit(live)
-
-    def two_kinds(tree: dict[str, Any]) -> None:
-        space = {"training.lr": {"choices": [0.01, 1e30]}}
-        search = {
-            "budget": {"trials": 2},
-            "sampler": {"name": "grid"},
-            "space": space,
-            "retries": 0,
-        }
-        tree["recipes"]["cnn"]["training"].update(ENDLESS, optimiser={"name": "sgd"})
-        tree["recipes"]["cnn"]["search"] = {**search, "epochs": ENDLESS["epochs"]}
-        tree["execution"] = {"engine": {"name": "local", "parallel_fits": 2}}
-
-    workspace.edit(two_kinds)
-    workspace.run("dvc", "repro", "augment")
-    stage = workspace.start("python", "-m", "stages.search", "cnn")
-    try:
-        wait_for_statuses(workspace, "search/cnn/trial_", {"FAILED", "RUNNING"})
-        found = {r.info.run_name: r for r in runs(client(workspace))}
-        (failed,) = [run for run in found.values() if run.info.status == "FAILED"]
-        assert "the loss is not finite" in failed.data.tags["error"]
-        assert failed.data.params["training.lr"] == "1e+30"
-        assert found["search/cnn"].info.status == "RUNNING"
-    finally:
-        os.kill(stage.pid, signal.SIGKILL)
-        stage.wait(timeout=20)
-    wait_for_statuses(workspace, "search/cnn/trial_", {"FAILED", "KILLED"})
-
-
-def wait_for_statuses(workspace: Workspace, prefix: str, wanted: set[str]) -> None:
-    """Until these are the statuses of all runs whose names begin so."""
-    found: set[str] = set()
-    for _ in range(240):
-        if (workspace.folder / "mlflow.db").exists():
-            all_runs = runs(client(workspace))
-            found = {r.info.status for r in all_runs if r.info.run_name.startswith(prefix)}
-            if found == wanted:
-                return
-        time.sleep(0.5)
-    raise AssertionError(found)

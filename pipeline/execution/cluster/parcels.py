@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 from pipeline.core.errors import UserError
 from pipeline.core.lock import hold
+from pipeline.core.paths import DONE
 from pipeline.execution.messages import message_files
-from pipeline.execution.work import DONE, JOB_FILE, Work
+from pipeline.execution.work import JOB_FILE, Work
 
 FETCH_S = 3600.0  # how long a task waits for another one of its node that fetches the same
 CHECKPOINT = ".ckpt"

@@ -1,0 +1,123 @@
+"""Runs are shown while their stage works, and closed however it ends."""
+
+import os
+import signal
+import time
+from typing import Any
+
+import pytest
+
+from pipeline.tracking.follow import POLL_S
+from tests.conftest import ENDLESS, Workspace
+from tests.tracking.test_mirror import client, live, runs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("blow", [signal.SIGTERM, signal.SIGKILL])
+def test_a_killed_stage_is_marked_so(copy: Workspace, blow: signal.Signals) -> None:
+    copy.edit(live)
+    copy.edit(lambda tree: tree["members"]["cnn_1"].update(seed=77))
+    copy.edit(lambda tree: tree["recipes"]["cnn"]["training"].update(ENDLESS))
+    copy.run("dvc", "repro", "-s", "search@cnn")
+    stage = copy.start("python", "-m", "stages.train", "cnn_1")
+    try:
+        wait_for_status(copy, "RUNNING")
+    finally:
+        os.kill(stage.pid, blow)
+        stage.wait(timeout=20)
+    wait_for_status(copy, "KILLED")
+
+
+def wait_for_status(workspace: Workspace, wanted: str) -> None:
+    """Until the one run with seed 77 has this status."""
+    states: list[str] = []
+    for _ in range(120):
+        states = [
+            run.info.status
+            for run in runs(client(workspace))
+            if run.data.params.get("members.cnn_1.seed") == "77"
+        ]
+        if states == [wanted]:
+            return
+        time.sleep(0.5)
+    raise AssertionError(states)
+
+
+@pytest.mark.slow
+def test_trials_are_shown_while_they_run_and_failures_as_failed(workspace: Workspace) -> None:
+    """One trial diverges at once; the other is still running when the first is shown as failed."""
+    workspace.edit(live)
+
+    def two_kinds(tree: dict[str, Any]) -> None:
+        space = {"training.lr": {"choices": [0.01, 1e30]}}
+        search = {
+            "budget": {"trials": 2},
+            "sampler": {"name": "grid"},
+            "space": space,
+            "retries": 0,
+        }
+        tree["recipes"]["cnn"]["training"].update(ENDLESS, optimiser={"name": "sgd"})
+        tree["recipes"]["cnn"]["search"] = {**search, "epochs": ENDLESS["epochs"]}
+        tree["execution"] = {"engine": {"name": "local", "parallel_fits": 2}}
+
+    workspace.edit(two_kinds)
+    workspace.run("dvc", "repro", "augment")
+    stage = workspace.start("python", "-m", "stages.search", "cnn")
+    try:
+        wait_for_statuses(workspace, "search/cnn/trial_", {"FAILED", "RUNNING"})
+        found = {r.info.run_name: r for r in runs(client(workspace))}
+        (failed,) = [run for run in found.values() if run.info.status == "FAILED"]
+        assert "the loss is not finite" in failed.data.tags["error"]
+        assert failed.data.params["training.lr"] == "1e+30"
+        assert found["search/cnn"].info.status == "RUNNING"
+    finally:
+        os.kill(stage.pid, signal.SIGKILL)
+        stage.wait(timeout=20)
+    wait_for_statuses(workspace, "search/cnn/trial_", {"FAILED", "KILLED"})
+
+
+def wait_for_statuses(workspace: Workspace, prefix: str, wanted: set[str]) -> None:
+    """Until these are the statuses of all runs whose names begin so."""
+    found: set[str] = set()
+    for _ in range(240):
+        if (workspace.folder / "mlflow.db").exists():
+            all_runs = runs(client(workspace))
+            found = {r.info.status for r in all_runs if r.info.run_name.startswith(prefix)}
+            if found == wanted:
+                return
+        time.sleep(0.5)
+    raise AssertionError(found)
+
+
+@pytest.mark.slow
+def test_members_that_are_trained_ahead_are_shown_meanwhile(copy: Workspace) -> None:
+    """Even if the mirror is killed with everything else, no run stays RUNNING."""
+    copy.edit(live)
+
+    def endless(tree: dict[str, Any]) -> None:
+        for recipe in tree["recipes"].values():
+            recipe["training"].update(ENDLESS)
+        tree["execution"] = {"engine": {"name": "local", "parallel_fits": 2}}
+
+    copy.edit(endless)
+    for recipe in ("cnn", "resnet"):
+        copy.edit(lambda tree, recipe=recipe: tree["recipes"][recipe].pop("search", None))
+        copy.run("dvc", "repro", f"search@{recipe}")
+    known = {run.info.run_id for run in runs(client(copy))}
+    repro = copy.start("dvc", "repro", "train")
+    try:
+        for _ in range(240):
+            found = [r for r in runs(client(copy)) if r.info.run_id not in known]
+            shown = {r.info.run_name for r in found if "val/accuracy" in r.data.metrics}
+            if shown == {"train/cnn_1", "train/resnet_1"}:
+                break
+            time.sleep(0.5)
+        assert shown == {"train/cnn_1", "train/resnet_1"}
+    finally:
+        os.killpg(repro.pid, signal.SIGKILL)
+        repro.communicate()
+    time.sleep(2 * POLL_S)
+    copy.run("convoy", "sync")
+    found = [run for run in runs(client(copy)) if run.info.run_id not in known]
+    status = {run.info.run_name: run.info.status for run in found if run.info.run_name in shown}
+    assert status == {"train/cnn_1": "KILLED", "train/resnet_1": "KILLED"}
