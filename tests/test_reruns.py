@@ -112,12 +112,15 @@ def test_a_wrong_parameter_costs_no_work(copy: Workspace) -> None:
 def test_a_parameter_that_is_set_back_repeats_nothing(copy: Workspace) -> None:
     """Everything comes from DVC's cache of runs, the records for MLflow included."""
     lock = (copy.folder / "dvc.lock").read_bytes()
+    copy.run("convoy", "sync")
+    status = copy.run("convoy", "status")
     copy.edit(lambda tree: tree["recipes"]["cnn"]["training"].update(lr=0.007))
     assert {"search@cnn", "train@cnn_1", "evaluate"} <= started(copy.run("dvc", "repro"))
     assert (copy.folder / "dvc.lock").read_bytes() != lock
     copy.edit(lambda tree: tree["recipes"]["cnn"]["training"].update(lr=0.005))
     assert not started(copy.run("dvc", "repro"))
     assert (copy.folder / "dvc.lock").read_bytes() == lock
+    assert copy.run("convoy", "status") == status  # the same runs in MLflow as before
 
 
 def started(printed: str) -> set[str]:

@@ -14,6 +14,7 @@ from pipeline.cli.latency import latency
 from pipeline.cli.lr import lr
 from pipeline.cli.predict import predict
 from pipeline.cli.serve import serve
+from pipeline.cli.status import status
 from pipeline.cli.summary import summary
 from pipeline.cli.sync import sync
 from pipeline.cli.ui import ui
@@ -25,6 +26,7 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 for command in (
     check,
     compare,
+    status,
     ui,
     sync,
     lr,
