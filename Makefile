@@ -1,6 +1,7 @@
 # make repro   installs what is locked, then runs the pipeline
 # make test    checks and tests
 # make ui      the MLflow pages of what has run
+# make serve   the packaged model over HTTP
 # make dashboard RECIPE=cnn   the study of a recipe in optuna-dashboard
 # make docs    the pages of docs/ as a site in site/, with a search box
 # make lock    resolves the dependencies again
@@ -11,7 +12,7 @@ export NO_ALBUMENTATIONS_UPDATE = 1
 
 TRAINING = tests/augmentation tests/losses tests/models tests/search tests/tasks tests/training tests/ensembling tests/preprocessing tests/soups
 
-.PHONY: repro test test-training test-others check lock ui dashboard docs install
+.PHONY: repro test test-training test-others check lock ui serve dashboard docs install
 
 repro: install
 	python -m pipeline check
@@ -34,6 +35,9 @@ check: install
 
 ui: install
 	@python -m pipeline ui
+
+serve: install
+	@python -m pipeline serve
 
 dashboard: install
 	@python -m pipeline dashboard $(RECIPE)

@@ -96,6 +96,7 @@ DOORS = {
         "pipeline/tracking/store.py",
         "pipeline/serving/package.py",
         "pipeline/serving/pyfunc.py",
+        "pipeline/serving/server.py",
     },
     "albumentations": {"pipeline/augmentation/backend.py"},
 }

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +65,11 @@ def shorten(example: Path) -> None:
     yaml.dump(tree | {"tracking": {"live": False}}, example)
 
 
-def answers(workspace: Workspace, command: str) -> str:
+def answers(workspace: Workspace, command: str, path: str = "") -> str:
     """It prints an address that a browser can open, and Ctrl-C ends it."""
     server = workspace.start("bash", "-c", command)
     assert server.stdout
-    address = re.search(r"http://\S+", server.stdout.readline())
-    assert address
+    address = next(found for line in server.stdout if (found := re.search(r"http://\S+", line)))
     fetch = (
         "import sys, time, urllib.request\n"
         "for _ in range(240):\n"
@@ -77,7 +77,10 @@ def answers(workspace: Workspace, command: str) -> str:
         "    except OSError: time.sleep(0.5)\n"
     )
     page = subprocess.run(
-        [sys.executable, "-c", fetch, address[0]], capture_output=True, text=True, timeout=200
+        [sys.executable, "-c", fetch, address[0] + path],
+        capture_output=True,
+        text=True,
+        timeout=200,
     ).stdout
     os.killpg(server.pid, signal.SIGINT)
     server.wait(timeout=30)
@@ -102,6 +105,8 @@ def join(workspace: Workspace, command: str) -> None:
 def test_every_command_of_the_readme_and_the_docs_runs(copy: Workspace) -> None:
     clothes(copy.folder / "data/raw/fashion-mnist")
     shorten(copy.folder / "examples/fashion_mnist/params.yaml")
+    (copy.folder / "photos").mkdir()
+    cv2.imwrite(str(copy.folder / "photos/a.png"), np.zeros((20, 20, 3), np.uint8))
     listed = commands()
     assert len(listed) > 10
     for command in listed:
@@ -116,6 +121,8 @@ def test_every_command_of_the_readme_and_the_docs_runs(copy: Workspace) -> None:
             assert "<title>MLflow</title>" in answers(copy, command)
         elif command.startswith("make dashboard"):
             assert "Optuna Dashboard" in answers(copy, command)
+        elif command == "make serve":
+            assert answers(copy, command, "/version") == f"{version('mlflow')}\n"
         else:
             copy.run("bash", "-c", command)
 

@@ -12,6 +12,8 @@ from pipeline.cli.dashboard import dashboard
 from pipeline.cli.gradcheck import gradcheck
 from pipeline.cli.latency import latency
 from pipeline.cli.lr import lr
+from pipeline.cli.predict import predict
+from pipeline.cli.serve import serve
 from pipeline.cli.status import status
 from pipeline.cli.summary import summary
 from pipeline.cli.sync import sync
@@ -34,6 +36,8 @@ for command in (
     adopt,
     worker,
     dashboard,
+    predict,
+    serve,
 ):
     app.command()(command)
 

@@ -18,3 +18,9 @@ class BadImage(Exception):  # noqa: N818  # the image is bad; no code failed
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.detail}"
+
+
+def too_large(width: int, height: int, allowed: int) -> BadImage:
+    """Return the error of an image of more pixels than are allowed."""
+    size = f"{width:,} × {height:,} pixels, allowed {allowed:,}"
+    return BadImage("too large", f"{size}; cut it into tiles")

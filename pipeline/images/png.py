@@ -5,6 +5,7 @@ Format: https://www.w3.org/TR/png-3.
 
 import struct
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 METADATA = (b"tEXt", b"zTXt", b"iTXt", b"iCCP", b"eXIf")
 FRAMES = (b"acTL", b"fcTL", b"fdAT")
 MAX_TEXT_BYTES = 2**20  # Pillow refuses a file in which a text unpacks to more
+MAX_CHUNKS = 100_000  # the largest image, in the 8 KiB that encoders write at once, has 33,000
+MAX_PACKED = 100  # texts and profiles that may each unpack to MAX_TEXT_BYTES
 BLOCK_BYTES = 2**24  # unpacked at once to count the rows
 ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2),
          (0, 1, 1, 2))  # fmt: skip
@@ -47,7 +50,12 @@ def checked(encoded: bytes) -> tuple[bytes, str]:
         BadImage: the file ends early, or the checksum of a chunk beside the metadata is wrong.
     """
     kept, damage, frames = [], [], []
+    counts: Counter[bool] = Counter()
     for chunk in _chunks(encoded):
+        counts[_packed(chunk) is not None] += 1
+        if counts.total() > MAX_CHUNKS or counts[True] > MAX_PACKED:
+            few = f"{MAX_CHUNKS:,} chunks, {MAX_PACKED} of them compressed texts"
+            raise BadImage("unreadable", f"a PNG of too many chunks; allowed {few}")
         if chunk.name in METADATA:
             damage += _damage(chunk)
         elif not chunk.is_whole:
@@ -57,7 +65,7 @@ def checked(encoded: bytes) -> tuple[bytes, str]:
         if chunk.name not in METADATA or chunk.name == b"eXIf":
             kept.append(chunk)
     if _is_still(frames):
-        kept = [chunk for chunk in kept if chunk not in frames]
+        kept = [chunk for chunk in kept if chunk.name not in FRAMES]
     return SIGNATURE + b"".join(chunk.with_checksum() for chunk in kept), "; ".join(damage)
 
 
@@ -71,7 +79,7 @@ def has_all_rows(encoded: bytes) -> bool:
         due += rows * (1 + -(-columns * row_bits // 8)) if columns > 0 and rows > 0 else 0
     packed = b"".join(chunk.content for chunk in _chunks(encoded) if chunk.name == b"IDAT")
     unpacker, held = zlib.decompressobj(), 0
-    while part := unpacker.decompress(packed, BLOCK_BYTES):
+    while held < due and (part := unpacker.decompress(packed, BLOCK_BYTES)):
         held, packed = held + len(part), unpacker.unconsumed_tail
     return held >= due
 

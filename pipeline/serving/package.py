@@ -1,22 +1,35 @@
 """Write the ensemble as an MLflow model that loads anywhere and has reproducible bytes."""
 
+import base64
 import logging
 import os
 import shutil
 from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
 os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false")
+import numpy as np
+from PIL import Image
 from ruamel.yaml import YAML
 
 import pipeline
 from pipeline.config.params import Params
+from pipeline.core.artifacts import Card
 from pipeline.core.dvcfile import content_hash
 from pipeline.core.files import write_json
+from pipeline.core.kind import Kind
 from pipeline.core.paths import Layout
 from pipeline.ensembling.combiner import Combiner
+from pipeline.images.decode import MAX_PIXELS
 from pipeline.prediction.folders import folder_of
+from pipeline.serving.layout import FORMAT, SETTINGS
+from pipeline.serving.table import CONTENTS, Content
+
+if TYPE_CHECKING:
+    from mlflow.models import ModelSignature
 
 NEEDED = (
     "jaxtyping",
@@ -41,8 +54,7 @@ def package(
     ensemble = scratch / "ensemble"
     combiner = combiner.without_idle()
     combiner.save(ensemble / "combiner.json")
-    views = {name: params.prediction.of(name).model_dump() for name in combiner.members}
-    write_json(ensemble / "prediction.json", {"task": params.task.name, "test_time": views})
+    write_json(ensemble / SETTINGS, _how(combiner, params))
     shutil.copy(inputs.card, ensemble / "card.json")
     if inputs.sets.is_file():
         shutil.copy(inputs.sets, ensemble / "sets.json")
@@ -53,22 +65,60 @@ def package(
     code = scratch / "code" / "pipeline"
     source = Path(pipeline.__file__).parent
     shutil.copytree(source, code, ignore=shutil.ignore_patterns("__pycache__"))
-    _save(target, code, ensemble)
+    _save(target, code, ensemble, Card.load(inputs.card), combiner.prediction_type.kind)
     _without_chance(target / "MLmodel", content_hash(ensemble))
 
 
-def _save(target: Path, code: Path, ensemble: Path) -> None:
+def _how(combiner: Combiner, params: Params) -> dict[str, Any]:
+    """Return how members predict, as the stage `predict` lets them."""
+    hardware = {
+        "precision": params.hardware.precision,
+        "memory_format": params.hardware.memory_format,
+    }
+    views = {name: params.prediction.of(name).model_dump() for name in combiner.members}
+    return {"format": FORMAT, "task": params.task.name, "test_time": views, "hardware": hardware}
+
+
+def _save(target: Path, code: Path, ensemble: Path, card: Card, kind: Kind) -> None:
+    import pandas as pd
     from mlflow.pyfunc import save_model  # takes 1 s to import
 
-    # MLflow asks for a signature, but that would allow arrays alone and fix their size.
-    logging.getLogger("mlflow.pyfunc").setLevel(logging.ERROR)
+    logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)
     save_model(
         target,
         python_model=str(code / "serving" / "pyfunc.py"),
         artifacts={"ensemble": str(ensemble)},
         code_paths=[str(code)],
         pip_requirements=[f"{name}=={version(name)}" for name in NEEDED],
+        signature=signature(kind),
+        input_example=pd.DataFrame({"image": [example(card.image_shape)]}),
+        model_config={"max_pixels": MAX_PIXELS},
     )
+
+
+def signature(kind: Kind) -> "ModelSignature":
+    """Return the columns of a request and of its answer; any number of rows."""
+    from mlflow.models import ModelSignature
+    from mlflow.types.schema import AnyType, Array, ColSpec, DataType, Map, Schema
+
+    types: dict[Content, Any] = {
+        "name": DataType.string,
+        "names": Array(DataType.string),
+        "numbers": Map(DataType.double),
+    }
+    made = [ColSpec(types[held], name, required=False) for name, held in CONTENTS[kind].items()]
+    error = ColSpec(DataType.string, "error", required=False)
+    image = ColSpec(AnyType(), "image")  # type: ignore[no-untyped-call]
+    return ModelSignature(Schema([image]), Schema([*made, error]))
+
+
+def example(shape: tuple[int, int, int]) -> str:
+    """Return a picture of grey steps as the base64 text of a PNG file."""
+    height, width, _ = shape
+    steps = np.linspace(0, 255, width).round().astype(np.uint8)
+    file = BytesIO()
+    Image.fromarray(np.tile(steps, (height, 1))).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
 
 
 def _without_chance(path: Path, fingerprint: str) -> None:

@@ -1,53 +1,83 @@
-"""The predictions of a deployed ensemble as a table."""
+"""The answers of a deployed ensemble as a table, whose columns are the same for all data sets.
+
+| kind | columns |
+|---|---|
+| classes | `class`; `prediction_set`, the classes that come into question; `probs`; `error` |
+| labels | `labels`, a list; `probs`; `error` |
+| values | `values`; `low` and `high`, the ends of the interval around each; `error` |
+
+`probs`, `values`, `low` and `high` map the names of classes, labels or values to numbers, so that
+no such name is ever taken for a column. `error` says why there is no image, and everything else is
+null then; it is null where there is one.
+"""
 
 from collections.abc import Sequence
+from itertools import repeat
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import pandas as pd
-from jaxtyping import Float
 
 from pipeline.core.kind import Kind
 from pipeline.ensembling.conformal import PredictionSets
 from pipeline.ensembling.decisions import Decision
 
+Columns = dict[str, list[Any]]
+Content = Literal["name", "names", "numbers"]
+CONTENTS: dict[Kind, dict[str, Content]] = {
+    "classes": {"class": "name", "prediction_set": "names", "probs": "numbers"},
+    "labels": {"labels": "names", "probs": "numbers"},
+    "values": {"values": "numbers", "low": "numbers", "high": "numbers"},
+}
+"""What each column but `error` holds: a name, several names, or numbers by name."""
+
+
+class Answers(NamedTuple):
+    """The predictions for a batch of images."""
+
+    predictions: np.ndarray
+    """Those of the images without an error, in order, calibrated; see
+    pipeline.ensembling.prediction_type."""
+    errors: list[str | None]
+    """One line for each image that says why it cannot be read; None where it can."""
+
 
 def tabulate(
-    predictions: np.ndarray,
+    answers: Answers,
     kind: Kind,
     names: Sequence[str],
     decision: Decision,
     sets: PredictionSets | None = None,
-) -> pd.DataFrame:
-    """Return one row for each image, with the decision first.
-
-    - classes: `class`, `prediction_set`, a list of the classes that come into question, and the
-      probability of each class under its name;
-    - labels: `labels`, a list, and the probability of each label under its name;
-    - values: each value under its name, with NAME_low and NAME_high around it.
-
-    Args:
-        predictions: calibrated, see pipeline.ensembling.prediction_type.
-    """
-    if kind == "values":
-        return _with_intervals(predictions, names, np.array(decision.half_widths))
-    probs = np.exp(predictions[..., 1] if kind == "labels" else predictions)
-    table = pd.DataFrame(probs, columns=list(names))
-    decided = decision(predictions)
-    if kind == "labels":
-        table.insert(0, "labels", [list(np.array(names)[row]) for row in decided])
-    else:
-        table.insert(0, "class", [names[i] for i in decided])
-    if sets is not None:
-        inside = sets(predictions)
-        table.insert(1, "prediction_set", [list(np.array(names)[row]) for row in inside])
-    return table
+) -> Columns:
+    """Return the columns, with one entry for each answer."""
+    fill = {"classes": _classes, "labels": _labels, "values": _values}[kind]
+    is_fine = [error is None for error in answers.errors]
+    held = fill(answers.predictions, names, decision) if any(is_fine) else {}
+    if held and sets is not None:
+        held["prediction_set"] = _chosen(sets(answers.predictions), names)
+    rows = {name: iter(held.get(name, repeat(None))) for name in CONTENTS[kind]}
+    filled = {n: [next(row) if fine else None for fine in is_fine] for n, row in rows.items()}
+    return {**filled, "error": answers.errors}
 
 
-def _with_intervals(
-    values: Float[np.ndarray, "n t"], names: Sequence[str], half_widths: Float[np.ndarray, " t"]
-) -> pd.DataFrame:
-    parts = {"": values, "_low": values - half_widths, "_high": values + half_widths}
-    columns = {
-        f"{name}{end}": made[:, i] for i, name in enumerate(names) for end, made in parts.items()
-    }
-    return pd.DataFrame(columns)
+def _classes(predictions: np.ndarray, names: Sequence[str], decision: Decision) -> Columns:
+    decided = [names[i] for i in decision(predictions)]
+    return {"class": decided, "probs": _by_name(np.exp(predictions), names)}
+
+
+def _labels(predictions: np.ndarray, names: Sequence[str], decision: Decision) -> Columns:
+    probs = _by_name(np.exp(predictions[..., 1]), names)
+    return {"labels": _chosen(decision(predictions), names), "probs": probs}
+
+
+def _values(predictions: np.ndarray, names: Sequence[str], decision: Decision) -> Columns:
+    half = np.array(decision.half_widths)
+    parts = {"values": predictions, "low": predictions - half, "high": predictions + half}
+    return {name: _by_name(numbers, names) for name, numbers in parts.items()}
+
+
+def _chosen(inside: np.ndarray, names: Sequence[str]) -> list[list[str]]:
+    return [[names[int(i)] for i in np.flatnonzero(row)] for row in inside]
+
+
+def _by_name(numbers: np.ndarray, names: Sequence[str]) -> list[dict[str, float]]:
+    return [dict(zip(names, row, strict=True)) for row in numbers.tolist()]

@@ -78,6 +78,25 @@ def test_an_animation_of_one_frame_is_a_still_image(frame: bytes) -> None:
     assert decode(png(1, 2, 8, 0, b"\0\x07\0\x09", extra=one)).ravel().tolist() == [7, 9]
 
 
+@pytest.mark.parametrize(
+    "extra",
+    [
+        100_001 * chunk(b"tIME", bytes(7)),
+        101 * chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(2**20))),
+        101 * chunk(b"iTXt", b"a\0\1\0\0\0" + zlib.compress(b"b")),
+    ],
+)
+def test_a_file_of_countless_chunks_is_refused(extra: bytes) -> None:
+    with pytest.raises(BadImage, match=r"too many chunks; allowed 100,000 chunks, 100 of them com"):
+        decode(png(1, 1, 8, 0, bytes(2), extra=extra))
+
+
+def test_many_plain_texts_are_no_damage() -> None:
+    found = read(png(1, 2, 8, 0, b"\0\x07\0\x09", extra=1000 * chunk(b"tEXt", b"a\0b")))
+    assert found.pixels.ravel().tolist() == [7, 9]
+    assert found.damage == ""
+
+
 @pytest.mark.parametrize("interlace", [0, 1])
 @pytest.mark.parametrize(("bits", "colour"), [(1, 0), (4, 3), (8, 0), (8, 2), (16, 6)])
 def test_a_black_image_has_all_its_rows(bits: int, colour: int, interlace: int) -> None:

@@ -1,117 +1,145 @@
-"""The forms in which images come to the packaged model."""
+"""What may stand for an image in a request, and what is refused."""
 
 import base64
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
+from pipeline.images.bad_image import BadImage
 from pipeline.images.decode import decode
-from pipeline.serving.ensemble import as_bytes, as_pixels
-from pipeline.serving.inputs import images_in
+from pipeline.serving.inputs import pixels_of
 from tests.preprocessing.make_images import encode
 
 IMAGE = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
+FILE = encode(Image.fromarray(IMAGE), "PNG")
+TEXT = base64.b64encode(FILE).decode()
 
 
-@pytest.mark.parametrize("one", [IMAGE, IMAGE[..., 0], np.zeros((4, 5, 1), int)])
-def test_one_image_as_nested_lists_is_one_image(one: np.ndarray) -> None:
-    (found,) = images_in(one.tolist())
-    np.testing.assert_array_equal(np.asarray(found), one)
+@pytest.mark.parametrize(
+    "given",
+    [
+        IMAGE, IMAGE.tolist(), IMAGE.astype(float), IMAGE.astype(float).tolist(), FILE,
+        bytearray(FILE), memoryview(FILE), TEXT, base64.encodebytes(FILE).decode(),
+    ],
+)  # fmt: skip
+def test_every_form_of_an_image_is_the_same_image(given: object) -> None:
+    np.testing.assert_array_equal(pixels_of(given), IMAGE)
 
 
-def test_buffers_are_bytes() -> None:
-    assert images_in(bytearray(b"x")) == images_in([memoryview(b"x")]) == [b"x"]
+@pytest.mark.parametrize("one", [IMAGE[..., 0], IMAGE[..., :1], IMAGE[:, :, 0].T, IMAGE[:3]])
+def test_nested_lists_are_one_image_whatever_their_lengths(one: np.ndarray) -> None:
+    """Rows of three entries are no channels, and three rows are no list of images."""
+    np.testing.assert_array_equal(pixels_of(one.tolist()), pixels_of(np.ascontiguousarray(one)))
+
+
+def test_a_path_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(FILE)
+    for path in (file, str(file), f"file://{file}"):
+        with pytest.raises(BadImage, match=r"^not an image: "):
+            pixels_of(path)
+
+
+@pytest.mark.parametrize("name", ["abcd", "images/cats/dog1", "AAAA"])
+def test_a_path_that_is_base64_text_is_not_read_either(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    Path(name).write_bytes(FILE)
+    with pytest.raises(BadImage, match="not an image: starts with"):
+        pixels_of(name)
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ([], "no image; allowed one or more"),
-        (np.zeros((0, 4, 5, 3)), "no image; allowed one or more"),
-        (pd.DataFrame({"image": []}), "no image; allowed one or more"),
-        (pd.DataFrame({"picture": ["a.png"]}), "columns picture; allowed image"),
-        ({}, "columns none; allowed image"),
-        (None, "got NoneType; allowed one image or several: an array"),
-        (5, "got int; allowed one image or several"),
-        (np.array(5), r"an array of shape \(\); allowed"),
-        (np.zeros(5), r"an array of shape \(5,\); allowed one image"),
-        (np.zeros((1, 1, 4, 5, 3)), r"an array of shape \(1, 1, 4, 5, 3\); allowed"),
-        ([IMAGE, None], "image 1: got NoneType; allowed one image"),
-        ([IMAGE, 5], "image 1: got int; allowed"),
-        ([Image.fromarray(IMAGE)], "image 0: got Image; allowed"),
-        ([IMAGE, np.array([["a"]])], r"image 1: got an array of <U1, of shape \(1, 1\); allowed"),
-        ([IMAGE, [["a.png"]]], "image 1: got an array of <U5"),
-        ([IMAGE, [[1, 2], [3]]], "image 1: rows of different lengths; allowed equal ones"),
-        ([np.zeros((4, 5), "datetime64[s]")], "image 0: got an array of datetime64"),
+        (None, "not an image: got NoneType; allowed an encoded file, as bytes or base64 text, or"),
+        (5, "not an image: got int; allowed"),
+        (float("nan"), "not an image: got float; allowed"),
+        ({"a": 1}, "not an image: got dict"),
+        (Image.fromarray(IMAGE), "not an image: got Image"),
+        (b"", "empty: 0 bytes"),
+        ("", "empty: 0 bytes"),
+        (b"<html>", "not an image: starts with b'<html>'"),
+        ("a.png", "not an image: text that is not base64: 'a.png'; paths and addresses are not"),
+        ("\ud800", "not an image: text that is not base64"),
+        ([], r"not an image: an array of shape \(0,\); allowed height, width"),
+        ([[], []], r"empty: an array of shape \(2, 0, 1\)|empty: an array of shape \(2, 0\)"),
+        ([1, 2, 3], r"not an image: an array of shape \(3,\); allowed"),
+        ([[1, 2], [3]], "not an image: rows of different lengths"),
+        ([[1], [[2]]], "not an image: lists that hold more than numbers"),
+        ([[[[1]]]], r"not an image: an array of shape \(1, 1, 1, 1\)"),
+        ([[[[[1]]]]], "not an image: lists that hold more than numbers"),
+        ([["1", "2"]], "not an image: lists that hold more than numbers"),
+        ([[True, False]], "not an image: lists that hold more than numbers"),
+        ([[None]], "not an image: lists that hold more than numbers"),
+        ([[10**400]], "not an image: rows of different lengths, or a number out of range"),
+        ([[float("nan")]], "not an image: pixels beyond whole numbers; allowed whole numbers 0..2"),
+        ([[float("inf")]], "not an image: pixels beyond whole numbers"),
+        ([[256]], "not an image: pixels beyond whole numbers"),
+        ([[-1]], "not an image: pixels beyond whole numbers"),
+        ([[0.5]], "not an image: pixels beyond whole numbers"),
+        (np.full((4, 5), np.nan), "not an image: pixels beyond whole numbers"),
+        (np.zeros((4, 5), bool), "not an image: bool pixels; allowed whole numbers"),
+        (np.zeros((4, 5), complex), "not an image: complex128 pixels"),
+        (np.zeros((4, 5), "datetime64[s]"), "not an image: datetime64"),
+        (np.array([["a"]]), "not an image: <U1 pixels"),
+        (np.zeros((4, 5), object), "not an image: object pixels"),
+        (np.zeros((4, 5, 2)), r"not an image: an array of shape \(4, 5, 2\); allowed height, wid"),
+        (np.zeros((2, 4, 5, 3)), r"not an image: an array of shape \(2, 4, 5, 3\)"),
+        (np.zeros(5), r"not an image: an array of shape \(5,\)"),
+        (np.zeros((0, 5, 3), np.uint8), r"empty: an array of shape \(0, 5, 3\); allowed at least"),
     ],
 )
-def test_what_is_no_image_is_named(given: object, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        images_in(given)
+def test_what_is_no_image_is_a_bad_image(given: object, message: str) -> None:
+    with pytest.raises(BadImage, match=f"^({message})"):
+        pixels_of(given)
 
 
-@pytest.mark.parametrize(
-    ("array", "message"),
-    [
-        (np.zeros((0, 5, 3), np.uint8), r"shape \(0, 5, 3\); allowed at least one pixel"),
-        (np.zeros((4, 0), np.uint8), r"shape \(4, 0\); allowed at least one pixel"),
-        (np.zeros((4, 5), bool), "bool pixels; allowed whole numbers"),
-        (np.full((4, 5), np.nan), "float64 pixels; allowed whole numbers"),
-        (np.full((4, 5), 256), "int64 pixels; allowed whole numbers"),
-        (np.zeros((4, 5, 2)), r"shape \(4, 5, 2\); allowed height, width\[, 1, 3 or 4\]"),
-    ],
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=12,
 )
-def test_pixels_that_are_none_are_named(array: np.ndarray, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        as_pixels(array)
 
 
-@pytest.mark.parametrize("name", ["abcd", "images/cats/dog1", "", "a/b.png"])
-def test_a_missing_file_is_missing_though_its_name_is_base64_text(name: str) -> None:
-    with pytest.raises(ValueError, match=f"no such file: '{name}'"):
-        as_bytes(name)
+@given(JSON | st.binary(max_size=60))
+def test_anything_else_that_a_request_may_hold_is_an_image_or_a_bad_image(given: object) -> None:
+    try:
+        pixels = pixels_of(given)
+    except BadImage as error:
+        assert "\n" not in str(error)
+    else:
+        assert pixels.dtype == np.uint8
+        assert pixels.ndim == 3
 
 
-@pytest.mark.parametrize("one", ["a.png", b"\x89PNG", Path("a.png"), IMAGE, IMAGE[..., 0]])
-def test_one_image_is_one_image(one: object) -> None:
-    """A path is not read letter by letter, nor an array row by row."""
-    found = images_in(one)
-    assert len(found) == 1
-    assert found[0] is one
+@pytest.mark.parametrize("given", [IMAGE, IMAGE.tolist(), FILE, TEXT])
+def test_the_number_of_pixels_is_limited(given: object) -> None:
+    np.testing.assert_array_equal(pixels_of(given, max_pixels=20), IMAGE)
+    with pytest.raises(BadImage, match=r"^too large: 5 × 4 pixels, allowed 19; cut it into tiles$"):
+        pixels_of(given, max_pixels=19)
 
 
-@pytest.mark.parametrize(
-    "several",
-    [
-        [IMAGE, IMAGE],
-        (IMAGE, IMAGE),
-        np.stack([IMAGE, IMAGE]),
-        np.stack([IMAGE[..., 0], IMAGE[..., 0]]),
-        [IMAGE.tolist(), IMAGE.tolist()],
-        {"image": [IMAGE, IMAGE]},
-        pd.DataFrame({"image": [IMAGE, IMAGE]}),
-    ],
-)
-def test_several_images_are_as_many(several: object) -> None:
-    found = images_in(several)
-    assert len(found) == 2
-    assert all(np.asarray(image).shape[:2] == (4, 5) for image in found)
-
-
-def test_the_text_of_a_large_image_is_no_path() -> None:
-    """A path of more than 255 characters is an error of the operating system."""
-    noise = np.random.default_rng(0).integers(0, 256, (224, 224, 3), np.uint8)
-    encoded = encode(noise, "JPEG")
-    assert as_bytes(base64.b64encode(encoded).decode()) == encoded
-    with pytest.raises(ValueError, match="no such file"):
-        as_bytes("a!" * 300)
+def test_a_long_text_among_numbers_takes_no_room() -> None:
+    """As an array of text, this would take 4 GB: as much for each entry as for the longest."""
+    rows = [["x" * 10**6] + ["y"] * 1000]
+    tracemalloc.start()
+    with pytest.raises(BadImage):
+        pixels_of(rows)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 10**6
 
 
 def test_a_transparent_array_is_the_picture_of_its_file() -> None:
-    rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, (6, 7, 4), np.uint8)
-    np.testing.assert_array_equal(as_pixels(pixels), decode(encode(Image.fromarray(pixels), "PNG")))
-    np.testing.assert_array_equal(as_pixels(np.zeros((2, 2, 4))), np.full((2, 2, 3), 255))
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 7, 4), np.uint8)
+    expected = decode(encode(Image.fromarray(pixels), "PNG"))
+    np.testing.assert_array_equal(pixels_of(pixels), expected)
+    np.testing.assert_array_equal(pixels_of(np.zeros((2, 2, 4))), np.full((2, 2, 3), 255))
