@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS = 1
 export NO_ALBUMENTATIONS_UPDATE = 1
 
-TRAINING = tests/augmentation tests/losses tests/models tests/search tests/tasks tests/training tests/ensembling tests/preprocessing tests/soups
+TRAINING = tests/augmentation tests/losses tests/models tests/search tests/tasks tests/training tests/ensembling tests/preprocessing tests/serving tests/soups tests/tracking
 
 .PHONY: repro test test-training test-others check lock ui serve dashboard docs install
 

