@@ -1,5 +1,6 @@
 """The run of one state of the pipeline: the first page that people see."""
 
+import json
 import os
 from hashlib import sha256
 from pathlib import Path
@@ -7,9 +8,10 @@ from typing import Any
 
 from pipeline.core import dvcfile
 from pipeline.core.artifacts import Card
-from pipeline.core.files import read_json
+from pipeline.core.files import read_json, read_yaml
 from pipeline.core.git import git
 from pipeline.core.paths import Layout
+from pipeline.core.run_log import LAST
 from pipeline.tracking.datasets import Datasets, name_of
 from pipeline.tracking.document import Document, File, Model
 
@@ -129,9 +131,15 @@ def _revision() -> dict[str, str]:
 
 
 def _hashes() -> dict[str, str]:
-    """Return the hashes of DVC's lock file and of the fitted ensembles."""
+    """Return the hashes of DVC's lock file and of the fitted ensembles.
+
+    The stages that run last are left out of the first: they are not in the file yet when they bring
+    MLflow up to date.
+    """
     if not dvcfile.LOCK.is_file():
         return {}
+    stages = read_yaml(dvcfile.LOCK).get("stages", {})
+    held = {name: entry for name, entry in stages.items() if name not in LAST}
+    found = {"convoy.lock": sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()}
     ensembles = dvcfile.ensembles_in(dvcfile.LOCK)
-    found = {"convoy.lock": dvcfile.content_hash(dvcfile.LOCK)}
     return found | ({ENSEMBLES: ensembles} if ensembles else {})
