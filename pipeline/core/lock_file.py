@@ -13,8 +13,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.core.dvcfile import LOCK
+from pipeline.core.paths import SCRATCH
 
-KEPT = Path(".convoy/dvc.lock")
+KEPT = SCRATCH / LOCK
 ENTRY = re.compile(r"^  \S.*:$", re.MULTILINE)
 
 

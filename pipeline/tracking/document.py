@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -12,8 +13,6 @@ from pipeline.core.run_log import METRICS_FILE, Figure, Spool
 
 EVERY_STEP_BELOW = 1000
 """From this step on, MLflow gets ever fewer points: a series of a million keeps 6,000."""
-
-
 AS_CONTENT = ("folder", "files")
 """Fields that say where contents lie."""
 
@@ -70,19 +69,18 @@ class Document:
     outs: tuple[str, ...] = ()
     """The outputs, which DVC stores; MLflow gets their hashes."""
 
-    @property
+    @cached_property
     def figures(self) -> list[Figure]:
         """The metrics, thinned out where they are many, and the last value of each."""
         found = Spool(self.folder).figures() if (self.folder / METRICS_FILE).is_file() else []
         last = {figure.name: figure for figure in found}
         return [f for f in found if is_shown(f.step) or last[f.name] is f]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """The hash of everything that the run says."""
-        held = {
-            name: value for name, value in vars(self).items() if name not in ("folder", "files")
-        }
+        names = (part.name for part in fields(self) if part.name not in AS_CONTENT)
+        held: dict[str, object] = {name: getattr(self, name) for name in names}
         metrics = self.folder / METRICS_FILE
         contents = [metrics, *(file.path for file in self.files)]
         held["contents"] = [content_hash(path) for path in contents if path.exists()]

@@ -30,8 +30,7 @@ def main(folder: Path) -> None:
 
 
 def _follow(folder: Path) -> None:
-    running = Workspace(frozenset({"evaluate"}))  # the comparison may be that of another state
-    mirror = Mirror(running)
+    mirror = Mirror(_running())
     mirror.close_abandoned()
     runs = LiveRuns(mirror, folder)
     runs.push()
@@ -47,7 +46,12 @@ def _follow(folder: Path) -> None:
     elif Path(final).name in LAST:
         Mirror().sync()  # also pushes whatever the server has missed earlier
     else:
-        Mirror(Workspace(frozenset({"evaluate"}))).publish(Path(final))
+        Mirror(_running()).publish(Path(final))
+
+
+def _running() -> Workspace:
+    """Return the workspace of a pipeline that runs, whose comparison may be of another state."""
+    return Workspace(frozenset({"evaluate"}))
 
 
 if __name__ == "__main__":

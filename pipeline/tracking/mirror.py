@@ -16,13 +16,11 @@ from pipeline.core.run_log import METRICS_FILE, RUN_FILE
 from pipeline.tracking.currency import stale
 from pipeline.tracking.document import Document, Model
 from pipeline.tracking.processes import PROCESS, is_gone, own
-from pipeline.tracking.store import PARENT, Known, Measured, Store, locked
+from pipeline.tracking.store import NAME, PARENT, Known, Measured, Store, locked
 from pipeline.tracking.workspace import Workspace
 
 PUSHED = "convoy.pushed"
 """Marks a run with the digest of what it says, so that pushing it again costs nothing."""
-
-
 NAMED = "convoy.runs"
 """Marks the run of a state with the digest of its `runs.json`."""
 
@@ -51,7 +49,7 @@ class Mirror:
     def _sync(self) -> int:
         if not self._is_in_sync():
             self.workspace = Workspace(stale(self.workspace.tree))
-        state, entries = self.workspace.state, self.workspace.entries()
+        state, entries = self.workspace.state, self.workspace.entries
         if state is None:
             return 0
         for document in entries:
@@ -63,7 +61,7 @@ class Mirror:
     def _is_in_sync(self) -> bool:
         """Return whether all artifacts are mirrored, those of the state with its figures."""
         state = self.workspace.state
-        documents = [state, *self.workspace.entries()] if state else []
+        documents = [state, *self.workspace.entries] if state else []
         return all(self._is_pushed(document) for document in documents)
 
     def publish(self, folder: Path) -> None:
@@ -89,7 +87,10 @@ class Mirror:
             with locked("tracking"):
                 run_id = None if self._is_alone else self.store.find(document.fingerprint)
                 run_id = run_id or self.store.create(
-                    document.name, document.fingerprint, tags, _begun(document)
+                    document.name,
+                    document.fingerprint,
+                    tags,
+                    _changed_s(document.folder / RUN_FILE),
                 )
             known = self._runs[document.fingerprint] = Known(run_id, "RUNNING", {})
         return known.run_id
@@ -105,22 +106,20 @@ class Mirror:
         self._link(run_id, document)
         self._attach(run_id, document)
         # The mark comes last, so that a push that was cut off is repeated.
-        marks = {PUSHED: document.digest, "mlflow.runName": document.name}
+        marks = {PUSHED: document.digest, NAME: document.name}
         tags = {**document.tags, **parent, **marks}
-        self.store.log(
-            run_id, new, document.params, tags, self._measured(document), _ended(document)
-        )
-        self.store.end(run_id, document.status, _ended(document))
+        ended_s = _changed_s(document.folder / METRICS_FILE)
+        self.store.log(run_id, new, document.params, tags, self._measured(document), ended_s)
+        self.store.end(run_id, document.status, ended_s)
         self._runs[document.fingerprint] = Known(run_id, document.status, tags)
 
     def _is_pushed(self, document: Document) -> bool:
-        known, parent = self._runs.get(document.fingerprint), None
+        known = self._runs.get(document.fingerprint)
         if known is None or known.status != document.status:
             return False
-        if document.parent is not None:
-            parent = self._runs.get(document.parent)
-            if parent is None or known.tags.get(PARENT) != parent.run_id:
-                return False
+        parent = self._runs.get(document.parent) if document.parent else None
+        if document.parent and (parent is None or known.tags.get(PARENT) != parent.run_id):
+            return False
         return known.tags.get(PUSHED) == document.digest
 
     def end(self, fingerprint: str, status: str) -> None:
@@ -212,11 +211,5 @@ def _num_lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.is_file() else 0
 
 
-def _begun(document: Document) -> float | None:
-    path = document.folder / RUN_FILE
-    return path.stat().st_mtime if path.is_file() else None
-
-
-def _ended(document: Document) -> float | None:
-    path = document.folder / METRICS_FILE
+def _changed_s(path: Path) -> float | None:
     return path.stat().st_mtime if path.is_file() else None

@@ -10,8 +10,9 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -37,6 +38,7 @@ from mlflow.entities import (
 )
 from mlflow.exceptions import MlflowException
 
+from pipeline.core.paths import SCRATCH
 from pipeline.core.run_log import Figure
 from pipeline.tracking.document import Dataset, Model
 
@@ -90,32 +92,28 @@ class Store:
 
     def runs(self) -> dict[str, Known]:
         """Return all runs of the experiment by their fingerprints."""
-        found: dict[str, Known] = {}
-        token = None
-        while True:
-            page = self._client.search_runs(
-                [self._experiment_id], order_by=["attributes.start_time DESC"], page_token=token
-            )
-            for run in page:
-                if FINGERPRINT in run.data.tags:  # the oldest one counts, if two were made at once
-                    known = Known(run.info.run_id, run.info.status, dict(run.data.tags))
-                    found[run.data.tags[FINGERPRINT]] = known
-            token = page.token
-            if not token:
-                return found
+        search = partial(self._client.search_runs, order_by=["attributes.start_time DESC"])
+        return {  # the oldest one counts, if two were made at once
+            run.data.tags[FINGERPRINT]: Known(run.info.run_id, run.info.status, run.data.tags)
+            for run in self._all(search)
+            if FINGERPRINT in run.data.tags
+        }
 
     def models(self) -> dict[str, str]:
         """Return the ids of all logged models by their fingerprints."""
-        found: dict[str, str] = {}
-        token = None
-        while True:
-            page = self._client.search_logged_models([self._experiment_id], page_token=token)
-            for model in page:
-                if FINGERPRINT in model.tags:
-                    found[model.tags[FINGERPRINT]] = model.model_id
-            token = page.token
-            if not token:
-                return found
+        return {
+            model.tags[FINGERPRINT]: model.model_id
+            for model in self._all(self._client.search_logged_models)
+            if FINGERPRINT in model.tags
+        }
+
+    def _all(self, search: Callable[..., Any]) -> Iterator[Any]:
+        """Yield what a search finds in the experiment, page by page."""
+        page = search([self._experiment_id])
+        yield from page
+        while page.token:
+            page = search([self._experiment_id], page_token=page.token)
+            yield from page
 
     def find(self, fingerprint: str) -> str | None:
         """Return the id of the run with this fingerprint."""
@@ -280,7 +278,7 @@ def _splits(dataset: Dataset) -> str:
 @contextmanager
 def locked(name: str) -> Iterator[None]:
     """Hold a lock of the repository."""
-    path = ROOT / ".convoy" / f"{name}.lock"
+    path = ROOT / SCRATCH / f"{name}.lock"
     path.parent.mkdir(exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

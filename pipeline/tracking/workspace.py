@@ -1,5 +1,6 @@
 """All that the artifacts of the working directory say in MLflow, as one document for each run."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,9 @@ class Workspace:
             self.tree, self.models.all, self._datasets, is_evaluated="evaluate" not in stale
         )
 
+    @cached_property
     def entries(self) -> list[Document]:
-        """Return the documents of all entries that have run, each before those nested in it."""
+        """The documents of all entries that have run, each before those nested in it."""
         entries = dvcfile.entries(self.tree)
         current = (entry for entry in entries if entry.dvc_name not in self._stale)
         folders = [Layout().runs / entry.name for entry in current]

@@ -3,9 +3,11 @@
 import os
 import signal
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from mlflow.entities import Run
 
 from pipeline.tracking.follow import POLL_S
 from tests.conftest import ENDLESS, Workspace
@@ -20,27 +22,34 @@ def test_a_killed_stage_is_marked_so(copy: Workspace, blow: signal.Signals) -> N
     copy.edit(lambda tree: tree["recipes"]["cnn"]["training"].update(ENDLESS))
     copy.run("dvc", "repro", "-s", "search@cnn")
     stage = copy.start("python", "-m", "stages.train", "cnn_1")
+
+    def found() -> list[str]:
+        return statuses(copy, lambda run: run.data.params.get("members.cnn_1.seed") == "77")
+
     try:
-        wait_for_status(copy, "RUNNING")
+        wait_for(["RUNNING"], found)
     finally:
         os.kill(stage.pid, blow)
         stage.wait(timeout=20)
-    wait_for_status(copy, "KILLED")
+    wait_for(["KILLED"], found)
 
 
-def wait_for_status(workspace: Workspace, wanted: str) -> None:
-    """Until the one run with seed 77 has this status."""
-    states: list[str] = []
-    for _ in range(120):
-        states = [
-            run.info.status
-            for run in runs(client(workspace))
-            if run.data.params.get("members.cnn_1.seed") == "77"
-        ]
-        if states == [wanted]:
+def statuses(workspace: Workspace, is_meant: Callable[[Run], bool]) -> list[str]:
+    """The statuses of some runs; none before there is a database."""
+    if not (workspace.folder / "mlflow.db").exists():
+        return []
+    return sorted(run.info.status for run in runs(client(workspace)) if is_meant(run))
+
+
+def wait_for(wanted: object, found: Callable[[], object]) -> None:
+    """Until this is what is found."""
+    last = None
+    for _ in range(240):
+        last = found()
+        if last == wanted:
             return
         time.sleep(0.5)
-    raise AssertionError(states)
+    raise AssertionError(last)
 
 
 @pytest.mark.slow
@@ -63,8 +72,12 @@ def test_trials_are_shown_while_they_run_and_failures_as_failed(workspace: Works
     workspace.edit(two_kinds)
     workspace.run("dvc", "repro", "augment")
     stage = workspace.start("python", "-m", "stages.search", "cnn")
+
+    def trials() -> list[str]:
+        return statuses(workspace, lambda r: r.info.run_name.startswith("search/cnn/trial_"))
+
     try:
-        wait_for_statuses(workspace, "search/cnn/trial_", {"FAILED", "RUNNING"})
+        wait_for(["FAILED", "RUNNING"], trials)
         found = {r.info.run_name: r for r in runs(client(workspace))}
         (failed,) = [run for run in found.values() if run.info.status == "FAILED"]
         assert "the loss is not finite" in failed.data.tags["error"]
@@ -73,20 +86,7 @@ def test_trials_are_shown_while_they_run_and_failures_as_failed(workspace: Works
     finally:
         os.kill(stage.pid, signal.SIGKILL)
         stage.wait(timeout=20)
-    wait_for_statuses(workspace, "search/cnn/trial_", {"FAILED", "KILLED"})
-
-
-def wait_for_statuses(workspace: Workspace, prefix: str, wanted: set[str]) -> None:
-    """Until these are the statuses of all runs whose names begin so."""
-    found: set[str] = set()
-    for _ in range(240):
-        if (workspace.folder / "mlflow.db").exists():
-            all_runs = runs(client(workspace))
-            found = {r.info.status for r in all_runs if r.info.run_name.startswith(prefix)}
-            if found == wanted:
-                return
-        time.sleep(0.5)
-    raise AssertionError(found)
+    wait_for(["FAILED", "KILLED"], trials)
 
 
 @pytest.mark.slow
@@ -104,20 +104,20 @@ def test_members_that_are_trained_ahead_are_shown_meanwhile(copy: Workspace) -> 
         copy.edit(lambda tree, recipe=recipe: tree["recipes"][recipe].pop("search", None))
         copy.run("dvc", "repro", f"search@{recipe}")
     known = {run.info.run_id for run in runs(client(copy))}
+    both = {"train/cnn_1", "train/resnet_1"}
     repro = copy.start("dvc", "repro", "train")
+
+    def shown() -> set[str]:
+        found = [run for run in runs(client(copy)) if run.info.run_id not in known]
+        return {run.info.run_name for run in found if "val/accuracy" in run.data.metrics}
+
     try:
-        for _ in range(240):
-            found = [r for r in runs(client(copy)) if r.info.run_id not in known]
-            shown = {r.info.run_name for r in found if "val/accuracy" in r.data.metrics}
-            if shown == {"train/cnn_1", "train/resnet_1"}:
-                break
-            time.sleep(0.5)
-        assert shown == {"train/cnn_1", "train/resnet_1"}
+        wait_for(both, shown)
     finally:
         os.killpg(repro.pid, signal.SIGKILL)
         repro.communicate()
     time.sleep(2 * POLL_S)
     copy.run("convoy", "sync")
     found = [run for run in runs(client(copy)) if run.info.run_id not in known]
-    status = {run.info.run_name: run.info.status for run in found if run.info.run_name in shown}
+    status = {run.info.run_name: run.info.status for run in found if run.info.run_name in both}
     assert status == {"train/cnn_1": "KILLED", "train/resnet_1": "KILLED"}

@@ -2,8 +2,8 @@
 
 The logarithmic opinion pool of C. Genest and J. Zidek, Combining Probability Distributions: A
 Critique and an Annotated Bibliography, 1986, section 4. Equal weights are hard to beat where
-members are alike, and wrong where one is much better than the others. Three things decide how far
-the weights go from equality, each for less samples than the next would need:
+members are alike, and wrong where one is much better than the others. Three things move
+the weights away from equality, and each takes fewer samples to find than the next:
 
 - each member's own temperature, so that one that is too sure of itself counts for no more;
 - a power of the information that each member has about the targets, in nats: at 0 all count alike,

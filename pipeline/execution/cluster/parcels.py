@@ -4,7 +4,6 @@ Inputs travel once to each node, by content: a node keeps them in a folder of it
 them where the work looks for them. What the work has written comes back as the outcome of the task.
 """
 
-import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterable
@@ -14,7 +13,7 @@ from pathlib import Path
 from socket import gethostname
 from typing import Any, NamedTuple
 
-from pipeline.core.errors import UserError
+from pipeline.core.errors import FULL, UserError
 from pipeline.core.lock import hold
 from pipeline.core.paths import DONE
 from pipeline.execution.messages import message_files
@@ -23,7 +22,6 @@ from pipeline.execution.work import JOB_FILE, Work
 FETCH_S = 3600.0  # how long a task waits for another one of its node that fetches the same
 CHECKPOINT = ".ckpt"
 LEFT_BEHIND = ("lock", DONE, JOB_FILE, "output.txt")
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 Files = dict[str, bytes]
 """The contents of files, by their paths in the repository."""

@@ -11,6 +11,7 @@ from uuid import uuid4
 from pipeline.config.execution import Execution
 from pipeline.config.hardware import Hardware
 from pipeline.core.errors import UserError
+from pipeline.core.paths import SCRATCH
 from pipeline.execution.cluster import connection, tasks
 from pipeline.execution.cluster.checkpoint_store import CheckpointStore, check_url
 from pipeline.execution.cluster.connection import Node
@@ -24,7 +25,7 @@ from pipeline.execution.work import Work
 W = TypeVar("W", bound=Work)
 POLL_S = 0.1
 COUNT_S = 5.0  # how often the nodes are counted again
-TOKENS = Path(".convoy/ray")
+TOKENS = SCRATCH / "ray"
 
 
 @contextmanager
