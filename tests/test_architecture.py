@@ -93,7 +93,10 @@ DOORS = {
     },
     "ray": {f"pipeline/execution/cluster/{name}.py" for name in ("connection", "tasks")},
     "mlflow": {
-        "pipeline/tracking/store.py",
+        *(
+            f"pipeline/tracking/{name}.py"
+            for name in ("connection", "entities", "machine", "store")
+        ),
         "pipeline/serving/package.py",
         "pipeline/serving/pyfunc.py",
         "pipeline/serving/server.py",

@@ -19,6 +19,7 @@ from pipeline.core.files import read_json, write_json
 
 LAST = ("package", "report")  # after these stages, MLflow is synchronised with all artifacts
 RUN_FILE, METRICS_FILE = "run.json", "metrics.jsonl"
+WARNED = "warned"
 GRACE_S = 4.0  # how long a stage that is done waits for a tracking server
 LOCAL_GRACE_S = 600.0  # the same for a local database, which nothing but a busy machine delays
 INTERRUPT_GRACE_S = 3.0  # the same after an interrupt
@@ -149,8 +150,19 @@ class Follower:
         except subprocess.TimeoutExpired:
             if is_interrupted:
                 self._process.kill()
-            said = "`convoy sync` will catch up" if is_interrupted else "it goes on meanwhile"
-            print(f"tracking: the server is slow; {said}", file=sys.stderr)
+            goes_on = "" if is_interrupted else "the mirror goes on meanwhile, and "
+            caught_up = f"{goes_on}`convoy sync` catches up with what is missing"
+            warn_once(self._folder, f"tracking: the server is slow; {caught_up}")
+
+
+def warn_once(folder: Path, message: str) -> None:
+    """Print a message about the mirror of a stage, unless the stage is over or was warned before.
+
+    The stage and its follower share the folder beside the one of the run.
+    """
+    with suppress(FileExistsError, FileNotFoundError):
+        folder.with_name(WARNED).open("x").close()
+        print(message, file=sys.stderr)
 
 
 def _grace_s() -> float:

@@ -17,13 +17,15 @@ def stale(tree: dict[str, Any]) -> frozenset[str]:
     DVC knows, except for stages that were started by hand: those are compared with what they have
     recorded themselves, which takes a look at all of their inputs.
     """
-    doubtful, found, lost = not_current(), set[str](), list[str]()
+    doubtful, found, lost, above = not_current(), set[str](), set[Path](), set[Path]()
     for entry in dvcfile.entries(tree):  # in dvc.yaml, what is built on others comes after them
         if entry.dvc_name not in doubtful:
             continue
-        if _builds_on(entry.deps, lost) or not _is_own(entry, tree):
+        if _builds_on(entry.deps, lost, above) or not _is_own(entry, tree):
             found.add(entry.dvc_name)
-            lost += entry.outs
+            outs = {Path(out) for out in entry.outs}
+            lost |= outs
+            above |= {folder for out in outs for folder in out.parents}
     return frozenset(found)
 
 
@@ -32,7 +34,6 @@ def _is_own(entry: dvcfile.Entry, tree: dict[str, Any]) -> bool:
     return record.is_file() and bool(read_json(record)["fingerprint"] == entry.fingerprint(tree))
 
 
-def _builds_on(deps: Iterable[str], outs: list[str]) -> bool:
-    """Return whether an input lies in one of the outputs, or holds one."""
-    pairs = ((Path(dep), Path(out)) for dep in deps for out in outs)
-    return any(dep.is_relative_to(out) or out.is_relative_to(dep) for dep, out in pairs)
+def _builds_on(deps: Iterable[str], lost: set[Path], above: set[Path]) -> bool:
+    """Return whether an input is a lost output, lies in one, or holds one."""
+    return any(dep in above or not lost.isdisjoint((dep, *dep.parents)) for dep in map(Path, deps))

@@ -7,8 +7,9 @@ from pipeline.core.files import read_json
 from pipeline.core.paths import Layout
 from pipeline.core.run_log import RUN_FILE
 from pipeline.tracking.currency import stale
+from pipeline.tracking.entities import Known
 from pipeline.tracking.models import Models
-from pipeline.tracking.store import Known, Store
+from pipeline.tracking.store import Store
 from pipeline.tracking.workspace import Workspace
 
 

@@ -13,7 +13,7 @@ from pipeline.config.load import parse_params
 from pipeline.core.errors import UserError
 from pipeline.core.files import read_yaml
 from tests.conftest import ROOT, Workspace
-from tests.search.postgresql import PASSWORD, SPELT, serve
+from tests.postgresql import PASSWORD, SPELT, serve
 
 SEARCH = {
     "budget": {"trials": 4},
