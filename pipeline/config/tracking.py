@@ -1,5 +1,9 @@
 """The section `tracking`: how the runs are named in MLflow."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from pipeline.core.component import Strict
 
 
@@ -11,3 +15,6 @@ class Tracking(Strict):
     live: bool = True
     """Show each stage while it runs, at a cost of 2 s of CPU time per stage; false shows all of
     them when the last one is done."""
+    promotion_margin: Annotated[float, Field(ge=0)] = 0.0
+    """The lead, in units of the headline metric, that `convoy promote` must find shown before a
+    model takes the champion's place; 0: any lead that is shown."""

@@ -11,6 +11,8 @@ from typing import NamedTuple
 from pipeline.core.dvcfile import content_hash
 from pipeline.core.run_log import METRICS_FILE, Figure, Spool
 
+FINGERPRINT = "convoy.fingerprint"
+"""The tag by which a run, a model and a registered version are found again."""
 EVERY_STEP_BELOW = 1000
 """From this step on, MLflow gets ever fewer points: a series of a million keeps 6,000."""
 AS_CONTENT = ("folder", "files")

@@ -13,9 +13,11 @@ from pipeline.config.load import parse_params
 from pipeline.core.dvcfile import content_hash
 from pipeline.core.paths import Layout
 from pipeline.core.run_log import METRICS_FILE, RUN_FILE
+from pipeline.tracking.champion import Standings
 from pipeline.tracking.currency import stale
 from pipeline.tracking.document import Document, Model
 from pipeline.tracking.processes import PROCESS, is_gone, own
+from pipeline.tracking.state import NOTE
 from pipeline.tracking.store import NAME, PARENT, Known, Measured, Store, locked
 from pipeline.tracking.workspace import Workspace
 
@@ -56,6 +58,7 @@ class Mirror:
             self.push(document)
         self.push(state)
         self._attach_names(state, entries)
+        self._place_models(entries)
         return 1 + len(entries)
 
     def _is_in_sync(self) -> bool:
@@ -195,7 +198,25 @@ class Mirror:
             self.store.attach(run_id, document.folder / METRICS_FILE)
         if document.tags["convoy.stage"] == "package":
             self.store.attach_folder(run_id, Layout().model, "model")
-            self.store.register(self._settings.registered_model, run_id, document.fingerprint)
+            name, fingerprint = self._settings.registered_model, document.fingerprint
+            packaged = self.workspace.models.chosen
+            model_id = self._known_models().get(packaged.fingerprint) if packaged else None
+            self.store.registry.register(name, run_id, fingerprint, self._note, model_id)
+
+    @property
+    def _note(self) -> str:
+        state = self.workspace.state
+        return state.tags[NOTE] if state else ""
+
+    def _place_models(self, entries: list[Document]) -> None:
+        """Give the registered models the aliases that `convoy promote` has decided on."""
+        standings = Standings.load()
+        own = {document.fingerprint for document in entries}
+        for alias, standing in standings.by_alias().items() if standings else ():
+            model = standing.model if standing else None
+            text = f"{alias}: {standing.reason}\n\n{self._note}" if standing else ""
+            described = text if model in own else ""
+            self.store.registry.place(self._settings.registered_model, alias, model, described)
 
     def _attach_names(self, state: Document, entries: list[Document]) -> None:
         """Attach the ids of all runs of a state, as its runs may be nested in a newer one."""

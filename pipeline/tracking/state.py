@@ -8,14 +8,16 @@ from typing import Any
 
 from pipeline.core import dvcfile
 from pipeline.core.artifacts import Card
-from pipeline.core.files import read_json, read_yaml
+from pipeline.core.files import read_json
 from pipeline.core.git import git
+from pipeline.core.markdown import sentence, systems
 from pipeline.core.paths import Layout
 from pipeline.core.run_log import LAST
 from pipeline.tracking.datasets import Datasets, name_of
 from pipeline.tracking.document import Document, File, Model
 
 CODE = ("pipeline", "stages", "dvc.yaml")
+NOTE = "mlflow.note.content"  # shown as the description of a run
 ENSEMBLES = "convoy.ensembles"  # DVC's hash of the ensembles, by which a commit is found
 SHOWN = ("differences.svg", "learning_curves.svg", "reliability.svg")
 """The plots of the report that the run of a state shows itself."""
@@ -56,7 +58,7 @@ def document(
             "convoy.stage": "pipeline",
             "convoy.data": card.fingerprint,
             "mlflow.source.name": "dvc.yaml",
-            "mlflow.note.content": note(card, compared),
+            NOTE: note(card, compared),
             **_revision(),
             **_hashes(),
         },
@@ -72,41 +74,14 @@ def note(card: Card, compared: dict[str, Any]) -> str:
     images = ", ".join(f"{num:,} {split}" for split, num in counts.items())
     commit = git("rev-parse", "HEAD") or "COMMIT"
     parts = [
-        f"**{_sentence(compared['verdict'])}**" if compared else "Not evaluated yet.",
-        _sentence(compared["resolved"]) if compared else "",
-        "\n".join(map(_sentence, compared.get("advice", ()))),
-        _table(compared) if compared else "",
+        f"**{sentence(compared['verdict'])}**" if compared else "Not evaluated yet.",
+        sentence(compared["resolved"]) if compared else "",
+        "\n".join(map(sentence, compared.get("advice", ()))),
+        systems(compared) if compared else "",
         f"Data: {images} images of {len(card.classes)} classes.",
         f"Reproduce: `git checkout {commit[:12]}`, then `make repro`.",
     ]
     return "\n\n".join(part for part in parts if part)
-
-
-def _table(compared: dict[str, Any]) -> str:
-    """Return the systems with intervals; the chosen one and the best member come first."""
-    systems, chosen = compared["systems"], compared["chosen"]
-    further = [m for m in ("log_loss",) if m in systems[chosen] and m != compared["headline"]]
-    metrics = [compared["headline"], *further]
-    named = {compared["best_member"]: " (best member)", chosen: " (chosen)"}
-    heading = ["system", *(metric.replace("_", " ") for metric in metrics)]
-    rows = heading, ["---"] * len(heading)
-    lines = [
-        [f"{name}{named.get(name, '')}", *(_cell(systems[name].get(m)) for m in metrics)]
-        for name in dict.fromkeys([chosen, compared["best_member"], *systems])
-    ]
-    return "\n".join(f"| {' | '.join(row)} |" for row in [*rows, *lines])
-
-
-def _cell(estimate: dict[str, Any] | None) -> str:
-    if estimate is None:
-        return "–"
-    value, low, high = (estimate.get(key) for key in ("value", "low", "high"))
-    has_interval = low is not None and high is not None
-    return f"{value:.4f} [{low:.4f}, {high:.4f}]" if has_interval else f"{value:.4f}"
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def _name(data: dict[str, Any], compared: dict[str, Any]) -> str:
@@ -136,10 +111,10 @@ def _hashes() -> dict[str, str]:
     The stages that run last are left out of the first: they are not in the file yet when they bring
     MLflow up to date.
     """
-    if not dvcfile.LOCK.is_file():
+    stages = dvcfile.locked_stages()
+    if not stages:
         return {}
-    stages = read_yaml(dvcfile.LOCK).get("stages", {})
     held = {name: entry for name, entry in stages.items() if name not in LAST}
     found = {"convoy.lock": sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()}
-    ensembles = dvcfile.ensembles_in(dvcfile.LOCK)
+    ensembles = dvcfile.ensembles_in(stages)
     return found | ({ENSEMBLES: ensembles} if ensembles else {})
