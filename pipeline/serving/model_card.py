@@ -55,7 +55,7 @@ def _purpose(card: Card, compared: dict[str, Any], members: tuple[str, ...]) -> 
     return "\n\n".join([
         PURPOSES[compared["kind"]].format(num=len(card.classes), names=names),
         f"It combines {len(members)} networks ({', '.join(members)}). Images are brought to "
-        f"{height} by {width} pixels with {channels} channels "
+        f"{height} by {width} pixels {'in grey' if channels == 1 else 'in colour'} "
         f"({'cropped' if card.fit == 'crop' else 'padded'} where their aspect ratio differs).",
         f"**{sentence(compared['verdict'])}**",
     ])  # fmt: skip
@@ -100,7 +100,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def _data(card: Card) -> str:
-    splits = list(card.counts)
+    splits = [split for split in ("train", "val", "test") if split in card.counts]
     names = list(dict.fromkeys(name for own in card.counts.values() for name in own))
     shown = names[:MOST_CLASSES]
     rows = [[name, *(f"{card.counts[s].get(name, 0):,}" for s in splits)] for name in shown]

@@ -77,10 +77,11 @@ def test_the_registry_follows_the_decisions(copy: Workspace) -> None:
     assert description(copy, "challenger").startswith(f"challenger: {reason}")
     assert "Reproduce: `git checkout" in description(copy, "challenger")
 
-    (copy.folder / "mlflow.db").unlink()
-    copy.run("convoy", "sync")
-    assert standing(copy) == {"challenger": "1"}  # the champion's state is not in the workspace
-    assert description(copy, "challenger").startswith(f"challenger: {reason}")
+    address = f"sqlite:///{copy.folder / 'new.db'}"
+    copy.run("convoy", "sync", MLFLOW_TRACKING_URI=address)
+    # The champion's state is not in the workspace.
+    assert standing(copy, address) == {"challenger": "1"}
+    assert description(copy, "challenger", address).startswith(f"challenger: {reason}")
 
     (copy.folder / "champion.json").write_text("{}")
     printed = copy.run("convoy", "promote", status=1)
@@ -88,15 +89,15 @@ def test_the_registry_follows_the_decisions(copy: Workspace) -> None:
     assert len(printed.splitlines()) == 1
 
 
-def client(workspace: Workspace) -> MlflowClient:
-    address = f"sqlite:///{workspace.folder / 'mlflow.db'}"
-    return MlflowClient(tracking_uri=address, registry_uri=address)
+def client(workspace: Workspace, address: str) -> MlflowClient:
+    used = address or f"sqlite:///{workspace.folder / 'mlflow.db'}"
+    return MlflowClient(tracking_uri=used, registry_uri=used)
 
 
-def standing(workspace: Workspace) -> dict[str, str]:
-    aliases = client(workspace).get_registered_model("convoy").aliases
+def standing(workspace: Workspace, address: str = "") -> dict[str, str]:
+    aliases = client(workspace, address).get_registered_model("convoy").aliases
     return {alias: f"{version}" for alias, version in aliases.items()}
 
 
-def description(workspace: Workspace, alias: str) -> str:
-    return client(workspace).get_model_version_by_alias("convoy", alias).description
+def description(workspace: Workspace, alias: str, address: str = "") -> str:
+    return client(workspace, address).get_model_version_by_alias("convoy", alias).description

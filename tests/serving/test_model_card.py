@@ -22,7 +22,7 @@ def test_it_leaves_with_the_model_and_says_what_was_found(reproduced: Workspace)
     assert text.startswith(f"# Model card: {compared['chosen']}\n")
     assert f"| accuracy | {accuracy['value']:.4f} [{accuracy['low']:.4f}, " in text
     assert f"{compared['verdict'][1:]}." in text
-    row = " | ".join(f"{own['3']:,}" for own in counts.values())
+    row = " | ".join(f"{counts[split]['3']:,}" for split in ("train", "val", "test"))
     assert f"| 3 | {row} |" in text
     with (reproduced.folder / "reports/tables/slices.csv").open() as file:
         weak = [row for row in csv.DictReader(file) if row["is_weak"] == "True"]
@@ -64,7 +64,7 @@ def test_every_task_has_one(tmp_path: Path, kind: str, names: tuple[str, ...], s
     text = model_card(inputs, ("a", "b"))
     assert said in text
     assert "It combines 2 networks (a, b)." in text
-    assert "8 by 9 pixels with 3 channels (padded where" in text
+    assert "8 by 9 pixels in colour (padded where" in text
     assert "| some metric | 0.5000 |" in text
     assert "- A note." in text
     assert len(text.splitlines()) < 100  # also with a thousand classes
