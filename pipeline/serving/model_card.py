@@ -100,7 +100,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def _data(card: Card) -> str:
-    splits = [split for split in ("train", "val", "test") if split in card.counts]
+    splits = card.splits
     names = list(dict.fromkeys(name for own in card.counts.values() for name in own))
     shown = names[:MOST_CLASSES]
     rows = [[name, *(f"{card.counts[s].get(name, 0):,}" for s in splits)] for name in shown]

@@ -15,7 +15,7 @@ FINGERPRINT = "convoy.fingerprint"
 """The tag by which a run, a model and a registered version are found again."""
 EVERY_STEP_BELOW = 1000
 """From this step on, MLflow gets ever fewer points: a series of a million keeps 6,000."""
-AS_CONTENT = ("folder", "files")
+AS_CONTENT = ("folder", "begun", "files")
 """Fields that say where contents lie."""
 
 
@@ -57,6 +57,8 @@ class Document:
     """Identifies the run: pushing it again changes the same one."""
     folder: Path
     """The spool that holds its metrics."""
+    begun: Path | None = None
+    """The file that was written when the run began; null: `run.json` in its folder."""
     parent: str | None = None
     """The fingerprint of the run that it is nested in."""
     status: str = "FINISHED"

@@ -93,7 +93,7 @@ class Mirror:
                     document.name,
                     document.fingerprint,
                     tags,
-                    _changed_s(document.folder / RUN_FILE),
+                    _changed_s(document.begun or document.folder / RUN_FILE),
                 )
             known = self._runs[document.fingerprint] = Known(run_id, "RUNNING", {})
         return known.run_id
@@ -111,7 +111,7 @@ class Mirror:
         # The mark comes last, so that a push that was cut off is repeated.
         marks = {PUSHED: document.digest, NAME: document.name}
         tags = {**document.tags, **parent, **marks}
-        ended_s = _changed_s(document.folder / METRICS_FILE)
+        ended_s = _changed_s(document.folder / METRICS_FILE, document.folder / RUN_FILE)
         self.store.log(run_id, new, document.params, tags, self._measured(document), ended_s)
         self.store.end(run_id, document.status, ended_s)
         self._runs[document.fingerprint] = Known(run_id, document.status, tags)
@@ -232,5 +232,6 @@ def _num_lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.is_file() else 0
 
 
-def _changed_s(path: Path) -> float | None:
-    return path.stat().st_mtime if path.is_file() else None
+def _changed_s(*paths: Path) -> float | None:
+    """Return when the last of these files was changed; None where there is none."""
+    return max((path.stat().st_mtime for path in paths if path.is_file()), default=None)

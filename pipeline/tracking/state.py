@@ -12,7 +12,7 @@ from pipeline.core.files import read_json
 from pipeline.core.git import git
 from pipeline.core.markdown import sentence, systems
 from pipeline.core.paths import Layout
-from pipeline.core.run_log import LAST
+from pipeline.core.run_log import LAST, RUN_FILE
 from pipeline.tracking.datasets import Datasets, name_of
 from pipeline.tracking.document import Document, File, Model
 
@@ -54,6 +54,7 @@ def document(
         name=_name(tree["data"], compared),
         fingerprint=fingerprint(tree, card.fingerprint),
         folder=layout.runs / "evaluate" if compared else Path(os.devnull),
+        begun=layout.runs / "preprocess" / RUN_FILE,
         tags={
             "convoy.stage": "pipeline",
             "convoy.data": card.fingerprint,
@@ -70,7 +71,7 @@ def document(
 
 def note(card: Card, compared: dict[str, Any]) -> str:
     """Return the description in Markdown: what was found, on which data, and how to repeat it."""
-    counts = {split: sum(own.values()) for split, own in card.counts.items()}
+    counts = {split: sum(card.counts[split].values()) for split in card.splits}
     images = ", ".join(f"{num:,} {split}" for split, num in counts.items())
     commit = git("rev-parse", "HEAD") or "COMMIT"
     parts = [
