@@ -4,7 +4,7 @@ A state is parameters, code and data together. A run that two states share exist
 newer one; the parent's `runs.json` names all runs of its state.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +17,7 @@ from pipeline.tracking.champion import Standings
 from pipeline.tracking.currency import stale
 from pipeline.tracking.document import Document, Model
 from pipeline.tracking.processes import PROCESS, is_gone, own
-from pipeline.tracking.state import NOTE
+from pipeline.tracking.state import NOTE, RUN_ID
 from pipeline.tracking.store import NAME, PARENT, Known, Measured, Store, locked
 from pipeline.tracking.workspace import Workspace
 
@@ -110,7 +110,7 @@ class Mirror:
         self._attach(run_id, document)
         # The mark comes last, so that a push that was cut off is repeated.
         marks = {PUSHED: document.digest, NAME: document.name}
-        tags = {**document.tags, **parent, **marks}
+        tags = {**_named(document.tags, run_id), **parent, **marks}
         ended_s = _changed_s(document.folder / METRICS_FILE, document.folder / RUN_FILE)
         self.store.log(run_id, new, document.params, tags, self._measured(document), ended_s)
         self.store.end(run_id, document.status, ended_s)
@@ -206,7 +206,8 @@ class Mirror:
     @property
     def _note(self) -> str:
         state = self.workspace.state
-        return state.tags[NOTE] if state else ""
+        known = self._runs.get(state.fingerprint) if state else None
+        return _named(state.tags, known.run_id)[NOTE] if state and known else ""
 
     def _place_models(self, entries: list[Document]) -> None:
         """Give the registered models the aliases that `convoy promote` has decided on."""
@@ -226,6 +227,12 @@ class Mirror:
         if known.tags.get(NAMED) != digest:
             self.store.attach_json(known.run_id, ids, "runs.json")
             self.store.log(known.run_id, tags={NAMED: digest})
+
+
+def _named(tags: Mapping[str, str], run_id: str) -> dict[str, str]:
+    """Return the tags of a run with its id in the description."""
+    found = dict(tags)
+    return found | ({NOTE: found[NOTE].replace(RUN_ID, run_id)} if NOTE in found else {})
 
 
 def _num_lines(path: Path) -> int:

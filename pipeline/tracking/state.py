@@ -19,8 +19,13 @@ from pipeline.tracking.document import Document, File, Model
 CODE = ("pipeline", "stages", "dvc.yaml")
 NOTE = "mlflow.note.content"  # shown as the description of a run
 ENSEMBLES = "convoy.ensembles"  # DVC's hash of the ensembles, by which a commit is found
-SHOWN = ("differences.svg", "learning_curves.svg", "reliability.svg")
+PICTURE = "differences.svg"
+SHOWN = (PICTURE, "learning_curves.svg", "reliability.svg")
 """The plots of the report that the run of a state shows itself."""
+
+
+RUN_ID = "RUN_ID"
+"""Stands in a description for the id of the run, which is not known before there is one."""
 
 
 def fingerprint(tree: dict[str, Any], data: str) -> str:
@@ -49,7 +54,8 @@ def document(
     is_evaluated = is_evaluated and layout.comparison.is_file()
     compared = read_json(layout.comparison) if is_evaluated else {}
     chosen = compared.get("chosen", "")
-    shown = [*(layout.plots / name for name in SHOWN), layout.report] if compared else []
+    files = [*(layout.plots / name for name in SHOWN), layout.report] if compared else []
+    shown = [path for path in files if path.is_file()]
     return Document(
         name=_name(tree["data"], compared),
         fingerprint=fingerprint(tree, card.fingerprint),
@@ -59,18 +65,22 @@ def document(
             "convoy.stage": "pipeline",
             "convoy.data": card.fingerprint,
             "mlflow.source.name": "dvc.yaml",
-            NOTE: note(card, compared),
+            NOTE: note(card, compared, has_picture=layout.plots / PICTURE in shown),
             **_revision(),
             **_hashes(),
         },
         datasets=datasets.read_by("evaluate"),
         reads=(models[chosen],) if chosen in models else (),
-        files=tuple(File(path) for path in shown if path.is_file()),
+        files=tuple(map(File, shown)),
     )
 
 
-def note(card: Card, compared: dict[str, Any]) -> str:
-    """Return the description in Markdown: what was found, on which data, and how to repeat it."""
+def note(card: Card, compared: dict[str, Any], *, has_picture: bool = False) -> str:
+    """Return the description in Markdown: what was found, on which data, and how to repeat it.
+
+    Args:
+        has_picture: the run has the artifact PICTURE.
+    """
     counts = {split: sum(card.counts[split].values()) for split in card.splits}
     images = ", ".join(f"{num:,} {split}" for split, num in counts.items())
     commit = git("rev-parse", "HEAD") or "COMMIT"
@@ -78,9 +88,12 @@ def note(card: Card, compared: dict[str, Any]) -> str:
         f"**{sentence(compared['verdict'])}**" if compared else "Not evaluated yet.",
         sentence(compared["resolved"]) if compared else "",
         "\n".join(map(sentence, compared.get("advice", ()))),
+        f"![How the systems differ](get-artifact?path={PICTURE}&run_uuid={RUN_ID})"
+        if has_picture
+        else "",
         systems(compared) if compared else "",
         f"Data: {images} images of {len(card.classes)} classes.",
-        f"Reproduce: `git checkout {commit[:12]}`, then `make repro`.",
+        f"Reproduce: `convoy reproduce {commit[:12]}`.",
     ]
     return "\n\n".join(part for part in parts if part)
 

@@ -75,7 +75,7 @@ def test_the_registry_follows_the_decisions(copy: Workspace) -> None:
     reason = kept["challenger"]["reason"]
     assert reason.startswith(("no difference shown", "champion ", "workspace (majority) and "))
     assert description(copy, "challenger").startswith(f"challenger: {reason}")
-    assert "Reproduce: `git checkout" in description(copy, "challenger")
+    assert "Reproduce: `convoy reproduce " in description(copy, "challenger")
 
     address = f"sqlite:///{copy.folder / 'new.db'}"
     copy.run("convoy", "sync", MLFLOW_TRACKING_URI=address)

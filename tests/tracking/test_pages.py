@@ -111,7 +111,12 @@ def test_the_page_of_a_state_says_the_verdict_and_opens_the_report(
 ) -> None:
     run = site.runs()[site.state]
     verdict = site.compared["verdict"]
-    show(page, site, f"experiments/{site.experiment}/runs/{run}", verdict[1:60], "(chosen)")
+    show(page, site, f"experiments/{site.experiment}/runs/{run}", verdict[1:60])
+    page.get_by_text("Show more").first.click()
+    page.get_by_text("(chosen)").first.wait_for()
+    picture = page.get_by_alt_text("How the systems differ")
+    picture.wait_for()
+    assert picture.evaluate("image => image.naturalWidth") > 100  # it has been loaded
     keep(page, "mlflow-state")
     show(page, site, f"experiments/{site.experiment}/runs/{run}/artifacts", "index.html")
     page.get_by_text("index.html").first.click()
