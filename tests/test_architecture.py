@@ -95,7 +95,7 @@ DOORS = {
     "mlflow": {
         *(
             f"pipeline/tracking/{name}.py"
-            for name in ("connection", "entities", "machine", "store")
+            for name in ("connection", "entities", "machine", "registry", "store")
         ),
         "pipeline/serving/package.py",
         "pipeline/serving/pyfunc.py",

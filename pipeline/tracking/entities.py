@@ -8,9 +8,8 @@ from mlflow.entities import Dataset as MlflowDataset
 from mlflow.entities import DatasetInput, InputTag, LoggedModel, Metric, Run
 
 from pipeline.core.run_log import Figure
-from pipeline.tracking.document import Dataset
+from pipeline.tracking.document import FINGERPRINT, Dataset
 
-FINGERPRINT = "convoy.fingerprint"
 SYSTEM = "system/"
 """Begins the names of metrics of the machine, which are no results."""
 TAG_CHARS, PROFILE_CHARS = 8000, 16_000_000  # the longest values

@@ -6,9 +6,11 @@ A server that fails is tried again until the stage ends; whoever waits is warned
 import select
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
+from time import sleep
 
-from pipeline.core.run_log import LAST, warn_once
+from pipeline.core.run_log import LAST, forget_warning, warn_once
 from pipeline.tracking.failures import TrackingError, explained
 from pipeline.tracking.live import LiveRuns
 from pipeline.tracking.machine import Machine
@@ -16,6 +18,7 @@ from pipeline.tracking.mirror import Mirror
 from pipeline.tracking.workspace import Workspace
 
 POLL_S = 1.0
+ATTEMPTS = 5
 AGAIN_S = 10.0  # after the server has failed
 LONGEST_S = 600  # from the end of the stage
 
@@ -44,8 +47,9 @@ def main(folder: Path) -> None:
     while not is_over and not ending.is_known:
         is_over = ending.comes_within(0.0)
         if _is_followed(folder, ending, machine):
-            return
+            break
         ending.comes_within(AGAIN_S)
+    forget_warning(folder)
 
 
 def _is_followed(folder: Path, ending: Ending, machine: Machine) -> bool:
@@ -68,7 +72,7 @@ def _follow(folder: Path, ending: Ending, machine: Machine) -> None:
     mirror.close_abandoned()
     runs = None if ending.comes_within(0.0) else _show(mirror, folder, ending, machine)
     status, final = ending.read()
-    signal.alarm(LONGEST_S)  # the stage does not wait for a slow server
+    signal.alarm(LONGEST_S)  # no stage waits for a slow server
     if status != "FINISHED":
         runs = runs or LiveRuns(mirror, folder, machine)
         runs.push()
@@ -81,7 +85,16 @@ def _follow(folder: Path, ending: Ending, machine: Machine) -> None:
     if Path(final).name in LAST:
         Mirror().sync()  # also pushes whatever the server has missed earlier
     else:
-        Mirror(_running()).publish(Path(final))
+        _publish(Path(final))
+
+
+def _publish(final: Path) -> None:
+    """Mirror a run that has ended, while the next stage begins and may replace its own outputs."""
+    for _ in range(ATTEMPTS - 1):
+        with suppress(FileNotFoundError):
+            return Mirror(_running()).publish(final)
+        sleep(POLL_S)
+    return Mirror(_running()).publish(final)
 
 
 def _show(mirror: Mirror, folder: Path, ending: Ending, machine: Machine) -> LiveRuns:

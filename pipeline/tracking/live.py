@@ -1,6 +1,7 @@
 """Shows a run, and those nested in it, while their stage writes them."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline.core.run_log import METRICS_FILE, RUN_FILE, Spool
@@ -27,13 +28,14 @@ class LiveRuns:
             mirror.reopen(mirror.begin(mirror.workspace.state))
 
     def push(self) -> None:
-        """Push what has been written since the last time."""
+        """Push what has been written since the last time; nothing once the stage has moved it."""
         parent = self._mirror.workspace.state_fingerprint
-        self._push(self._folder, parent)
-        self._shown[self._folder].add(self._machine.points())
-        for folder in ahead(self._folder):
-            self._push(folder, parent)
-            self._ahead.add(folder)
+        with suppress(FileNotFoundError):
+            self._push(self._folder, parent)
+            self._shown[self._folder].add(self._machine.points())
+            for folder in ahead(self._folder):
+                self._push(folder, parent)
+                self._ahead.add(folder)
 
     def end(self, how: str) -> None:
         """Close those that are not closed yet."""
@@ -43,7 +45,8 @@ class LiveRuns:
     def end_ahead(self) -> None:
         """Close those of other entries, each by whether its fit has succeeded."""
         for folder in self._ahead:
-            self._shown[folder].end(status(folder))
+            if folder.parent.is_dir():  # otherwise its entry has taken it meanwhile
+                self._shown[folder].end(status(folder))
 
     def _push(self, folder: Path, parent: str | None) -> None:
         if folder not in self._shown:

@@ -25,6 +25,11 @@ class LoggedModels:
         """Return whether the runs that make these models have been mirrored."""
         return all(model.fingerprint in self._known for model in models)
 
+    def id_of(self, model: Model) -> str | None:
+        """Return the id of a model, if MLflow has it."""
+        made = self._known.get(model.fingerprint)
+        return made.model_id if made else None
+
     def measured_by(self, document: Document) -> Measured | None:
         """Return what the metrics of a run are about, if MLflow has it."""
         model = document.measured

@@ -4,7 +4,7 @@ A state is parameters, code and data together. A run that two states share exist
 newer one; the parent's `runs.json` names all runs of its state.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +13,7 @@ from pipeline.config.load import parse_params
 from pipeline.core.dvcfile import content_hash
 from pipeline.core.paths import Layout
 from pipeline.core.run_log import METRICS_FILE, RUN_FILE
+from pipeline.tracking.champion import Standings
 from pipeline.tracking.currency import stale
 from pipeline.tracking.document import Document
 from pipeline.tracking.entities import Known, Seen
@@ -21,12 +22,14 @@ from pipeline.tracking.locks import locked
 from pipeline.tracking.logged_models import LoggedModels
 from pipeline.tracking.points import contradicts, dated, new
 from pipeline.tracking.processes import PROCESS, is_gone, own
+from pipeline.tracking.state import NOTE, RUN_ID
 from pipeline.tracking.store import NAME, PARENT, Store
 from pipeline.tracking.times import Times
 from pipeline.tracking.workspace import Workspace
 
 PUSHED = "convoy.pushed"
 """Marks a run with the digest of what it says, so that pushing it again costs nothing."""
+REGISTRY = "the model registry: "
 NAMED = "convoy.runs"
 """Marks the run of a state with the digest of its `runs.json`."""
 
@@ -63,7 +66,9 @@ class Mirror:
         self.push(state)
         self._models.describe(self.workspace.models.all)
         self._attach_names(state, entries)
-        self._register(entries)
+        with explained(REGISTRY):
+            self._register(entries)
+            self._place_models(entries)
         return 1 + len(entries)
 
     def _is_in_sync(self) -> bool:
@@ -82,7 +87,8 @@ class Mirror:
             for document in documents:
                 self.push(document, self._models.has_all(document.about))
             self.end_state("FINISHED")
-            self._register(documents)
+            with explained(REGISTRY):
+                self._register(documents)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -104,7 +110,7 @@ class Mirror:
                     document.name,
                     document.fingerprint,
                     tags,
-                    _changed_s(document.folder / RUN_FILE),
+                    _changed_s(document.begun or document.folder / RUN_FILE),
                 )
             known = self._runs[document.fingerprint] = Known(run_id, "RUNNING", held)
         return known.run_id
@@ -121,14 +127,14 @@ class Mirror:
         parent, times = self._parent(document), Times(document.fingerprint)
         self._models.link(run_id, document, seen)
         self._attach(run_id, document)
-        ended_s = _changed_s(document.folder / METRICS_FILE)
+        ended_s = _changed_s(document.folder / METRICS_FILE, document.folder / RUN_FILE)
         measured = self._models.measured_by(document)
         points = dated(document.figures, seen, times, ended_s)
         if not measured:  # what is about a model is stored twice, of which one may be missing
             points = new(points, seen)
         # The mark comes last, so that a push that was cut off is repeated.
         marks = {PUSHED: document.digest if is_whole else "", NAME: document.name}
-        tags = {**document.tags, **parent, **marks}
+        tags = {**_named(document.tags, run_id), **parent, **marks}
         held = self._runs[document.fingerprint].tags
         changed = {key: value for key, value in tags.items() if held.get(key) != value}
         self.store.log(run_id, points, document.params, changed, measured)
@@ -212,9 +218,26 @@ class Mirror:
         for document in documents:
             if document.tags["convoy.stage"] == "package":
                 run_id = self._runs[document.fingerprint].run_id
-                name = self._settings.registered_model
-                with explained("the model registry: "):
-                    self.store.register(name, run_id, document.fingerprint)
+                name, packaged = self._settings.registered_model, self.workspace.models.chosen
+                model_id = self._models.id_of(packaged) if packaged else None
+                fingerprint = document.fingerprint
+                self.store.registry.register(name, run_id, fingerprint, self._note, model_id)
+
+    @property
+    def _note(self) -> str:
+        state = self.workspace.state
+        known = self._runs.get(state.fingerprint) if state else None
+        return _named(state.tags, known.run_id)[NOTE] if state and known else ""
+
+    def _place_models(self, entries: list[Document]) -> None:
+        """Give the registered models the aliases that `convoy promote` has decided on."""
+        standings = Standings.load()
+        own = {document.fingerprint for document in entries}
+        for alias, standing in standings.by_alias().items() if standings else ():
+            model = standing.model if standing else None
+            text = f"{alias}: {standing.reason}\n\n{self._note}" if standing else ""
+            described = text if model in own else ""
+            self.store.registry.place(self._settings.registered_model, alias, model, described)
 
     def _attach_names(self, state: Document, entries: list[Document]) -> None:
         """Attach the ids of all runs of a state, as its runs may be nested in a newer one."""
@@ -226,9 +249,16 @@ class Mirror:
             self.store.log(known.run_id, tags={NAMED: digest})
 
 
+def _named(tags: Mapping[str, str], run_id: str) -> dict[str, str]:
+    """Return the tags of a run with its id in the description."""
+    found = dict(tags)
+    return found | ({NOTE: found[NOTE].replace(RUN_ID, run_id)} if NOTE in found else {})
+
+
 def _num_lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.is_file() else 0
 
 
-def _changed_s(path: Path) -> float | None:
-    return path.stat().st_mtime if path.is_file() else None
+def _changed_s(*paths: Path) -> float | None:
+    """Return when the last of these files was changed; None where there is none."""
+    return max((path.stat().st_mtime for path in paths if path.is_file()), default=None)

@@ -17,10 +17,9 @@ from mlflow.exceptions import MlflowException
 
 from pipeline.core.run_log import Figure
 from pipeline.tracking import address
-from pipeline.tracking.connection import ALREADY, GONE, connect, despite, find_experiment
-from pipeline.tracking.document import Dataset, Model
+from pipeline.tracking.connection import GONE, connect, despite, find_experiment
+from pipeline.tracking.document import FINGERPRINT, Dataset, Model
 from pipeline.tracking.entities import (
-    FINGERPRINT,
     SYSTEM,
     Dated,
     Known,
@@ -35,6 +34,7 @@ from pipeline.tracking.entities import (
 )
 from pipeline.tracking.failures import explained
 from pipeline.tracking.locks import locked
+from pipeline.tracking.registry import Registry
 
 PARENT, NAME = "mlflow.parentRunId", "mlflow.runName"
 BATCH = 800  # metrics in one call to the server, which takes 1000 items
@@ -54,6 +54,7 @@ class Store:
         with locked("tracking"), explained():
             self._client = connect()
             self._experiment_id = find_experiment(self._client, experiment)
+        self.registry = Registry(self._client)
 
     @property
     def page(self) -> str:
@@ -207,21 +208,6 @@ class Store:
     def end(self, run_id: str, status: str, end_s: float | None = None) -> None:
         """End a run; `status` is FINISHED, FAILED or KILLED."""
         self._client.set_terminated(run_id, status, round((end_s or time.time()) * 1000))
-
-    def register(self, name: str, run_id: str, fingerprint: str) -> None:
-        """Register the run's `model` as a version of `name`, once for each fingerprint."""
-        if not self._client.search_registered_models(f"name = '{name}'"):
-            despite(ALREADY, lambda: self._client.create_registered_model(name))
-        if not self._versions(name, fingerprint):
-            source = f"{self._client.get_run(run_id).info.artifact_uri}/model"
-            self._client.create_model_version(name, source, run_id, tags={FINGERPRINT: fingerprint})
-            for double in self._versions(name, fingerprint)[1:]:
-                despite(GONE, partial(self._client.delete_model_version, name, str(double)))
-
-    def _versions(self, name: str, fingerprint: str) -> list[int]:
-        """Return the versions with this fingerprint, the first one first."""
-        found = self._client.search_model_versions(f"name = '{name}'")
-        return sorted(int(v.version) for v in found if v.tags.get(FINGERPRINT) == fingerprint)
 
 
 def _parts(items: list[Any], size: int) -> list[list[Any]]:

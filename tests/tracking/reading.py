@@ -59,7 +59,7 @@ class Reader:
         return Counter((m.key, m.step, m.value) for history in histories for m in history)
 
     def _run(self, run: Run) -> dict[str, Any]:
-        tags = {k: v for k, v in run.data.tags.items() if k not in OWN}
+        tags = {k: self._told(v) for k, v in run.data.tags.items() if k not in OWN}
         inputs = [
             (each.dataset.name, each.dataset.digest, each.dataset.source, each.dataset.profile,
              sorted((tag.key, tag.value) for tag in each.tags))
@@ -88,11 +88,14 @@ class Reader:
 
     def _content(self, path: Path) -> str:
         if path.name == "runs.json":  # holds ids
-            text = path.read_text()
-            for own, name in self._names.items():
-                text = text.replace(own, name)
-            return text
+            return self._told(path.read_text())
         return sha256(path.read_bytes()).hexdigest()
+
+    def _told(self, text: str) -> str:
+        """Put fingerprints in the place of ids."""
+        for own, name in self._names.items():
+            text = text.replace(own, name)
+        return text
 
     def _model(self, model: Any) -> dict[str, Any]:
         metrics = [
@@ -126,7 +129,7 @@ class Reader:
         return {
             "version": f"{version.version}",  # a number or a text
             "run": self._names[version.run_id],
-            "description": version.description or "",
+            "description": self._told(version.description or ""),
             "tags": version.tags,
             "aliases": sorted(version.aliases),
             "status": version.status,
