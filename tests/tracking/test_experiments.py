@@ -109,7 +109,7 @@ def test_an_experiment_of_one_machine_is_shown_on_another(copy: Workspace, tmp_p
     copy.run("git", "remote", "add", "origin", f"{bare}")
     other = cloned_from(bare, tmp_path / "other")
     before = Reader(client(copy)).all()["runs"].keys()
-    change = ("-S", "ensemble.methods=[{name: mean}]")
+    change = ("-S", "+ensemble.methods=[{name: mean}]")
     copy.run("dvc", "exp", "run", "--temp", "--name", "averaged", *change)
     copy.run("dvc", "exp", "push", "origin", "averaged")
     other.run("dvc", "exp", "pull", "origin", "averaged")
