@@ -47,6 +47,10 @@ class Layout:
     def augmentation(self) -> Path:
         return self.root / "artifacts/augmentation"
 
+    def components(self, recipe: str) -> Path:
+        """Return the path of the hashes of the models and losses that a recipe can use."""
+        return self.root / "artifacts/components" / f"{recipe}.json"
+
     def search(self, recipe: str) -> Path:
         return self.root / "artifacts/search" / recipe
 
