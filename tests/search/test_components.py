@@ -133,7 +133,7 @@ def either(tree: dict[str, Any]) -> None:
         },
     }  # fmt: skip
     tree["members"] = {
-        "best": {"recipe": "cnn/best_1"},
+        "first": {"recipe": "cnn/best_1"},
         "last": {"recipe": "cnn/best_3"},
         "trained": {"recipe": "cnn"},
         "other": {"recipe": "cnn", "seed": 1, "init_seed": 0},
@@ -155,11 +155,11 @@ def test_an_architecture_that_a_search_has_chosen_is_trained_and_goes_all_the_wa
     assert [bool(trial["model.widths"]) for trial in trials] == [False, True, True]
     assert "0" in {f"{trial}" for trial in read_json(layout.search("cnn") / "study.json")["front"]}
     built = {name: read_json(layout.member(name) / "fold_0/design.json")["model"]["name"]
-             for name in ("best", "last", "trained", "other")}  # fmt: skip
-    assert built == {"best": "resnet", "last": "cnn", "trained": "resnet", "other": "resnet"}
+             for name in ("first", "last", "trained", "other")}  # fmt: skip
+    assert built == {"first": "resnet", "last": "cnn", "trained": "resnet", "other": "resnet"}
     first, second = (
         load_file(layout.member(name) / "fold_0/weights.safetensors")
-        for name in ("best", "trained")
+        for name in ("first", "trained")
     )
     assert first.keys() == second.keys()
     assert all(first[name].equal(second[name]) for name in first)
