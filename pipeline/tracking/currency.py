@@ -17,8 +17,8 @@ def stale(tree: dict[str, Any]) -> frozenset[str]:
     """Return DVC's names of the entries that are not up to date.
 
     DVC knows, except for stages that were started by hand: those are compared with what they have
-    recorded themselves, which takes a look at all of their inputs. So are those that DVC only
-    doubts since it is going to hash components again, which changes the hashes of a few or of none.
+    recorded themselves, which takes a look at all of their inputs. So are those that build on the
+    hashes of components: DVC will take these again after an edit, and most will be as they were.
     """
     doubtful, params = not_current(), parse_params(tree, f"{PARAMS_FILE}")
     lost = [f"{path}" for path in outdated(params, Layout())]
