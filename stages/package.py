@@ -12,6 +12,10 @@ def main(stage: Stage[Params]) -> None:
     chosen = read_json(stage.inputs.ensemble / "choice.json")["chosen"]
     combiner = Combiner.load(stage.inputs.system(chosen))
     package(stage.inputs, combiner, stage.params, stage.scratch, stage.outputs.model)
+    if stage.params.serving.onnx:
+        from pipeline.serving.onnx.export import export  # torch takes seconds to import
+
+        export(stage.inputs, combiner, stage.params, stage.outputs.onnx)
     stage.spool.record({"num_members": len(combiner.members)})
 
 

@@ -9,6 +9,7 @@ from pipeline.config.recipe_checks import check_recipe
 from pipeline.config.recipes import Recipe
 from pipeline.config.search import Choices
 from pipeline.config.search_checks import check_search
+from pipeline.config.serving_checks import check_serving
 from pipeline.config.trial_checks import check_trial
 from pipeline.core.component import names
 from pipeline.core.errors import UserError, nearest, shown
@@ -35,6 +36,7 @@ def check(params: Params, origin: str) -> None:
         _decisions_fit,
         _margin_fits,
         _sets_fit,
+        check_serving,
     ):
         one(params, origin)
 
