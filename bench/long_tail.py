@@ -11,18 +11,25 @@ is read from data/raw/fashion-mnist.
 """
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from scipy import stats
+from scipy.special import log_softmax
 
 from bench.fits import fitted
 from pipeline.augmentation.freeze import freeze
 from pipeline.config.recipes import Recipe
 from pipeline.core.artifacts import Card
-from pipeline.core.component import make
+from pipeline.core.component import load, make
+from pipeline.ensembling import class_shares
+from pipeline.ensembling.cross_fitting import Validation, fit
+from pipeline.ensembling.folds import folds
+from pipeline.ensembling.prediction_type import PredictionType
+from pipeline.ensembling.truth import Truth
 from pipeline.images.packed import Packed
 from pipeline.prediction.predictor import predict_logits
 from pipeline.preprocessing.sources import idx
@@ -59,6 +66,8 @@ HEADING = (
     "| 3 rarest |"
 )
 POST_HOC = "plain, less the log of each class's share in prediction"
+CALIBRATED = ("plain", "logit_adjustment: 1.0")
+"""The ways whose predictions are also calibrated on validation, for classes that are as common."""
 
 
 def sizes(largest: int) -> np.ndarray:
@@ -109,8 +118,31 @@ def measure(whole: Packed, test: Packed, seed: int, largest: int, epochs: int) -
         found[name] = recalls(logits, test.targets, order)
         if name == "plain":
             found[POST_HOC] = recalls(logits - np.log(counts), test.targets, order)
+        if name in CALIBRATED:
+            val = predict_logits(network, inputs.val.images, torch.device("cpu"))
+            for title, made in calibrated(val, inputs.val.targets, logits):
+                found[f"{name}; {title}"] = recalls(made, test.targets, order)
         print(f"seed {seed}  {found[name].mean():.1f}  {name}", file=sys.stderr, flush=True)
     return found
+
+
+def calibrated(
+    val: np.ndarray, targets: np.ndarray, test: np.ndarray
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the predictions of test under `class_shares: uniform`, by each calibrator."""
+    names = [f"{k}" for k in range(NUM_CLASSES)]
+    own = class_shares.weights("uniform", "classes", names, targets, "validation")
+    truth, log_probs = Truth(targets, np.arange(len(targets)), own), log_softmax(val, axis=1)
+    listed = [make("calibrator", name) for name in ("temperature", "vector", "prior_shift")]
+    for calibrator in listed:
+        module = load("calibrator", calibrator)
+        state = module.fit(calibrator, log_probs, truth)
+        yield f"class_shares: uniform, {calibrator.name}", module.apply(state, log_softmax(test, 1))
+    known = Validation(
+        PredictionType("classes"), truth, folds(truth.units, 5, 0), listed, lambda _: None
+    )
+    system = fit(make("method", "best"), ["a"], log_probs[None], known).combiner
+    yield "class_shares: uniform, as chosen", system({"a": log_softmax(test, axis=1)})
 
 
 def read() -> tuple[Packed, Packed]:

@@ -94,6 +94,7 @@ DOORS = {
     },
     "ray": {f"pipeline/execution/cluster/{name}.py" for name in ("connection", "tasks")},
     "mlflow": {
+        "pipeline/tracking/registry.py",
         "pipeline/tracking/store.py",
         "pipeline/serving/package.py",
         "pipeline/serving/pyfunc.py",

@@ -13,6 +13,8 @@ from pipeline.cli.gradcheck import gradcheck
 from pipeline.cli.latency import latency
 from pipeline.cli.lr import lr
 from pipeline.cli.predict import predict
+from pipeline.cli.promote import promote
+from pipeline.cli.reproduce import reproduce
 from pipeline.cli.serve import serve
 from pipeline.cli.status import status
 from pipeline.cli.summary import summary
@@ -38,6 +40,8 @@ for command in (
     dashboard,
     predict,
     serve,
+    promote,
+    reproduce,
 ):
     app.command()(command)
 

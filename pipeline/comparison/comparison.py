@@ -21,6 +21,7 @@ from pipeline.evaluation.comparison import contrast, measure
 from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.outputs import SystemOutput
+from pipeline.evaluation.power import Resolution
 from pipeline.evaluation.significance import holm
 from pipeline.evaluation.systems import make_evaluator, outputs_of
 from pipeline.evaluation.verdict import Contrast, resolved, sentence
@@ -52,7 +53,7 @@ class StateComparison:
     """The metrics of each state's chosen ensemble, by state and metric."""
     contrasts: list[Contrast]
     p_corrected: list[float]
-    """The p-values corrected for all contrasts."""
+    """The p-values corrected for all contrasts; those of equivalence are corrected likewise."""
     verdicts: list[str]
     """What the corrected p-values show, in one sentence each."""
     resolved: list[str]
@@ -136,7 +137,7 @@ def on_shared_samples(
     shared = reduce(np.intersect1d, [state.pool.ids for state in states])
     if not len(shared):
         names = " and ".join(state.name for state in states)
-        raise UserError(f"compare: {names} share no test sample; their data must overlap")
+        raise UserError(f"{names} share no test sample; their data must overlap")
     rows = [rows_of(state.pool.ids, shared) for state in states]
     _refuse_other_truths(states, rows, shared)
     first = states[0]
@@ -151,7 +152,10 @@ def _compared(
     first, *others = states
     contrasts = [contrast(evaluator, outputs, measured, o.name, first.name) for o in others]
     p_corrected = holm(np.array([found.p for found in contrasts])).tolist()
-    surely = [replace(c, p=p) for c, p in zip(contrasts, p_corrected, strict=True)]
+    surely = [
+        replace(c, p=p, resolution=resolution)
+        for c, p, resolution in zip(contrasts, p_corrected, _surely_alike(contrasts), strict=True)
+    ]
     called = {state.name: f"{state.name} ({state.chosen})" for state in states}
     return StateComparison(
         evaluator,
@@ -163,9 +167,20 @@ def _compared(
         contrasts,
         p_corrected,
         [sentence(c, evaluator, called[c.first], called[c.second]) for c in surely],
-        [resolved(c, evaluator) for c in contrasts],
+        [resolved(c, evaluator) for c in surely],
         changed({state.name: state.tree for state in states}),
     )
+
+
+def _surely_alike(contrasts: list[Contrast]) -> list[Resolution]:
+    """Return what the samples resolve, with the p-values of equivalence corrected for all."""
+    given = [contrast.resolution.p_equivalent for contrast in contrasts]
+    known = np.array([p for p in given if p is not None])
+    corrected = iter(holm(known).tolist())
+    return [
+        found.resolution._replace(p_equivalent=None if p is None else next(corrected))
+        for found, p in zip(contrasts, given, strict=True)
+    ]
 
 
 def changed(trees: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -182,14 +197,14 @@ def _refuse_other_questions(states: list[Loaded]) -> None:
         kinds = [state.combiner.prediction_type.kind for state in (first, other)]
         if kinds[0] != kinds[1]:
             raise UserError(
-                f"compare: {first.name} predicts {kinds[0]}, but {other.name} predicts "
+                f"{first.name} predicts {kinds[0]}, but {other.name} predicts "
                 f"{kinds[1]}; only states with the same task can be compared"
             )
         differing = sorted(set(first.card.classes) ^ set(other.card.classes))
         if first.card.classes != other.card.classes:
             which = f"that differ, such as {differing[0]}" if differing else "in another order"
             raise UserError(
-                f"compare: {first.name} and {other.name} have {kinds[0]} {which}; only states "
+                f"{first.name} and {other.name} have {kinds[0]} {which}; only states "
                 "with the same task and names can be compared"
             )
 
@@ -200,7 +215,7 @@ def _refuse_other_truths(states: list[Loaded], rows: list[np.ndarray], shared: n
         differs = (state.pool.targets[own] != truth).reshape(len(shared), -1).any(axis=1)
         if differs.any():
             raise UserError(
-                f"compare: {differs.sum()} samples have a different target in {state.name} than "
+                f"{differs.sum()} samples have a different target in {state.name} than "
                 f"in {states[0].name}, the first is {shared[differs][0]}; correct the labels in "
                 "one of them"
             )

@@ -1,10 +1,10 @@
 """A comparison as Markdown, for the terminal, a file or a pull request."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from pipeline.comparison.comparison import StateComparison
 from pipeline.comparison.over_seeds import SeedsComparison
+from pipeline.core.markdown import table
 from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.recipes import recipe_sentence
 
@@ -28,7 +28,7 @@ def seeds_page(comparison: SeedsComparison) -> str:
     return _joined(
         comparison.states,
         [f"{recipe_sentence(pair, evaluator)}{many}" for pair in comparison.pairs],
-        _table(["recipe", "seeds", f"mean {name}", "std over seeds"], rows),
+        table(["recipe", "seeds", f"mean {name}", "std over seeds"], rows),
         comparison.changed,
     )
 
@@ -52,7 +52,7 @@ def _joined(
     parts = [f"# {' · '.join(states)}", "\n\n".join(said), figures]
     if changed:
         rows = [[key, *map(_value, own.values())] for key, own in changed.items()]
-        parts += ["## Changed parameters", _table(["key", *states], rows)]
+        parts += ["## Changed parameters", table(["key", *states], rows)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -63,12 +63,7 @@ def _figures(comparison: StateComparison) -> str:
         [metric.replace("_", " "), *(_cell(comparison.systems[n].get(metric)) for n in names)]
         for metric in metrics
     ]
-    return _table(["metric", *names], rows)
-
-
-def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heading, ["---"] * len(heading), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return table(["metric", *names], rows)
 
 
 def _cell(estimate: Estimate | None) -> str:

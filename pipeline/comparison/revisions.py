@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.core.dvcfile import LOCK, content_hash, ensembles_in
+from pipeline.core.dvcfile import LOCK, content_hash, ensembles_in, locked_stages
 from pipeline.core.errors import UserError, nearest
 from pipeline.core.git import git
 from pipeline.tracking.state import ENSEMBLES
@@ -49,9 +49,7 @@ def resolve(name: str, experiment: str) -> State:
         return State(name, _of_run(name, experiment))
     branches = (git("branch", "--format=%(refname:short)") or "").split()
     hint = nearest(name, [WORKSPACE, *experiments, *branches])
-    raise UserError(
-        f"compare: got {name!r}, which is not a revision, experiment or MLflow run; {hint}"
-    )
+    raise UserError(f"got {name!r}, which is not a revision, experiment or MLflow run; {hint}")
 
 
 def fetch(state: State, folder: Path) -> Path:
@@ -63,7 +61,7 @@ def fetch(state: State, folder: Path) -> Path:
     if state.commit is None:
         missing = [path for path in NEEDED if not Path(path).exists()]
         if missing:
-            raise UserError(f"compare: workspace: {missing[0]} is missing; run `dvc repro`")
+            raise UserError(f"workspace: {missing[0]} is missing; run `dvc repro`")
         return Path()
     from dvc.api import DVCFileSystem  # takes 1 s to import
 
@@ -90,7 +88,7 @@ def refuse_equal(states: list[State], folders: list[Path]) -> None:
     for state, hashes in zip(states[1:], others, strict=True):
         if hashes == first:
             raise UserError(
-                f"compare: {states[0].name} and {state.name} have the same results; allowed "
+                f"{states[0].name} and {state.name} have the same results; allowed "
                 "states that differ, such as `HEAD~1 HEAD`; run `dvc repro` after a change"
             )
 
@@ -98,7 +96,7 @@ def refuse_equal(states: list[State], folders: list[Path]) -> None:
 def _lost(state: State, path: str, error: Exception | None = None) -> str:
     why = f" ({str(error).splitlines()[0]})" if error and str(error) else ""
     return (
-        f"compare: {state.name}: {path} cannot be fetched{why}; commit its dvc.lock and bring "
+        f"{state.name}: {path} cannot be fetched{why}; commit its dvc.lock and bring "
         "its results into the cache with `dvc pull`, or with `git switch` and `dvc repro`"
     )
 
@@ -118,8 +116,8 @@ def _of_run(run_id: str, experiment: str) -> str | None:
     try:
         ensembles = Store(experiment).tags_of_state(run_id).get(ENSEMBLES)
     except TrackingError as error:
-        raise UserError(f"compare: {run_id}: {error}") from None
-    if ensembles and ensembles == ensembles_in(LOCK):
+        raise UserError(f"{run_id}: {error}") from None
+    if ensembles and ensembles == ensembles_in(locked_stages()):
         return None
     commits = [
         *(git("log", "--all", "--format=%H", "--", str(LOCK)) or "").split(),
@@ -129,6 +127,6 @@ def _of_run(run_id: str, experiment: str) -> str | None:
         if ensembles and ensembles in (git("show", f"{commit}:{LOCK}") or ""):
             return commit
     raise UserError(
-        f"compare: {run_id}: no commit holds its results; commit dvc.lock after `dvc repro`, or "
+        f"{run_id}: no commit holds its results; commit dvc.lock after `dvc repro`, or "
         "keep a state with `dvc exp save --name NAME`"
     )

@@ -74,3 +74,8 @@ def fitting(
 
 def suits(component: Any, task: Any) -> bool:
     return task.ACTIVATION in component.ACTIVATIONS
+
+
+def needs_class_shares(component: Component) -> bool:
+    """Return whether it has nothing to do where figures are meant for the shares as found."""
+    return getattr(type(component), "NEEDS_CLASS_SHARES", False)

@@ -1,5 +1,9 @@
 """The section `tracking`: how the runs are named in MLflow."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from pipeline.core.component import Strict
 
 
@@ -9,5 +13,8 @@ class Tracking(Strict):
     experiment: str = "convoy"
     registered_model: str = "convoy"
     live: bool = True
-    """Show each stage while it runs, at a cost of 2 s of CPU time per stage; false shows all of
-    them when the last one is done."""
+    """Show each stage while it runs, by a process beside it that takes 3 s of processor time; false
+    shows all of them when the last one is done."""
+    promotion_margin: Annotated[float, Field(ge=0)] = 0.0
+    """The lead, in units of the headline metric, that `convoy promote` must find shown before a
+    model takes the champion's place; 0: any lead that is shown."""

@@ -38,6 +38,11 @@ class Card:
     target_scale: Scale = ()
     """Mean and std of the training targets, in their own units."""
 
+    @property
+    def splits(self) -> list[str]:
+        """The splits that have images, in the order in which they are used."""
+        return [split for split in ("train", "val", "test") if split in self.counts]
+
     def save(self, path: Path) -> None:
         write_json(path, asdict(self))
 

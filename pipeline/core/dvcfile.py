@@ -74,11 +74,35 @@ def entries(tree: dict[str, Any], dvc_file: Path = Path("dvc.yaml")) -> list[Ent
     return [_filled(stage, spec, key, tree) for stage, spec in stages for key in _keys(spec, tree)]
 
 
-def ensembles_in(lock: Path) -> str | None:
-    """Return DVC's hash of the fitted ensembles, to identify a state; None if there are none."""
+def locked_stages(lock: Path = LOCK) -> dict[str, Any]:
+    """Return the stages of a lock file, by DVC's names; none if there is no file.
+
+    Numbers are texts here: libyaml, which reads such a file ten times faster, follows another
+    version of YAML, in which other texts are numbers.
+
+    Raises:
+        UserError: the file is not what DVC writes.
+    """
+    import yaml  # type: ignore[import-untyped]
+
     if not lock.is_file():
-        return None
-    outs = read_yaml(lock)["stages"].get("ensemble", {}).get("outs", [])
+        return {}
+    try:
+        with lock.open(encoding="utf-8") as file:
+            tree = yaml.load(file, getattr(yaml, "CBaseLoader", yaml.BaseLoader))
+        found: dict[str, Any] = tree["stages"]
+    except (yaml.YAMLError, TypeError, KeyError):
+        raise UserError(f"{lock}: not a lock file of DVC; restore it from git") from None
+    return found
+
+
+def ensembles_in(stages: dict[str, Any]) -> str | None:
+    """Return DVC's hash of the fitted ensembles, to identify a state; None if there are none.
+
+    Args:
+        stages: what `locked_stages` returns.
+    """
+    outs = stages.get("ensemble", {}).get("outs", [])
     found = [out["md5"] for out in outs if out["path"] == "artifacts/ensemble"]
     return str(found[0]) if found else None
 

@@ -19,7 +19,7 @@ from pipeline.core.files import read_json, write_json
 
 LAST = ("package", "report")  # after these stages, MLflow is synchronised with all artifacts
 RUN_FILE, METRICS_FILE = "run.json", "metrics.jsonl"
-GRACE_S = 4.0  # how long a stage that is done waits for a tracking server
+GRACE_S = 4.0  # how long the last stages wait for a tracking server, and any stage that fails
 LOCAL_GRACE_S = 600.0  # the same for a local database, which nothing but a busy machine delays
 INTERRUPT_GRACE_S = 3.0  # the same after an interrupt
 
@@ -117,7 +117,9 @@ class Follower:
     """A process that mirrors a spool to MLflow, so that no server can hold up a stage.
 
     It learns over its standard input that the stage has ended. If that closes without a message,
-    the stage was killed, and the follower marks the run accordingly and exits.
+    the stage was killed, and the follower marks the run accordingly and exits. A stage that has
+    succeeded does not wait for it, so that the next one can begin; the last ones do, and with them
+    `dvc repro`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -126,12 +128,12 @@ class Follower:
     def __enter__(self) -> "Follower":
         command = [sys.executable, "-m", "pipeline.tracking.follow", str(self._folder)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)
-        self._last_word = "FAILED"
+        self._last_word, self._is_awaited = "FAILED", True
         return self
 
     def finish(self, folder: Path) -> None:
         """Tell the follower that the stage is done and its spool has moved to `folder`."""
-        self._last_word = f"FINISHED {folder}"
+        self._last_word, self._is_awaited = f"FINISHED {folder}", folder.name in LAST
 
     def __exit__(
         self,
@@ -144,6 +146,8 @@ class Follower:
         assert stdin
         with suppress(BrokenPipeError), stdin:
             stdin.write("KILLED" if is_interrupted else self._last_word)
+        if not is_interrupted and not self._is_awaited:
+            return
         try:
             self._process.wait(INTERRUPT_GRACE_S if is_interrupted else _grace_s())
         except subprocess.TimeoutExpired:

@@ -18,6 +18,7 @@ from tempfile import mkdtemp
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from pipeline.core import dvcfile, process
+from pipeline.core.environment import environment
 from pipeline.core.errors import UserError, full_disk
 from pipeline.core.files import read_json, read_yaml
 from pipeline.core.lock import hold
@@ -138,7 +139,7 @@ def _run(
     identity = _identity(entry, tree)
     work = _kept(_work(entry, identity["fingerprint"]), partial(give_up, entry.key))
     spool = Spool(own / "run")
-    spool.open(entry.name, identity)
+    spool.open(entry.name, {**identity, "tags": environment()})
     is_followed = checked.is_live or entry.stage in LAST
     with Follower(spool.folder) if is_followed else nullcontext() as follower:
         main(Stage(entry.key, checked, Layout(), outputs, scratch, work, spool, entry.deps))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.config.ensembling import fitting
+from pipeline.config.ensembling import fitting, needs_class_shares
 from pipeline.config.params import Params
 from pipeline.core.artifacts import Card, Pool, Predictions, Samples
 from pipeline.core.component import load
@@ -44,6 +44,8 @@ def validation(inputs: Layout, pool: Pool, params: Params) -> Validation:
     )
     truth = Truth(pool.targets, units, weights)
     listed = fitting("calibrator", settings.calibrators, params.task)
+    if settings.calibrators is None and truth.is_even:
+        listed = tuple(each for each in listed if not needs_class_shares(each))
     calibrators, notes = practicable(listed, len(card.classes))
     return Validation(
         prediction_type,

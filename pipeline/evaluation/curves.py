@@ -21,6 +21,10 @@ ALL = "(all)"
 MOST_CURVES, MOST_POINTS = 20, 200
 
 
+Curve = tuple[str, Float[np.ndarray, " n"], Bool[np.ndarray, " n"], Float[np.ndarray, " n"]]
+"""A name, the predicted probabilities, which samples are positive, and how much each counts."""
+
+
 class RocPoint(NamedTuple):
     """The two rates that result from predicting positive at or above a threshold."""
 
@@ -54,27 +58,39 @@ class ReliabilityBin(NamedTuple):
     num_samples: int
 
 
-def roc(outputs: SystemOutput, targets: np.ndarray, names: Sequence[str]) -> list[RocPoint]:
-    """Return ROC curves, without a class or label that all samples have or that none has."""
+def roc(
+    outputs: SystemOutput,
+    targets: np.ndarray,
+    names: Sequence[str],
+    weights: Float[np.ndarray, " n"],
+) -> list[RocPoint]:
+    """Return ROC curves, without a class or label that all samples have or that none has.
+
+    Args:
+        weights: how much each sample counts, here and in the other curves; the mean is 1.
+    """
     from sklearn.metrics import roc_curve  # a second to import
 
     return [
         RocPoint(name, *point)
-        for name, share, is_so in _each(outputs, targets, names)
+        for name, share, is_so, own in _each(outputs, targets, names, weights)
         if is_so.any() and not is_so.all()
-        for point in _thinned(*roc_curve(is_so, share))
+        for point in _thinned(*roc_curve(is_so, share, sample_weight=own))
     ]
 
 
 def precision_recall(
-    outputs: SystemOutput, targets: np.ndarray, names: Sequence[str]
+    outputs: SystemOutput,
+    targets: np.ndarray,
+    names: Sequence[str],
+    weights: Float[np.ndarray, " n"],
 ) -> list[PrecisionPoint]:
     """Return precision-recall curves, without a class or label that no sample has."""
     return [
         PrecisionPoint(name, *point)
-        for name, share, is_so in _each(outputs, targets, names)
+        for name, share, is_so, own in _each(outputs, targets, names, weights)
         if is_so.any()
-        for point in _thinned(*_from_the_right(is_so, share))
+        for point in _thinned(*_from_the_right(is_so, share, own))
     ]
 
 
@@ -82,6 +98,7 @@ def reliability(
     outputs: SystemOutput,
     targets: np.ndarray,
     names: Sequence[str],
+    weights: Float[np.ndarray, " n"],
     *,
     num_bins: int,
     confidence: float,
@@ -93,8 +110,10 @@ def reliability(
     """
     return [
         ReliabilityBin(name, *row)
-        for name, share, is_so in _each(outputs, targets, names, of_most_probable=True)
-        for row in _bins(share, is_so, num_bins, confidence)
+        for name, share, is_so, own in _each(
+            outputs, targets, names, weights, of_most_probable=True
+        )
+        for row in _bins(share, is_so, own, num_bins, confidence)
     ]
 
 
@@ -102,29 +121,33 @@ def _each(
     outputs: SystemOutput,
     targets: np.ndarray,
     names: Sequence[str],
+    weights: Float[np.ndarray, " n"],
     *,
     of_most_probable: bool = False,
-) -> Iterator[tuple[str, Float[np.ndarray, " n"], Bool[np.ndarray, " n"]]]:
-    """Yield the name of each curve, its predicted probabilities, and which samples are positive."""
+) -> Iterator[Curve]:
+    """Yield the name of each curve and its samples."""
     share, is_so = probs(outputs), one_hot(targets, len(names))
     if outputs.predictions.shape[1:] == (2,):
-        yield names[1], share[:, 1], is_so[:, 1]
+        yield names[1], share[:, 1], is_so[:, 1], weights
         return
     if of_most_probable and outputs.predictions.ndim == 2:
-        yield ALL, share.max(axis=1), share.argmax(axis=1) == targets
+        yield ALL, share.max(axis=1), share.argmax(axis=1) == targets, weights
     else:
-        yield ALL, share.ravel(), is_so.ravel()
+        yield ALL, share.ravel(), is_so.ravel(), np.repeat(weights, len(names))
     if len(names) <= MOST_CURVES:
-        yield from zip(names, share.T, is_so.T, strict=True)
+        for name, *curve in zip(names, share.T, is_so.T, strict=True):
+            yield name, *curve, weights
 
 
 def _from_the_right(
-    is_so: Bool[np.ndarray, " n"], share: Float[np.ndarray, " n"]
+    is_so: Bool[np.ndarray, " n"],
+    share: Float[np.ndarray, " n"],
+    weights: Float[np.ndarray, " n"],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return recall, precision and thresholds in order of rising recall."""
     from sklearn.metrics import precision_recall_curve
 
-    precision, recall, thresholds = precision_recall_curve(is_so, share)
+    precision, recall, thresholds = precision_recall_curve(is_so, share, sample_weight=weights)
     return recall[::-1], precision[::-1], np.append(thresholds, np.inf)[::-1]
 
 
@@ -142,19 +165,23 @@ def _thinned(
 def _bins(
     share: Float[np.ndarray, " n"],
     is_so: Bool[np.ndarray, " n"],
+    weights: Float[np.ndarray, " n"],
     num_bins: int,
     confidence: float,
 ) -> Iterator[tuple[float, float, float, float, int]]:
     """Yield mean probability, fraction of positives, its interval and the count of each bin.
 
     The intervals are those of C. Clopper and E. Pearson, The Use of Confidence or Fiducial Limits,
-    1934.
+    1934; where samples count differently, for Kish's effective number of samples.
     """
     bin_of = bins(num_bins, share)
     for place in np.unique(bin_of):
         inside = bin_of == place
-        num, num_so = int(inside.sum()), int(is_so[inside].sum())
-        tail = (1 - confidence) / 2
-        low = float(scipy.stats.beta.ppf(tail, num_so, num - num_so + 1)) if num_so else 0.0
-        high = float(scipy.stats.beta.isf(tail, num_so + 1, num - num_so)) if num_so < num else 1.0
-        yield float(share[inside].mean()), num_so / num, low, high, num
+        own = weights[inside]
+        observed = float(np.average(is_so[inside], weights=own))
+        num = float(own.sum() ** 2 / (own**2).sum())
+        num_so, tail = observed * num, (1 - confidence) / 2
+        low = float(scipy.stats.beta.ppf(tail, num_so, num - num_so + 1)) if observed else 0.0
+        high = float(scipy.stats.beta.isf(tail, num_so + 1, num - num_so)) if observed < 1 else 1.0
+        predicted = float(np.average(share[inside], weights=own))
+        yield predicted, observed, low, high, int(inside.sum())

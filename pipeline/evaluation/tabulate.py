@@ -144,9 +144,10 @@ def of_curves(inputs: Layout, params: Params, tested: Tested) -> Tables:
     if evaluator.kind == "classes":
         found["confusion"] = confusion_matrix(*given)
     bins, confidence = params.evaluation.num_bins, evaluator.confidence
+    weighted = *given, evaluator.weights
     return {
         **found,
-        "roc": curves.roc(*given),
-        "precision_recall": curves.precision_recall(*given),
-        "reliability": curves.reliability(*given, num_bins=bins, confidence=confidence),
+        "roc": curves.roc(*weighted),
+        "precision_recall": curves.precision_recall(*weighted),
+        "reliability": curves.reliability(*weighted, num_bins=bins, confidence=confidence),
     }

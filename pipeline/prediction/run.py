@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pipeline.core import process
 from pipeline.core.artifacts import Cost, Predictions
+from pipeline.core.environment import environment
 from pipeline.core.errors import UserError
 from pipeline.core.files import write_json
 from pipeline.core.paths import Layout
@@ -33,7 +34,7 @@ def predict(job: PredictionJob, inputs: Layout) -> None:
     cpu.use(job.hardware.threads)
     spool, device = Spool(Path(job.spool)), choose_device(job.hardware.accelerator)
     member = Predictor.load(Path(job.networks), device, job.test_time)
-    spool.tag(member.arrange(job.hardware).tags())
+    spool.tag({**environment(), **member.arrange(job.hardware).tags()})
     test, figures = Packed.open(inputs.test), {}
     predictions = {
         "val": member.validate(Packed.open(inputs.trainval)),

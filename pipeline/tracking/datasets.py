@@ -5,7 +5,6 @@ from typing import Any
 
 from pipeline.core import dvcfile
 from pipeline.core.artifacts import Card
-from pipeline.core.files import read_yaml
 from pipeline.core.paths import Layout
 from pipeline.tracking.document import Dataset
 
@@ -52,7 +51,5 @@ class Datasets:
 
 def _hashes() -> dict[str, str]:
     """Return DVC's hash of each part of the data."""
-    if not dvcfile.LOCK.is_file():
-        return {}
-    outs = read_yaml(dvcfile.LOCK).get("stages", {}).get("preprocess", {}).get("outs", [])
+    outs = dvcfile.locked_stages().get("preprocess", {}).get("outs", [])
     return {out["path"]: out["md5"] for out in outs}

@@ -11,9 +11,11 @@ from typing import NamedTuple
 from pipeline.core.dvcfile import content_hash
 from pipeline.core.run_log import METRICS_FILE, Figure, Spool
 
+FINGERPRINT = "convoy.fingerprint"
+"""The tag by which a run, a model and a registered version are found again."""
 EVERY_STEP_BELOW = 1000
 """From this step on, MLflow gets ever fewer points: a series of a million keeps 6,000."""
-AS_CONTENT = ("folder", "files")
+AS_CONTENT = ("folder", "begun", "files")
 """Fields that say where contents lie."""
 
 
@@ -55,6 +57,8 @@ class Document:
     """Identifies the run: pushing it again changes the same one."""
     folder: Path
     """The spool that holds its metrics."""
+    begun: Path | None = None
+    """The file that was written when the run began; null: `run.json` in its folder."""
     parent: str | None = None
     """The fingerprint of the run that it is nested in."""
     status: str = "FINISHED"

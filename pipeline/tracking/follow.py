@@ -3,7 +3,9 @@
 import select
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
+from time import sleep
 
 from pipeline.core.run_log import LAST
 from pipeline.tracking.live import LiveRuns
@@ -11,6 +13,7 @@ from pipeline.tracking.mirror import Mirror
 from pipeline.tracking.workspace import Workspace
 
 POLL_S = 1.0
+ATTEMPTS = 5
 LONGEST_S = 600  # from the end of the stage
 
 
@@ -32,13 +35,14 @@ def main(folder: Path) -> None:
 def _follow(folder: Path) -> None:
     mirror = Mirror(_running())
     mirror.close_abandoned()
-    runs = LiveRuns(mirror, folder)
-    runs.push()
-    while not select.select([sys.stdin], [], [], POLL_S)[0]:
+    runs, is_over = LiveRuns(mirror, folder), _has_word(0)
+    while not is_over:
         runs.push()
+        is_over = _has_word(POLL_S)
     word, _, final = sys.stdin.read().partition(" ")
-    signal.alarm(LONGEST_S)  # the stage does not wait for a slow server
-    runs.push()
+    signal.alarm(LONGEST_S)  # no stage waits for a slow server
+    if word != "FINISHED":
+        runs.push()
     runs.end_ahead()
     if word != "FINISHED":
         runs.end(word or "KILLED")
@@ -46,7 +50,20 @@ def _follow(folder: Path) -> None:
     elif Path(final).name in LAST:
         Mirror().sync()  # also pushes whatever the server has missed earlier
     else:
-        Mirror(_running()).publish(Path(final))
+        _publish(Path(final))
+
+
+def _has_word(wait_s: float) -> bool:
+    return bool(select.select([sys.stdin], [], [], wait_s)[0])
+
+
+def _publish(final: Path) -> None:
+    """Mirror a run that has ended, while the next stage begins and may replace its own outputs."""
+    for _ in range(ATTEMPTS - 1):
+        with suppress(FileNotFoundError):
+            return Mirror(_running()).publish(final)
+        sleep(POLL_S)
+    return Mirror(_running()).publish(final)
 
 
 def _running() -> Workspace:

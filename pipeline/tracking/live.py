@@ -1,5 +1,6 @@
 """Shows a run, and those nested in it, while their stage writes them."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline.core.run_log import METRICS_FILE, RUN_FILE, Spool
@@ -22,12 +23,13 @@ class LiveRuns:
             mirror.reopen(mirror.begin(mirror.workspace.state))
 
     def push(self) -> None:
-        """Push what has been written since the last time."""
+        """Push what has been written since the last time; nothing once the stage has moved it."""
         parent = self._mirror.workspace.state_fingerprint
-        self._push(self._folder, parent)
-        for folder in ahead(self._folder):
-            self._push(folder, parent)
-            self._ahead.add(folder)
+        with suppress(FileNotFoundError):
+            self._push(self._folder, parent)
+            for folder in ahead(self._folder):
+                self._push(folder, parent)
+                self._ahead.add(folder)
 
     def end(self, how: str) -> None:
         """Close those that are not closed yet."""
@@ -37,7 +39,8 @@ class LiveRuns:
     def end_ahead(self) -> None:
         """Close those of other entries, each by whether its fit has succeeded."""
         for folder in self._ahead:
-            self._shown[folder].end(status(folder))
+            if folder.parent.is_dir():  # otherwise its entry has taken it meanwhile
+                self._shown[folder].end(status(folder))
 
     def _push(self, folder: Path, parent: str | None) -> None:
         if folder not in self._shown:

@@ -4,7 +4,7 @@ A state is parameters, code and data together. A run that two states share exist
 newer one; the parent's `runs.json` names all runs of its state.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -13,9 +13,11 @@ from pipeline.config.load import parse_params
 from pipeline.core.dvcfile import content_hash
 from pipeline.core.paths import Layout
 from pipeline.core.run_log import METRICS_FILE, RUN_FILE
+from pipeline.tracking.champion import Standings
 from pipeline.tracking.currency import stale
 from pipeline.tracking.document import Document, Model
 from pipeline.tracking.processes import PROCESS, is_gone, own
+from pipeline.tracking.state import NOTE, RUN_ID
 from pipeline.tracking.store import NAME, PARENT, Known, Measured, Store, locked
 from pipeline.tracking.workspace import Workspace
 
@@ -56,6 +58,7 @@ class Mirror:
             self.push(document)
         self.push(state)
         self._attach_names(state, entries)
+        self._place_models(entries)
         return 1 + len(entries)
 
     def _is_in_sync(self) -> bool:
@@ -90,7 +93,7 @@ class Mirror:
                     document.name,
                     document.fingerprint,
                     tags,
-                    _changed_s(document.folder / RUN_FILE),
+                    _changed_s(document.begun or document.folder / RUN_FILE),
                 )
             known = self._runs[document.fingerprint] = Known(run_id, "RUNNING", {})
         return known.run_id
@@ -107,8 +110,8 @@ class Mirror:
         self._attach(run_id, document)
         # The mark comes last, so that a push that was cut off is repeated.
         marks = {PUSHED: document.digest, NAME: document.name}
-        tags = {**document.tags, **parent, **marks}
-        ended_s = _changed_s(document.folder / METRICS_FILE)
+        tags = {**_named(document.tags, run_id), **parent, **marks}
+        ended_s = _changed_s(document.folder / METRICS_FILE, document.folder / RUN_FILE)
         self.store.log(run_id, new, document.params, tags, self._measured(document), ended_s)
         self.store.end(run_id, document.status, ended_s)
         self._runs[document.fingerprint] = Known(run_id, document.status, tags)
@@ -195,7 +198,26 @@ class Mirror:
             self.store.attach(run_id, document.folder / METRICS_FILE)
         if document.tags["convoy.stage"] == "package":
             self.store.attach_folder(run_id, Layout().model, "model")
-            self.store.register(self._settings.registered_model, run_id, document.fingerprint)
+            name, fingerprint = self._settings.registered_model, document.fingerprint
+            packaged = self.workspace.models.chosen
+            model_id = self._known_models().get(packaged.fingerprint) if packaged else None
+            self.store.registry.register(name, run_id, fingerprint, self._note, model_id)
+
+    @property
+    def _note(self) -> str:
+        state = self.workspace.state
+        known = self._runs.get(state.fingerprint) if state else None
+        return _named(state.tags, known.run_id)[NOTE] if state and known else ""
+
+    def _place_models(self, entries: list[Document]) -> None:
+        """Give the registered models the aliases that `convoy promote` has decided on."""
+        standings = Standings.load()
+        own = {document.fingerprint for document in entries}
+        for alias, standing in standings.by_alias().items() if standings else ():
+            model = standing.model if standing else None
+            text = f"{alias}: {standing.reason}\n\n{self._note}" if standing else ""
+            described = text if model in own else ""
+            self.store.registry.place(self._settings.registered_model, alias, model, described)
 
     def _attach_names(self, state: Document, entries: list[Document]) -> None:
         """Attach the ids of all runs of a state, as its runs may be nested in a newer one."""
@@ -207,9 +229,16 @@ class Mirror:
             self.store.log(known.run_id, tags={NAMED: digest})
 
 
+def _named(tags: Mapping[str, str], run_id: str) -> dict[str, str]:
+    """Return the tags of a run with its id in the description."""
+    found = dict(tags)
+    return found | ({NOTE: found[NOTE].replace(RUN_ID, run_id)} if NOTE in found else {})
+
+
 def _num_lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.is_file() else 0
 
 
-def _changed_s(path: Path) -> float | None:
-    return path.stat().st_mtime if path.is_file() else None
+def _changed_s(*paths: Path) -> float | None:
+    """Return when the last of these files was changed; None where there is none."""
+    return max((path.stat().st_mtime for path in paths if path.is_file()), default=None)

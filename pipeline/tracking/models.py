@@ -26,6 +26,12 @@ class Models:
                 members = tuple(self.all[n].fingerprint for n in names if n in self.all)
                 self._add(ensemble, path.stem, "ensemble", members)
 
+    @property
+    def chosen(self) -> Model | None:
+        """The ensemble to deploy."""
+        choice = Layout().ensemble / "choice.json"
+        return self.all.get(read_json(choice)["chosen"]) if choice.is_file() else None
+
     def made_by(self, stage: str, key: str) -> tuple[Model, ...]:
         """Return the models that an entry makes."""
         kind = {"train": "member", "soup": "soup", "ensemble": "ensemble"}.get(stage)

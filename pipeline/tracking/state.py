@@ -8,17 +8,24 @@ from typing import Any
 
 from pipeline.core import dvcfile
 from pipeline.core.artifacts import Card
-from pipeline.core.files import read_json, read_yaml
+from pipeline.core.files import read_json
 from pipeline.core.git import git
+from pipeline.core.markdown import sentence, systems
 from pipeline.core.paths import Layout
-from pipeline.core.run_log import LAST
+from pipeline.core.run_log import LAST, RUN_FILE
 from pipeline.tracking.datasets import Datasets, name_of
 from pipeline.tracking.document import Document, File, Model
 
 CODE = ("pipeline", "stages", "dvc.yaml")
+NOTE = "mlflow.note.content"  # shown as the description of a run
 ENSEMBLES = "convoy.ensembles"  # DVC's hash of the ensembles, by which a commit is found
-SHOWN = ("differences.svg", "learning_curves.svg", "reliability.svg")
+PICTURE = "differences.svg"
+SHOWN = (PICTURE, "learning_curves.svg", "reliability.svg")
 """The plots of the report that the run of a state shows itself."""
+
+
+RUN_ID = "RUN_ID"
+"""Stands in a description for the id of the run, which is not known before there is one."""
 
 
 def fingerprint(tree: dict[str, Any], data: str) -> str:
@@ -47,66 +54,48 @@ def document(
     is_evaluated = is_evaluated and layout.comparison.is_file()
     compared = read_json(layout.comparison) if is_evaluated else {}
     chosen = compared.get("chosen", "")
-    shown = [*(layout.plots / name for name in SHOWN), layout.report] if compared else []
+    files = [*(layout.plots / name for name in SHOWN), layout.report] if compared else []
+    shown = [path for path in files if path.is_file()]
     return Document(
         name=_name(tree["data"], compared),
         fingerprint=fingerprint(tree, card.fingerprint),
         folder=layout.runs / "evaluate" if compared else Path(os.devnull),
+        begun=layout.runs / "preprocess" / RUN_FILE,
         tags={
             "convoy.stage": "pipeline",
             "convoy.data": card.fingerprint,
             "mlflow.source.name": "dvc.yaml",
-            "mlflow.note.content": note(card, compared),
+            NOTE: note(card, compared, has_picture=layout.plots / PICTURE in shown),
             **_revision(),
             **_hashes(),
         },
         datasets=datasets.read_by("evaluate"),
         reads=(models[chosen],) if chosen in models else (),
-        files=tuple(File(path) for path in shown if path.is_file()),
+        files=tuple(map(File, shown)),
     )
 
 
-def note(card: Card, compared: dict[str, Any]) -> str:
-    """Return the description in Markdown: what was found, on which data, and how to repeat it."""
-    counts = {split: sum(own.values()) for split, own in card.counts.items()}
+def note(card: Card, compared: dict[str, Any], *, has_picture: bool = False) -> str:
+    """Return the description in Markdown: what was found, on which data, and how to repeat it.
+
+    Args:
+        has_picture: the run has the artifact PICTURE.
+    """
+    counts = {split: sum(card.counts[split].values()) for split in card.splits}
     images = ", ".join(f"{num:,} {split}" for split, num in counts.items())
     commit = git("rev-parse", "HEAD") or "COMMIT"
     parts = [
-        f"**{_sentence(compared['verdict'])}**" if compared else "Not evaluated yet.",
-        _sentence(compared["resolved"]) if compared else "",
-        "\n".join(map(_sentence, compared.get("advice", ()))),
-        _table(compared) if compared else "",
+        f"**{sentence(compared['verdict'])}**" if compared else "Not evaluated yet.",
+        sentence(compared["resolved"]) if compared else "",
+        "\n".join(map(sentence, compared.get("advice", ()))),
+        f"![How the systems differ](get-artifact?path={PICTURE}&run_uuid={RUN_ID})"
+        if has_picture
+        else "",
+        systems(compared) if compared else "",
         f"Data: {images} images of {len(card.classes)} classes.",
-        f"Reproduce: `git checkout {commit[:12]}`, then `make repro`.",
+        f"Reproduce: `convoy reproduce {commit[:12]}`.",
     ]
     return "\n\n".join(part for part in parts if part)
-
-
-def _table(compared: dict[str, Any]) -> str:
-    """Return the systems with intervals; the chosen one and the best member come first."""
-    systems, chosen = compared["systems"], compared["chosen"]
-    further = [m for m in ("log_loss",) if m in systems[chosen] and m != compared["headline"]]
-    metrics = [compared["headline"], *further]
-    named = {compared["best_member"]: " (best member)", chosen: " (chosen)"}
-    heading = ["system", *(metric.replace("_", " ") for metric in metrics)]
-    rows = heading, ["---"] * len(heading)
-    lines = [
-        [f"{name}{named.get(name, '')}", *(_cell(systems[name].get(m)) for m in metrics)]
-        for name in dict.fromkeys([chosen, compared["best_member"], *systems])
-    ]
-    return "\n".join(f"| {' | '.join(row)} |" for row in [*rows, *lines])
-
-
-def _cell(estimate: dict[str, Any] | None) -> str:
-    if estimate is None:
-        return "–"
-    value, low, high = (estimate.get(key) for key in ("value", "low", "high"))
-    has_interval = low is not None and high is not None
-    return f"{value:.4f} [{low:.4f}, {high:.4f}]" if has_interval else f"{value:.4f}"
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def _name(data: dict[str, Any], compared: dict[str, Any]) -> str:
@@ -136,10 +125,10 @@ def _hashes() -> dict[str, str]:
     The stages that run last are left out of the first: they are not in the file yet when they bring
     MLflow up to date.
     """
-    if not dvcfile.LOCK.is_file():
+    stages = dvcfile.locked_stages()
+    if not stages:
         return {}
-    stages = read_yaml(dvcfile.LOCK).get("stages", {})
     held = {name: entry for name, entry in stages.items() if name not in LAST}
     found = {"convoy.lock": sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()}
-    ensembles = dvcfile.ensembles_in(dvcfile.LOCK)
+    ensembles = dvcfile.ensembles_in(stages)
     return found | ({ENSEMBLES: ensembles} if ensembles else {})

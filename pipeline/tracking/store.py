@@ -40,9 +40,9 @@ from mlflow.exceptions import MlflowException
 
 from pipeline.core.paths import SCRATCH
 from pipeline.core.run_log import Figure
-from pipeline.tracking.document import Dataset, Model
+from pipeline.tracking.document import FINGERPRINT, Dataset, Model
+from pipeline.tracking.registry import Registry
 
-FINGERPRINT = "convoy.fingerprint"
 PARENT, NAME = "mlflow.parentRunId", "mlflow.runName"
 BATCH = 1000  # the most items in one call to the server
 SMALL_BATCH = 100  # the most params, and the most tags
@@ -84,6 +84,7 @@ class Store:
             _create_database()
             self._client = MlflowClient(tracking_uri=uri(), registry_uri=uri())
             self._experiment_id = self._find_experiment(experiment)
+        self.registry = Registry(self._client)
 
     @property
     def page(self) -> str:
@@ -208,15 +209,6 @@ class Store:
     def end(self, run_id: str, status: str, end_s: float | None = None) -> None:
         """End a run; `status` is FINISHED, FAILED or KILLED."""
         self._client.set_terminated(run_id, status, round((end_s or time.time()) * 1000))
-
-    def register(self, name: str, run_id: str, fingerprint: str) -> None:
-        """Register the run's `model` as a version of `name`, once for each fingerprint."""
-        if not self._client.search_registered_models(f"name = '{name}'"):
-            self._client.create_registered_model(name)
-        versions = self._client.search_model_versions(f"name = '{name}'")
-        if all(v.tags.get(FINGERPRINT) != fingerprint for v in versions):
-            source = f"{self._client.get_run(run_id).info.artifact_uri}/model"
-            self._client.create_model_version(name, source, run_id, tags={FINGERPRINT: fingerprint})
 
     def _find_experiment(self, name: str) -> str:
         found = self._client.get_experiment_by_name(name)

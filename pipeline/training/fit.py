@@ -12,6 +12,7 @@ from pytorch_lightning import Trainer
 from torch.distributed import DistStoreError
 
 from pipeline.core.component import load
+from pipeline.core.environment import environment
 from pipeline.core.errors import FULL, UserError
 from pipeline.core.run_log import Spool
 from pipeline.execution.job import Job
@@ -91,7 +92,7 @@ def _arrange(job: Job, network: Network, trainer: Trainer) -> None:
     device = trainer.strategy.root_device
     network.arrange(choose(job.hardware, device, network.body))
     if trainer.is_global_zero:
-        Spool(Path(job.spool)).tag(network.arithmetic.tags())
+        Spool(Path(job.spool)).tag({**environment(), **network.arithmetic.tags()})
         if job.is_first:
             _announce(job, network)
     if job.hardware.compile:

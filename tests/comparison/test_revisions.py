@@ -71,13 +71,13 @@ def test_states_are_found_by_every_name_they_have(here: Workspace) -> None:
 
 def test_what_has_no_result_is_said_in_one_line(here: Workspace) -> None:
     before = here.run("python", "-m", "pipeline", "compare", "HEAD", "workspace", status=1)
-    assert before.startswith("compare: HEAD: ")
+    assert before.startswith("HEAD: ")
     assert "commit its dvc.lock" in before
     assert len(before.splitlines()) == 1
     for names, printed in (
         (["workspace", "wrkspace"], "got 'wrkspace', which is not a revision, experiment or"),
         (["workspace"], "compare: got workspace; allowed two or more different states"),
-        (["workspace", "0" * 32], f"compare: {'0' * 32}: "),
+        (["workspace", "0" * 32], f"{'0' * 32}: "),
     ):
         with pytest.raises(UserError, match=printed):
             compared(*names)

@@ -498,6 +498,11 @@ def test_check_names_a_folder_that_is_not_there(workspace: Workspace) -> None:
             {"class_shares": {"a": 2}},
             "class_shares.a: got 2; allowed less than or eq",
         ),
+        (
+            "multiclass",
+            {"calibrators": [{"name": "prior_shift"}]},
+            "calibrators: got 'prior_shift' with ensemble.class_shares as_found; allowed with unif",
+        ),
         ("binary", {"threshold": "f1"}, "positive_class: got null with ensemble.threshold f1, whi"),
     ],
 )

@@ -98,6 +98,12 @@ def test_one_run_for_each_entry_nested_under_one_parent(reproduced: Workspace) -
 
 
 @pytest.mark.slow
+def test_no_run_ends_before_it_begins(reproduced: Workspace) -> None:
+    for run in runs(client(reproduced)):
+        assert run.info.start_time <= run.info.end_time, run.info.run_name
+
+
+@pytest.mark.slow
 def test_runs_name_the_data_that_they_read(reproduced: Workspace) -> None:
     by_name = {run.info.run_name: run for run in runs(client(reproduced))}
     outs = read_yaml(reproduced.folder / "dvc.lock")["stages"]["preprocess"]["outs"]

@@ -4,23 +4,11 @@ import platform
 from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from pipeline.core.environment import LIBRARIES, library_version
+
 PACKAGE = Path(__file__).parents[2]
-LIBRARIES = (
-    "albumentations",
-    "numpy",
-    "opencv-python-headless",
-    "pillow",
-    "pydantic",
-    "pytorch-lightning",
-    "scipy",
-    "simplejpeg",
-    "timm",
-    "torch",
-    "torchvision",
-)
 MOST_NAMED = 3
 
 
@@ -34,15 +22,8 @@ def versions() -> dict[str, str]:
         f"pipeline/{path.relative_to(PACKAGE)}": sha256(path.read_bytes()).hexdigest()[:16]
         for path in sorted(PACKAGE.rglob("*.py"))
     }
-    libraries = {name: _version(name).partition("+")[0] for name in LIBRARIES}
+    libraries = {name: library_version(name).partition("+")[0] for name in LIBRARIES}
     return {**code, **libraries, "Python": platform.python_version()}
-
-
-def _version(library: str) -> str:
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return "missing"
 
 
 def difference(wanted: Mapping[str, str], found: Mapping[str, str]) -> str:

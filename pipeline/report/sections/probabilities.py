@@ -117,8 +117,8 @@ def _calibration(findings: Findings, rows: list[Row]) -> Table:
         "it was not fitted on."
         + (
             " Few samples bias the calibration error upwards: beside it stand the error that "
-            "perfect calibration would show, an estimate without the bias, and the p-value of "
-            "perfect calibration. It has no interval, since none would cover."
+            "perfect calibration would show, an estimate with most of the bias taken off, and the "
+            "p-value of perfect calibration. It has no interval, since none would cover."
             if tests
             else ""
         ),

@@ -1,0 +1,142 @@
+"""A clean clone of the repository at one commit, in which the pipeline can run again."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from pipeline.core import dvcfile
+from pipeline.core.errors import UserError
+from pipeline.core.files import is_litter, read_json, read_yaml
+from pipeline.core.git import git
+from pipeline.core.paths import PARAMS_FILE
+
+
+class Clone:
+    """The clone shares DVC's cache with the repository, and nothing else.
+
+    Raises:
+        UserError: the commit is gone, has no results, or lacks an input that cannot be fetched.
+    """
+
+    def __init__(self, commit: str, folder: Path) -> None:
+        self.folder, self.commit = folder, commit
+        if git("show", f"{commit}:{dvcfile.LOCK}") is None:
+            raise UserError(
+                f"{commit[:12]}: has no {dvcfile.LOCK}, so nothing says what it gave; commit "
+                f"{dvcfile.LOCK} after `dvc repro`"
+            )
+        _run("git", "clone", "--quiet", "--shared", "--no-checkout", ".", f"{folder}")
+        _run("git", "-C", f"{folder}", "checkout", "--quiet", "--detach", commit)
+        self.lock = dvcfile.locked_stages(folder / dvcfile.LOCK)
+        self.cache = Path(_run("dvc", "cache", "dir").strip()).resolve()
+        _run("dvc", "cache", "dir", "--local", f"{self.cache}", folder=folder)
+        self.inputs = self._inputs()
+        for path in self.inputs:
+            self._bring(path)
+
+    @property
+    def entries(self) -> list[dvcfile.Entry]:
+        """All entries of the commit's pipeline; each comes after those it depends on."""
+        return dvcfile.entries(read_yaml(self.folder / PARAMS_FILE), self.folder / "dvc.yaml")
+
+    def repeat(self) -> None:
+        """Run all stages, and let nothing that was computed before stand in for them.
+
+        Raises:
+            UserError: a stage fails; it has said why.
+        """
+        environment = {
+            **_environment(),
+            "MLFLOW_TRACKING_URI": f"sqlite:///{self.folder.resolve() / 'mlflow.db'}",
+        }
+        command = ["dvc", "repro", "--force", "--no-run-cache"]
+        done = subprocess.run(command, cwd=self.folder, env=environment, check=False)
+        if done.returncode:
+            raise UserError(
+                f"{self.commit[:12]}: `dvc repro` failed, see above; it ran in {self.folder}"
+            )
+
+    def original(self, out: str) -> dict[str, Path]:
+        """Return the files of an output as the commit gave them, by their path within it.
+
+        Raises:
+            UserError: they are not in DVC's cache.
+        """
+        digests = {o["path"]: o["md5"] for e in self.lock.values() for o in e.get("outs", ())}
+        digest = digests[out]
+        if not digest.endswith(".dir"):
+            return {Path(out).name: self._cached(digest, out)}
+        listed = read_json(self._cached(digest, out))
+        return {each["relpath"]: self._cached(each["md5"], out) for each in listed}
+
+    def _cached(self, digest: str, out: str) -> Path:
+        path = self.cache / "files" / "md5" / digest[:2] / digest[2:]
+        if not path.is_file():
+            raise UserError(
+                f"{self.commit[:12]}: {out} differs, and DVC's cache lacks what the commit gave, "
+                f"so nobody can say by how much; run `git switch --detach {self.commit[:12]}` "
+                "and `dvc pull`"
+            )
+        return path
+
+    def _inputs(self) -> list[str]:
+        """Return what entries read and none of them makes."""
+        outs = {out["path"] for entry in self.lock.values() for out in entry.get("outs", ())}
+        deps = {dep["path"] for entry in self.lock.values() for dep in entry.get("deps", ())}
+        made = [f"{out}/" for out in outs]
+        return sorted(d for d in deps - outs if not any(f"{d}/".startswith(out) for out in made))
+
+    def _bring(self, path: str) -> None:
+        """Complete an input: from DVC where it is versioned there, otherwise from the workspace."""
+        target = self.folder / path
+        if (self.folder / f"{path}.dvc").is_file() or any(target.rglob("*.dvc")):
+            self._fetch(path)
+        else:
+            for file in _ignored(path):
+                place = self.folder / file
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.symlink_to(Path(file).resolve())
+        if not target.exists():
+            raise UserError(
+                f"{self.commit[:12]}: {path} is neither in git nor in DVC nor in the workspace; "
+                "put it there"
+            )
+
+    def _fetch(self, path: str) -> None:
+        from dvc.api import DVCFileSystem  # takes 1 s to import
+
+        try:
+            DVCFileSystem(rev=self.commit).get(path, f"{self.folder / path}", recursive=True)
+        except Exception as error:  # raised by DVC and the file system, of many kinds
+            said = "".join(str(error).splitlines()[:1])
+            raise UserError(
+                f"{self.commit[:12]}: {path} cannot be fetched ({said}); bring it into DVC's cache "
+                "with `dvc pull`"
+            ) from None
+
+
+def _ignored(path: str) -> list[str]:
+    """Return the files of the workspace at a path that git does not hold."""
+    listed = git("ls-files", "-z", "--others", "--", path) or ""
+    found = (Path(file) for file in listed.split("\0") if file)
+    return [f"{file}" for file in found if not any(map(is_litter, file.parts))]
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+def _run(*command: str, folder: Path | None = None) -> str:
+    """Run a command and return what it prints.
+
+    Raises:
+        UserError: it fails; the message holds the end of what it said.
+    """
+    done = subprocess.run(
+        command, cwd=folder, env=_environment(), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        said = done.stderr.strip().splitlines()[-1:]
+        raise UserError(f"`{' '.join(command)}` failed: {''.join(said)}; correct that")
+    return done.stdout

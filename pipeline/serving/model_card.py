@@ -1,0 +1,125 @@
+"""The model card: what the packaged ensemble is for, how good it is, and where it is not.
+
+M. Mitchell et al., Model Cards for Model Reporting, 2019.
+"""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.artifacts import Card
+from pipeline.core.files import read_json
+from pipeline.core.markdown import figure, sentence, systems, table
+from pipeline.core.paths import Layout
+
+FILE = "model_card.md"
+MOST_CLASSES, MOST_PAIRS = 30, 5
+PURPOSES = {
+    "classes": "It decides which one of {num} classes an image shows: {names}.",
+    "labels": "It decides which of {num} labels apply to an image: {names}.",
+    "values": "It predicts these values from an image: {names}.",
+}
+
+
+def model_card(inputs: Layout, members: tuple[str, ...]) -> str:
+    """Return the card in Markdown.
+
+    Args:
+        members: the networks that the packaged ensemble combines.
+    """
+    card, compared = Card.load(inputs.card), read_json(inputs.comparison)
+    parts = {
+        f"Model card: {compared['chosen']}": _purpose(card, compared, members),
+        "Figures": _figures(compared),
+        "Where it is weaker": _weaknesses(inputs.tables),
+        "Data": _data(card),
+        "Limits": _limits(compared),
+        "How to reproduce it": (
+            "The model's version in MLflow and the run that made it name the commit. "
+            "`convoy reproduce COMMIT` runs the pipeline of that commit again and compares every "
+            "output and every figure."
+        ),
+    }
+    marks = ("#", *["##"] * len(parts))
+    found = [(title, text) for title, text in parts.items() if text]
+    pages = (
+        f"{mark} {title}\n\n{text}\n" for mark, (title, text) in zip(marks, found, strict=False)
+    )
+    return "\n".join(pages)
+
+
+def _purpose(card: Card, compared: dict[str, Any], members: tuple[str, ...]) -> str:
+    shown = ", ".join(card.classes[:MOST_CLASSES])
+    names = f"{shown}, …" if len(card.classes) > MOST_CLASSES else shown
+    height, width, channels = card.image_shape
+    return "\n\n".join([
+        PURPOSES[compared["kind"]].format(num=len(card.classes), names=names),
+        f"It combines {len(members)} networks ({', '.join(members)}). Images are brought to "
+        f"{height} by {width} pixels {'in grey' if channels == 1 else 'in colour'} "
+        f"({'cropped' if card.fit == 'crop' else 'padded'} where their aspect ratio differs).",
+        f"**{sentence(compared['verdict'])}**",
+    ])  # fmt: skip
+
+
+def _figures(compared: dict[str, Any]) -> str:
+    own = compared["systems"][compared["chosen"]]
+    rows = [[name.replace("_", " "), figure(estimate)] for name, estimate in own.items()]
+    return "\n\n".join([
+        f"On {compared['num_samples']:,} test images, which took part in no choice, with "
+        f"{compared['confidence']:.0%} intervals where there are any:",
+        table(["metric", "value"], rows),
+        "Beside the other systems:",
+        systems(compared),
+        sentence(compared["resolved"]),
+    ])  # fmt: skip
+
+
+def _weaknesses(tables: Path) -> str:
+    weak = [row for row in _rows(tables / "slices.csv") if row["is_weak"] == "True"]
+    lines = [
+        f"- {row['column']} {row['part']}: {float(row['figure']):.4f} "
+        f"[{float(row['figure_low']):.4f}, {float(row['figure_high']):.4f}] on "
+        f"{row['num_samples']} images"
+        for row in weak
+    ]
+    pairs = [
+        f"- {row['true']} taken for {row['predicted']}: {row['count']} of {row['num_true']} images"
+        for row in _rows(tables / "confused_pairs.csv")[:MOST_PAIRS]
+    ]
+    return "\n".join([
+        *(lines or ["No part of the test images is shown to be weaker than the others."]),
+        *(["", "The decisions that are wrong most often:", "", *pairs] if pairs else []),
+    ])  # fmt: skip
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _data(card: Card) -> str:
+    splits = card.splits
+    names = list(dict.fromkeys(name for own in card.counts.values() for name in own))
+    shown = names[:MOST_CLASSES]
+    rows = [[name, *(f"{card.counts[s].get(name, 0):,}" for s in splits)] for name in shown]
+    if len(names) > len(shown):
+        rows.append(["…", *["…"] * len(splits)])
+    total = ["all", *(f"{sum(card.counts[split].values()):,}" for split in splits)]
+    return "\n\n".join([
+        table(["images", *splits], [*rows, total]),
+        f"The fingerprint of the data is `{card.fingerprint}`.",
+    ])  # fmt: skip
+
+
+def _limits(compared: dict[str, Any]) -> str:
+    said = [
+        "images unlike those of the data get an answer all the same, and its probability says "
+        "nothing about them",
+        "the figures hold for images drawn as those of test were, with the same shares of classes, "
+        "and for these trained networks",
+        *compared["notes"],
+        *compared["labels"],
+    ]
+    return "\n".join(f"- {sentence(text)}" for text in said)

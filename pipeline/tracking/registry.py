@@ -1,0 +1,72 @@
+"""The packaged models of all states, as versions of one registered model."""
+
+import json
+from typing import TYPE_CHECKING
+
+from pipeline.tracking.document import FINGERPRINT
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+VERSIONS = "mlflow.modelVersions"
+"""The tag of a logged model by which MLflow's pages know that it is registered."""
+DESCRIPTION_CHARS = 5000
+"""The longest description that every database takes."""
+
+
+class Registry:
+    """The registered models of a tracking server; a version is found by its fingerprint."""
+
+    def __init__(self, client: "MlflowClient") -> None:
+        self._client = client
+
+    def register(
+        self, name: str, run_id: str, fingerprint: str, description: str, model_id: str | None
+    ) -> None:
+        """Register the run's `model` as a version of `name`, once for each fingerprint.
+
+        Args:
+            model_id: the logged model that it packages, whose page then names the version.
+        """
+        if not self._client.search_registered_models(f"name = '{name}'"):
+            self._client.create_registered_model(name)
+        version = self._versions(name).get(fingerprint)
+        if version is None:
+            source = f"{self._client.get_run(run_id).info.artifact_uri}/model"
+            tags = {FINGERPRINT: fingerprint}
+            text = description[:DESCRIPTION_CHARS]
+            version = self._client.create_model_version(
+                name, source, run_id, tags=tags, description=text
+            )
+        if model_id:
+            named = [{"name": name, "version": version.version}]
+            self._client.set_logged_model_tags(model_id, {VERSIONS: json.dumps(named)})
+
+    def place(self, name: str, alias: str, fingerprint: str | None, description: str = "") -> None:
+        """Move an alias to the version with a fingerprint, and describe that version.
+
+        Args:
+            fingerprint: None takes the alias away. A version that the registry lacks changes
+                nothing: it is registered when its state is mirrored.
+            description: Markdown; empty leaves the description as it is.
+        """
+        versions = self._versions(name)
+        present = self._client.get_registered_model(name).aliases.get(alias) if versions else None
+        if fingerprint is None and present is not None:
+            self._client.delete_registered_model_alias(name, alias)
+        version = versions.get(fingerprint) if fingerprint else None
+        if version is None:
+            return
+        if f"{version.version}" != f"{present}":
+            self._client.set_registered_model_alias(name, alias, version.version)
+        text = description[:DESCRIPTION_CHARS]
+        if text and version.description != text:
+            self._client.update_model_version(name, version.version, text)
+
+    def _versions(self, name: str) -> dict[str, "ModelVersion"]:
+        return {
+            version.tags[FINGERPRINT]: version
+            for version in self._client.search_model_versions(f"name = '{name}'")
+            if FINGERPRINT in version.tags
+        }

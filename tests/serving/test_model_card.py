@@ -1,0 +1,70 @@
+"""The model card says what the comparison found."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.core.artifacts import Card
+from pipeline.core.files import write_json
+from pipeline.core.paths import Layout
+from pipeline.serving.model_card import model_card
+from tests.conftest import Workspace
+
+
+@pytest.mark.slow
+def test_it_leaves_with_the_model_and_says_what_was_found(reproduced: Workspace) -> None:
+    text = (reproduced.folder / "artifacts/model/model_card.md").read_text()
+    compared = json.loads((reproduced.folder / "reports/comparison.json").read_text())
+    counts = json.loads((reproduced.folder / "data/processed/card.json").read_text())["counts"]
+    accuracy = compared["systems"][compared["chosen"]]["accuracy"]
+    assert text.startswith(f"# Model card: {compared['chosen']}\n")
+    assert f"| accuracy | {accuracy['value']:.4f} [{accuracy['low']:.4f}, " in text
+    assert f"{compared['verdict'][1:]}." in text
+    row = " | ".join(f"{counts[split]['3']:,}" for split in ("train", "val", "test"))
+    assert f"| 3 | {row} |" in text
+    with (reproduced.folder / "reports/tables/slices.csv").open() as file:
+        weak = [row for row in csv.DictReader(file) if row["is_weak"] == "True"]
+    weaker = text.split("## Where it is weaker")[1].split("## Data")[0]
+    assert weaker.count(" images\n") >= len(weak)
+    for row in weak:
+        assert f"- {row['column']} {row['part']}: {float(row['figure']):.4f} [" in weaker
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "said"),
+    [
+        ("labels", ("cat", "dog"), "which of 2 labels apply to an image: cat, dog."),
+        ("values", ("width",), "It predicts these values from an image: width."),
+        ("classes", tuple(f"c{i}" for i in range(1000)), "one of 1000 classes an image shows: c0"),
+    ],
+)
+def test_every_task_has_one(tmp_path: Path, kind: str, names: tuple[str, ...], said: str) -> None:
+    inputs = Layout(tmp_path)
+    counts = {"train": dict.fromkeys(names, 3), "test": dict.fromkeys(names[:1], 2)}
+    Card(names, (8, 9, 3), "pad", 1, counts, (0.5,) * 3, (0.2,) * 3, "ab12").save(inputs.card)
+    figure = {"value": 0.5, "low": None, "high": None, "num_samples": 2}
+    write_json(
+        inputs.comparison,
+        {
+            "chosen": "mean",
+            "best_member": "a",
+            "kind": kind,
+            "headline": "some_metric",
+            "confidence": 0.9,
+            "num_samples": 2,
+            "verdict": "no difference shown",
+            "resolved": "these 2 can show none",
+            "systems": {name: {"some_metric": figure} for name in ("a", "mean")},
+            "labels": [],
+            "notes": ["a note"],
+        },
+    )
+    text = model_card(inputs, ("a", "b"))
+    assert said in text
+    assert "It combines 2 networks (a, b)." in text
+    assert "8 by 9 pixels in colour (padded where" in text
+    assert "| some metric | 0.5000 |" in text
+    assert "- A note." in text
+    assert len(text.splitlines()) < 100  # also with a thousand classes
