@@ -17,6 +17,11 @@ def parsed(**sections: Any) -> Params:
     return parse_params(read_yaml(ROOT / "params.yaml") | sections, "params.yaml")
 
 
+@pytest.fixture(autouse=True)
+def _has_all_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving_checks, "find_spec", lambda name: name)
+
+
 def test_nothing_is_exported_unless_asked_for() -> None:
     assert not parsed().serving.onnx
     assert parsed(serving={"onnx": True}).serving.onnx

@@ -17,10 +17,12 @@ from pipeline.ensembling.decisions import Decision
 from pipeline.ensembling.truth import Truth
 from pipeline.prediction.predictor import Predictor
 from pipeline.serving.onnx import export
-from pipeline.serving.onnx.export import Writer, run, save
-from pipeline.serving.onnx.fitted import Fitted
+from pipeline.serving.onnx.export import OnnxWriter, run, save
+from pipeline.serving.onnx.fitted_layer import FittedLayer
 from tests.ensembling.pools import cases, pool, prediction_type
 from tests.serving import onnx_systems as given
+
+pytest.importorskip("onnxruntime", reason="ONNX files need the extra convoy[onnx]")
 
 SIZES = (1, 3, 17)
 TASKS = names("task")
@@ -39,7 +41,9 @@ def written(task: str, folder: Path, **settings: Any) -> tuple[Path, dict[str, P
     """Write an ensemble of two members."""
     members = given.members(task, **settings)
     path = folder / "ensemble.onnx"
-    Writer(members, make("task", task), given.card(task)).write(given.combiner(task), None, path)
+    OnnxWriter(members, make("task", task), given.card(task)).write(
+        given.combiner(task), None, path
+    )
     return path, members
 
 
@@ -91,7 +95,7 @@ def test_every_architecture_predicts_the_same(
     member = Predictor([network], given.CPU)
     own = given.combiner("multiclass", ("a",))
     path = tmp_path / "a.onnx"
-    Writer({"a": member}, make("task", "multiclass"), card).write(own, None, path)
+    OnnxWriter({"a": member}, make("task", "multiclass"), card).write(own, None, path)
     for size in SIZES:
         seen = given.images(size, shape)
         expected = np.exp(own({"a": given.log_probs(member.logits(seen))}))
@@ -100,15 +104,15 @@ def test_every_architecture_predicts_the_same(
 
 
 class Applied(nn.Module):
-    """Fitted components alone, for predictions whose first axis is that of the samples."""
+    """FittedLayer components alone, for predictions whose first axis is that of the samples."""
 
-    def __init__(self, fitted: dict[str, Fitted], sample_axis: int) -> None:
+    def __init__(self, fitted: dict[str, FittedLayer], sample_axis: int) -> None:
         super().__init__()
         self._fitted, self._axis = nn.ModuleDict(fitted), sample_axis
 
     def forward(self, predictions: Tensor) -> dict[str, Tensor]:
         moved = predictions.movedim(0, self._axis)
-        return {f"by {name}": fitted(moved) for name, fitted in self._fitted.items()}
+        return {name: fitted(moved) for name, fitted in self._fitted.items()}
 
 
 @pytest.mark.parametrize("kind", ["classes", "labels", "values"])
@@ -124,7 +128,7 @@ def test_methods_and_calibrators_have_the_same_form(
         component = make(family, name)
         module = load(family, component)
         states = of_type.fit(module, component, seen, Truth.plain(targets))
-        fitted[name] = Fitted(family, name, states, of_type)
+        fitted[name] = FittedLayer(family, name, states, of_type)
         expected[name] = of_type.apply(module, states, unseen)
         found = fitted[name](torch.from_numpy(unseen)).numpy()
         np.testing.assert_allclose(found, expected[name], rtol=1e-9, atol=1e-9, err_msg=name)
@@ -133,7 +137,7 @@ def test_methods_and_calibrators_have_the_same_form(
     for size in SIZES:
         for name, made in run(tmp_path / "all.onnx", first[:size]).items():
             np.testing.assert_allclose(
-                made, expected[name[3:]][:size], rtol=1e-6, atol=1e-6, err_msg=name
+                made, expected[name][:size], rtol=1e-6, atol=1e-6, err_msg=name
             )
 
 
@@ -153,7 +157,7 @@ def test_prediction_sets_and_costs_are_part_of_it(sets: PredictionSets, tmp_path
     rareness = 1 / np.exp(expected).mean(axis=0)
     costs = tuple(map(tuple, (rareness[:, None] * (1 - np.eye(3))).tolist()))
     combiner = replace(plain, decision=Decision("costs", costs=costs))
-    Writer(members, make("task", "multiclass"), given.card("multiclass")).write(
+    OnnxWriter(members, make("task", "multiclass"), given.card("multiclass")).write(
         combiner, sets, path
     )
     found = run(path, seen)
@@ -188,7 +192,7 @@ class Unusual(nn.Module):
 def test_a_network_that_has_no_graph_is_refused_in_one_line(tmp_path: Path) -> None:
     member = given.members("multiclass")["a"]
     member.networks[0].body = Unusual()
-    writer = Writer({"a": member}, make("task", "multiclass"), given.card("multiclass"))
+    writer = OnnxWriter({"a": member}, make("task", "multiclass"), given.card("multiclass"))
     with pytest.raises(
         UserError, match=r"^serving\.onnx: got true, but a has no form in ONNX"
     ) as no:

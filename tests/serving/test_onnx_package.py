@@ -18,6 +18,7 @@ from pipeline.serving.onnx.export import run
 from tests.conftest import Workspace
 from tests.test_docs import PAGES, blocks
 
+pytest.importorskip("onnxruntime", reason="ONNX files need the extra convoy[onnx]")
 pytestmark = pytest.mark.slow
 
 

@@ -41,14 +41,14 @@ def export(inputs: Layout, combiner: Combiner, params: Params, target: Path) -> 
         )
         for name in combiner.members
     }
-    writer = Writer(members, params.task, card)
+    writer = OnnxWriter(members, params.task, card)
     writer.write(combiner, sets, target / "ensemble.onnx")
     for name in members:
         own = Combiner.load(inputs.system(name))
         writer.write(own, None, target / "members" / f"{name}.onnx")
 
 
-class Writer:
+class OnnxWriter:
     """Writes systems of the same members."""
 
     def __init__(self, members: dict[str, Predictor], task: Any, card: Card) -> None:
@@ -107,16 +107,20 @@ def save(network: nn.Module, images: Tensor, names: Sequence[str], path: Path) -
     """
     from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 
+    outputs = list(network(images))
     program = torch.onnx.export(
         network,
         (images,),
         input_names=["images"],
-        output_names=list(network(images)),
+        output_names=outputs,
         dynamic_shapes=({0: torch.export.Dim("n")},),
         verbose=False,
     )
     assert program is not None
     ClearMetadataAndDocStringPass()(program.model)  # where in which file each operation stood
+    for inner in (value for node in program.model.graph for value in node.outputs):
+        if inner.name in outputs and not inner.is_graph_output():
+            inner.name = f"{inner.name}_inner"  # torch may have given it the same name
     program.model.metadata_props["names"] = json.dumps(names)
     program.save(path)
 
@@ -128,22 +132,3 @@ def run(path: Path, images: np.ndarray) -> dict[str, np.ndarray]:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(names, {"images": images}), strict=True))
-
-
-def _save(system: System, card: Card, path: Path) -> None:
-    """Export for batches of any size; the same weights give the same bytes."""
-    from onnx_ir.passes.common import ClearMetadataAndDocStringPass
-
-    images = torch.zeros((2, *card.image_shape), dtype=torch.uint8)
-    program = torch.onnx.export(
-        system,
-        (images,),
-        input_names=["images"],
-        output_names=list(system(images)),
-        dynamic_shapes={"images": {0: torch.export.Dim("n")}},
-        verbose=False,
-    )
-    assert program is not None
-    ClearMetadataAndDocStringPass()(program.model)  # where in which file each operation stood
-    program.model.metadata_props["names"] = json.dumps(card.classes)
-    program.save(path)

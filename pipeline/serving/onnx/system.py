@@ -14,7 +14,7 @@ from pipeline.models.network import Network
 from pipeline.prediction.predictor import Predictor
 from pipeline.prediction.views import views
 from pipeline.serving.onnx.answer import answer
-from pipeline.serving.onnx.fitted import Fitted
+from pipeline.serving.onnx.fitted_layer import FittedLayer
 
 
 class System(nn.Module):
@@ -36,8 +36,8 @@ class System(nn.Module):
         of_type, calibrator = combiner.prediction_type, combiner.calibrator
         states = combiner.calibrations[calibrator]
         self._members = nn.ModuleList(map(_Member, members))
-        self._method = Fitted("method", combiner.method, combiner.states, of_type)
-        self._calibrator = Fitted("calibrator", calibrator, states, of_type)
+        self._method = FittedLayer("method", combiner.method, combiner.states, of_type)
+        self._calibrator = FittedLayer("calibrator", calibrator, states, of_type)
         self._decision, self._sets, self._task, self._scale = combiner.decision, sets, task, scale
 
     def forward(self, images: UInt8[Tensor, "n h w c"]) -> dict[str, Tensor]:
@@ -60,7 +60,7 @@ class _Member(nn.Module):
         seen = views(images, self._test_time)
         together = torch.cat(seen)  # in one batch: each network is in the file once
         every = torch.stack([_logits(network, together) for network in self._networks])
-        return every.unflatten(1, (len(seen), -1)).mean(dim=(0, 1))
+        return every.reshape(len(every) * len(seen), -1, every.shape[2]).mean(dim=0)
 
 
 def _logits(network: Network, images: UInt8[Tensor, "n h w c"]) -> Float[Tensor, "n k"]:

@@ -1,4 +1,4 @@
-"""Fitted methods and calibrators for tensors: what `PredictionType.apply` does, in torch."""
+"""FittedLayer methods and calibrators for tensors: what `PredictionType.apply` does, in torch."""
 
 from importlib import import_module
 
@@ -10,7 +10,7 @@ from pipeline.core.component import FAMILIES
 from pipeline.ensembling.prediction_type import PredictionType, State
 
 
-class Fitted(nn.Module):
+class FittedLayer(nn.Module):
     """A method, which combines the predictions of m members, or a calibrator."""
 
     def __init__(
