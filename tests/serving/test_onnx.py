@@ -37,9 +37,9 @@ WIDTHS = {
 }
 
 
-def written(task: str, folder: Path, **settings: Any) -> tuple[Path, dict[str, Predictor]]:
+def written(task: str, folder: Path) -> tuple[Path, dict[str, Predictor]]:
     """Write an ensemble of two members."""
-    members = given.members(task, **settings)
+    members = given.members(task)
     path = folder / "ensemble.onnx"
     OnnxWriter(members, make("task", task), given.card(task)).write(
         given.combiner(task), None, path
@@ -69,10 +69,13 @@ def test_it_predicts_and_decides_for_batches_of_any_size(task: str, tmp_path: Pa
         assert decided.dtype == (bool if is_labels else np.int64)
 
 
-def test_folds_and_views_are_part_of_it(tmp_path: Path) -> None:
-    path, members = written("multiclass", tmp_path, num_folds=3, mirror=True, shift_px=2)
+def test_folds_views_and_crops_are_part_of_it(tmp_path: Path) -> None:
+    larger, path = (14, 11, 3), tmp_path / "a.onnx"  # than what the networks take
+    members = given.members("multiclass", num_folds=3, mirror=True, shift_px=2)
+    writer = OnnxWriter(members, make("task", "multiclass"), given.card("multiclass", larger))
+    writer.write(given.combiner("multiclass"), None, path)
     for size in SIZES:
-        seen = given.images(size)
+        seen = given.images(size, larger)
         expected = given.expected(given.combiner("multiclass"), members, "multiclass", seen)
         np.testing.assert_allclose(run(path, seen)["probs"], np.exp(expected), atol=1e-4)
 

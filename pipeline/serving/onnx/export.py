@@ -121,6 +121,7 @@ def save(network: nn.Module, images: Tensor, names: Sequence[str], path: Path) -
     for inner in (value for node in program.model.graph for value in node.outputs):
         if inner.name in outputs and not inner.is_graph_output():
             inner.name = f"{inner.name}_inner"  # torch may have given it the same name
+    program.model.producer_version = torch.__version__.partition("+")[0]  # for any device
     program.model.metadata_props["names"] = json.dumps(names)
     program.save(path)
 
