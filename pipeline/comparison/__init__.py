@@ -1,1 +1,1 @@
-"""Comparison of two or more states of the pipeline on the test samples that they share."""
+"""Comparison of states of the pipeline: of two or more, with the champion, with a repetition."""

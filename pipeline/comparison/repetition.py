@@ -123,11 +123,13 @@ def repeat(commit: str) -> Repetition:
 
 
 def compared(clone: Clone) -> Repetition:
-    """Compare every output of a clone in which all stages have run."""
+    """Compare every output of a clone in which all stages have run.
+
+    Entries that had not run at the commit are left out.
+    """
     lock = locked_stages(clone.folder / LOCK)
-    outputs = [
-        _output(clone, entry, out, lock) for entry in clone.entries for out in sorted(entry.outs)
-    ]
+    known = [entry for entry in clone.entries if entry.dvc_name in clone.lock]
+    outputs = [_output(clone, entry, out, lock) for entry in known for out in sorted(entry.outs)]
     differing = next((output for output in outputs if output.difference), None)
     figures = sorted((clone.folder / FIGURES).glob("*.json"))
     return Repetition(
@@ -140,8 +142,11 @@ def compared(clone: Clone) -> Repetition:
 
 def _output(clone: Clone, entry: Entry, out: str, lock: dict[str, Any]) -> Output:
     name = entry.dvc_name
-    if _made(clone.lock, name, out) == _made(lock, name, out):
+    made = _made(clone.lock, name, out)
+    if made == _made(lock, name, out):
         return Output(name, out, 0.0, "")
+    if made is None:
+        return Output(name, out, DIFFERENT, "")
     root, original = clone.folder / out, clone.original(out)
     new = {f"{path.relative_to(root)}" for path in root.rglob("*") if path.is_file()}
     if root.is_file():
