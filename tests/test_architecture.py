@@ -52,6 +52,7 @@ SECTIONS = {  # of params.yaml: the files of pipeline/config that hold their def
     "prediction": ("prediction",),
     "ensemble": ("ensembling",),
     "evaluation": ("evaluation",),
+    "serving": ("serving",),
     "task": (),
     "members": (),  # names, and seeds that a network carries
     "soups": (),
@@ -102,6 +103,10 @@ DOORS = {
         "pipeline/serving/server.py",
     },
     "albumentations": {"pipeline/augmentation/backend.py"},
+    "onnx": {"pipeline/serving/onnx/export.py"},
+    "onnx_ir": {"pipeline/serving/onnx/export.py"},
+    "onnxruntime": {"pipeline/serving/onnx/export.py"},
+    "onnxscript": set(),
 }
 
 

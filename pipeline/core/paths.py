@@ -101,6 +101,11 @@ class Layout:
         return self.root / "artifacts/model"
 
     @property
+    def onnx(self) -> Path:
+        """Return the folder of the ONNX files in the packaged model, which exists on request."""
+        return self.model / "onnx"
+
+    @property
     def metrics(self) -> Path:
         return self.root / "reports/metrics"
 
