@@ -4,10 +4,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.components import STAGE, outdated
+from pipeline.config.load import parse_params
 from pipeline.core import dvcfile
 from pipeline.core.changed import not_current
 from pipeline.core.files import read_json
-from pipeline.core.paths import Layout
+from pipeline.core.paths import PARAMS_FILE, Layout
 from pipeline.core.run_log import RUN_FILE
 
 
@@ -15,11 +17,15 @@ def stale(tree: dict[str, Any]) -> frozenset[str]:
     """Return DVC's names of the entries that are not up to date.
 
     DVC knows, except for stages that were started by hand: those are compared with what they have
-    recorded themselves, which takes a look at all of their inputs.
+    recorded themselves, which takes a look at all of their inputs. So are those that build on the
+    hashes of components: DVC will take these again after an edit, and most will be as they were.
     """
-    doubtful, found, lost, above = not_current(), set[str](), set[Path](), set[Path]()
+    doubtful, params = not_current(), parse_params(tree, f"{PARAMS_FILE}")
+    lost = {Path(path) for path in outdated(params, Layout())}
+    above = {folder for path in lost for folder in path.parents}
+    found = {STAGE} if lost else set[str]()
     for entry in dvcfile.entries(tree):  # in dvc.yaml, what is built on others comes after them
-        if entry.dvc_name not in doubtful:
+        if entry.dvc_name not in doubtful or entry.stage == STAGE:
             continue
         if _builds_on(entry.deps, lost, above) or not _is_own(entry, tree):
             found.add(entry.dvc_name)
