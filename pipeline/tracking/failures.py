@@ -96,7 +96,10 @@ def _first_line(error: Exception) -> str:
 
 
 def _is_refusal(error: Exception) -> bool:
-    """Return whether the world is at fault, and no mistake of this program."""
+    """Return whether the world is at fault, and no mistake of this program.
+
+    A missing file is an output that the next stage is replacing just now.
+    """
     if isinstance(error, OSError | ImportError):
-        return not isinstance(error, UserError)
+        return not isinstance(error, FileNotFoundError)
     return type(error).__module__.partition(".")[0] in LIBRARIES
