@@ -74,12 +74,21 @@ def _candidate() -> Standing:
 
 def _compared(champion: Standing, settings: Params) -> tuple[bool, str]:
     """Return whether the workspace leads by the margin, and a sentence that says why."""
+    _refuse_lost(champion.commit)
     states = State(f"champion {champion.commit[:7]}", champion.commit), State("workspace", None)
     with tempfile.TemporaryDirectory() as scratch:
         folders = [fetch(state, Path(scratch)) for state in states]
         loaded = [load_state(s.name, f) for s, f in zip(states, folders, strict=True)]
         _refuse_other_samples(*loaded)
         return lead(compare(loaded, settings), settings.tracking.promotion_margin)
+
+
+def _refuse_lost(commit: str) -> None:
+    if git("cat-file", "-e", f"{commit}^{{commit}}") is None:
+        raise UserError(
+            f"promote: {FILE} names the commit {commit[:12]}, which this repository lacks; "
+            f"`git fetch` it, or remove {FILE} to begin anew"
+        )
 
 
 def _refuse_other_samples(champion: Loaded, own: Loaded) -> None:
