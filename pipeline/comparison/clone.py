@@ -22,13 +22,12 @@ class Clone:
     def __init__(self, commit: str, folder: Path) -> None:
         self.folder, self.commit = folder, commit
         if git("show", f"{commit}:{dvcfile.LOCK}") is None:
-            raise UserError(
-                f"{commit[:12]}: has no {dvcfile.LOCK}, so nothing says what it gave; commit "
-                f"{dvcfile.LOCK} after `dvc repro`"
-            )
+            raise self._without(f"no {dvcfile.LOCK}")
         _run("git", "clone", "--quiet", "--shared", "--no-checkout", ".", f"{folder}")
         _run("git", "-C", f"{folder}", "checkout", "--quiet", "--detach", commit)
         self.lock = dvcfile.locked_stages(folder / dvcfile.LOCK)
+        if not self.lock:
+            raise self._without(f"no stage in {dvcfile.LOCK}")
         self.cache = Path(_run("dvc", "cache", "dir").strip()).resolve()
         # Relative, since DVC refuses letters beyond ASCII here, which the path to a home may have.
         shared = os.path.relpath(self.cache, folder.resolve())
@@ -36,6 +35,12 @@ class Clone:
         self.inputs = self._inputs()
         for path in self.inputs:
             self._bring(path)
+
+    def _without(self, what: str) -> UserError:
+        return UserError(
+            f"{self.commit[:12]}: has {what}, so nothing says what it gave; commit {dvcfile.LOCK} "
+            "after `dvc repro`"
+        )
 
     @property
     def entries(self) -> list[dvcfile.Entry]:

@@ -8,7 +8,7 @@ from pipeline.comparison.comparison import Loaded, StateComparison, compare, loa
 from pipeline.comparison.revisions import State, fetch
 from pipeline.config.params import Params
 from pipeline.core.changed import not_current
-from pipeline.core.dvcfile import LOCK, ensembles_in, locked_stages
+from pipeline.core.dvcfile import LOCK, locked_stages
 from pipeline.core.errors import UserError
 from pipeline.core.files import read_json
 from pipeline.core.git import git
@@ -57,8 +57,9 @@ def _candidate() -> Standing:
         raise UserError(f"promote: {stale[0]} is not up to date; run `dvc repro`")
     commit = git("rev-parse", "HEAD")
     committed = git("show", f"HEAD:{LOCK}") or ""
-    ensembles = ensembles_in(locked_stages())
-    if not commit or not ensembles or ensembles not in committed:
+    lock = locked_stages()
+    made = [out["md5"] for name in NEEDED for out in lock.get(name, {}).get("outs", ())]
+    if not commit or not made or any(digest not in committed for digest in made):
         raise UserError(
             f"promote: the results are not committed; `git commit` {LOCK} with the code and "
             "params.yaml, so that the model can be reproduced"

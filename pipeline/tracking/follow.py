@@ -19,7 +19,6 @@ LONGEST_S = 600  # from the end of the stage
 
 def main(folder: Path) -> None:
     """Push metrics as they are written, until standard input says how the stage ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the stage decides when to stop
     try:
         _follow(folder)
     except Exception as error:  # a failing server must not stop the stage

@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.comparison.clone import Clone
+from pipeline.comparison.repetition import repeat
+from pipeline.core.errors import UserError
+from pipeline.core.lock import hold
 from tests.conftest import Workspace
 
 pytestmark = pytest.mark.slow
@@ -64,3 +67,23 @@ def test_nothing_that_was_computed_before_is_in_it(here: Workspace) -> None:
     here.run("git", "-C", f"{clone.folder}", "fsck")
     (url,) = here.run("dvc", "--cd", f"{clone.folder}", "cache", "dir").splitlines()
     assert (clone.folder / url).samefile(".dvc/cache")
+
+
+def test_a_commit_that_has_run_nothing_is_refused(here: Workspace) -> None:
+    """All of no outputs would be identical."""
+    Path("dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
+    here.run("git", "commit", "--quiet", "--all", "--message", "nothing")
+    with pytest.raises(UserError, match=r"HEAD: has no stage in dvc.lock, so nothing says"):
+        Clone("HEAD", Path(".convoy/reproduce/now"))
+
+
+def test_a_commit_runs_once_at_a_time(here: Workspace) -> None:
+    commit = here.run("git", "rev-parse", "HEAD").strip()
+    kept = Path(f".convoy/reproduce/{commit[:12]}/half")
+    write(kept, "of another process")
+    with (
+        hold(Path(f".convoy/reproduce-{commit[:12]}.lock"), "another"),
+        pytest.raises(UserError, match="another process is working on it"),
+    ):
+        repeat(commit)
+    assert kept.exists()
