@@ -90,6 +90,7 @@ def run(name: str, split: int, folder: Path) -> Split:
     stages = [
         ["preprocess"],
         ["augment"],
+        ["components"],
         *(["search", recipe] for recipe in MEMBERS[name]),
         *(["train", member] for member in members),
         *(["predict", member] for member in members),

@@ -15,6 +15,10 @@ def main(stage: Stage[Params]) -> None:
     package(stage.inputs, combiner, stage.params, stage.scratch, stage.outputs.model)
     card = model_card(stage.inputs, combiner.without_idle().members)
     (stage.outputs.model / FILE).write_text(card, encoding="utf-8")
+    if stage.params.serving.onnx:
+        from pipeline.serving.onnx.export import export  # torch takes seconds to import
+
+        export(stage.inputs, combiner, stage.params, stage.outputs.onnx)
     stage.spool.record({"num_members": len(combiner.members)})
 
 

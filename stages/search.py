@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pipeline.config.components import component_code, require_current
 from pipeline.config.load import parse_params
 from pipeline.config.params import Params
 from pipeline.config.recipes import Recipe
@@ -21,6 +22,7 @@ from pipeline.search.trial import Trial
 
 
 def main(stage: Stage[Params]) -> None:
+    require_current(stage.params, stage.inputs, stage.key)
     recipe, folder = stage.params.recipes[stage.key], stage.outputs.search(stage.key)
     best: Trial | None = None
     if recipe.search:
@@ -35,11 +37,13 @@ def _write(
 ) -> None:
     """Write what a member is made of: its recipe, the code, and the weights it starts from.
 
+    Of all models and losses that the search may have chosen, the code has those of the recipe.
+
     Args:
         weights: the hashes of further weights, by name.
     """
     write_json(folder / "chosen.json", settled.model_dump())
-    write_json(folder / CODE, stage.code())
+    write_json(folder / CODE, {**stage.code(), **component_code(settled)})
     write_json(folder / "pretrained.json", {**fingerprint(settled.model), **(weights or {})})
 
 

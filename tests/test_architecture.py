@@ -11,6 +11,8 @@ from pathlib import Path
 import grimp
 import pytest
 
+from pipeline.config.components import component_code
+from pipeline.config.load import parse_params
 from pipeline.core import dvcfile
 from pipeline.core.component import FAMILIES, names
 from pipeline.core.files import read_yaml
@@ -50,6 +52,7 @@ SECTIONS = {  # of params.yaml: the files of pipeline/config that hold their def
     "prediction": ("prediction",),
     "ensemble": ("ensembling",),
     "evaluation": ("evaluation",),
+    "serving": ("serving",),
     "task": (),
     "members": (),  # names, and seeds that a network carries
     "soups": (),
@@ -93,13 +96,19 @@ DOORS = {
     },
     "ray": {f"pipeline/execution/cluster/{name}.py" for name in ("connection", "tasks")},
     "mlflow": {
-        "pipeline/tracking/registry.py",
-        "pipeline/tracking/store.py",
+        *(
+            f"pipeline/tracking/{name}.py"
+            for name in ("connection", "entities", "machine", "registry", "store")
+        ),
         "pipeline/serving/package.py",
         "pipeline/serving/pyfunc.py",
         "pipeline/serving/server.py",
     },
     "albumentations": {"pipeline/augmentation/backend.py"},
+    "onnx": {"pipeline/serving/onnx/export.py"},
+    "onnx_ir": {"pipeline/serving/onnx/export.py"},
+    "onnxruntime": {"pipeline/serving/onnx/export.py"},
+    "onnxscript": set(),
 }
 
 
@@ -169,8 +178,11 @@ def file_of(module: str) -> str:
 @cache
 def watched(stage: str) -> set[str]:
     """The code that a stage depends on: by name, or carried by an artifact that it depends on."""
-    deps = entries(stage)[0].deps
+    entry = entries(stage)[0]
+    deps = entry.deps
     found = {dep for dep in deps if dep.startswith(("pipeline", "stages"))}
+    if f"artifacts/components/{entry.key}.json" in deps:  # which holds the hashes of these alone
+        found |= component_code(parse_params(TREE, "").recipes[entry.key]).keys()
     for artifact, source in CARRIED.items():
         if stage != source and any(dep.startswith(artifact) for dep in deps):
             found |= watched(source)

@@ -51,8 +51,8 @@ def test_running_again_runs_nothing(copy: Workspace) -> None:
 def test_a_wider_model_reruns_what_depends_on_it_and_nothing_else(copy: Workspace) -> None:
     copy.edit(lambda tree: tree["recipes"]["cnn"]["model"].update(widths=[8, 24]))
     assert ran(copy.run("dvc", "repro")) == [
-        "search@cnn", "train@cnn_1", "soup", "predict@cnn_1", "ensemble", "evaluate", "inspect",
-        "report", "package",
+        "components", "search@cnn", "train@cnn_1", "soup", "predict@cnn_1", "ensemble", "evaluate",
+        "inspect", "report", "package",
     ]  # fmt: skip
 
 

@@ -33,25 +33,60 @@ def edit(workspace: Workspace, file: str) -> None:
     path.write_text(path.read_text() + "\n# Another comment.\n")
 
 
+def hash_components(workspace: Workspace) -> None:
+    """Run the one cheap stage that watches all models and losses."""
+    assert started(workspace.run("dvc", "repro", "components")) == {"components"}
+
+
 def test_a_new_component_changes_nothing(copy: Workspace) -> None:
     """In any family; the packaged model carries all code, and is no result of training."""
     for family, package in FAMILIES.items():
         folder = copy.folder / package.replace(".", "/")
         some = next(path for path in sorted(folder.glob("*.py")) if path.stem != "__init__")
         (folder / f"new_{family}.py").write_text(some.read_text())
+    assert changed(copy) == {"components", "package"}
+    hash_components(copy)
     assert changed(copy) == {"package"}
 
 
 def test_an_edited_loss_touches_the_recipes_that_use_it(copy: Workspace) -> None:
     copy.edit(lambda tree: tree["recipes"]["resnet"].update(loss={"name": "focal"}))
+    hash_components(copy)
     copy.run("dvc", "commit", "--force")
     edit(copy, "pipeline/losses/focal.py")
+    hash_components(copy)
     assert changed(copy) == {"search@resnet", "package"}
     # The search makes the choice again, and what its members are made of is another.
     copy.run("dvc", "repro", "--single-item", "search@resnet")
     assert changed(copy) == {"train@resnet_1", "soup", "report", "package"}
     edit(copy, "pipeline/losses/hinge.py")
+    hash_components(copy)
     assert changed(copy) == {"train@resnet_1", "soup", "report", "package"}
+
+
+def test_an_edited_architecture_touches_the_searches_that_may_choose_it(copy: Workspace) -> None:
+    """A search whose choice stays the same leaves its members as they are."""
+
+    def either(tree: dict[str, Any]) -> None:
+        tree["recipes"]["cnn"]["search"] |= {
+            "space": {"model.name": {"choices": ["cnn", "lenet"]}},
+            "sampler": {"name": "grid"},
+            "constraints": [{"metric": "num_parameters", "at_most": 20_000}],  # LeNet has 61,706
+        }
+
+    copy.edit(either)
+    assert started(copy.run("dvc", "repro", "search")) == {"components", "search@cnn"}
+    copy.run("dvc", "commit", "--force")
+    edit(copy, "pipeline/models/architectures/airbench.py")
+    hash_components(copy)
+    assert changed(copy) == {"package"}
+    edit(copy, "pipeline/models/architectures/lenet.py")
+    hash_components(copy)
+    assert changed(copy) == {"search@cnn", "package"}
+    assert started(copy.run("dvc", "repro", "train")) == {"search@cnn"}
+    edit(copy, "pipeline/models/architectures/cnn.py")
+    hash_components(copy)
+    assert started(copy.run("dvc", "repro", "train")) == {"search@cnn", "train@cnn_1"}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +105,8 @@ def test_an_edited_loss_touches_the_recipes_that_use_it(copy: Workspace) -> None
         ("prediction", {"soup", "predict@cnn_1", "predict@resnet_1", "inspect", "package"}),
         ("preprocessing", {"preprocess", "package"}),
         ("augmentation/policies", {"augment", "package"}),
-        ("models/architectures", {"search@cnn", "search@resnet", "package"}),
+        ("losses", {"components", "package"}),
+        ("models/architectures", {"components", "package"}),
     ],
 )
 def test_an_edited_room_touches_the_stages_that_compute_with_it(
@@ -84,7 +120,7 @@ def test_an_edited_room_touches_the_stages_that_compute_with_it(
 
 def test_an_edited_recipe_leaves_the_members_of_others(copy: Workspace) -> None:
     copy.edit(lambda tree: tree["recipes"]["cnn"]["training"].update(lr=0.007))
-    assert changed(copy) == {"search@cnn", "report"}
+    assert changed(copy) == {"components", "search@cnn", "report"}
 
 
 def test_what_changes_no_bit_is_no_dependency(copy: Workspace) -> None:

@@ -14,16 +14,16 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from pipeline.config.components import STAGE as COMPONENTS
 from pipeline.config.load import load_params
 from pipeline.core import dvcfile
 from pipeline.core.errors import UserError, nearest
-from pipeline.core.files import read_yaml
+from pipeline.core.files import read_json, read_yaml
 from pipeline.core.git import git
 from pipeline.core.paths import CODE, PARAMS_FILE, Layout
 from pipeline.core.run_log import Spool
 
 CODE_FOLDERS = ("pipeline/", "stages/")
-NO_RESULTS = "artifacts/runs/"  # outputs that only describe a run
 
 
 class Change(NamedTuple):
@@ -48,6 +48,7 @@ def adopt(
 ) -> None:
     """Accept outputs as current where nothing but code has changed; without names, list them."""
     load_params(PARAMS_FILE)
+    _dvc("repro", "--force", COMPONENTS)  # half a second, and shows which searches are concerned
     changes = _changes()
     able = {name: change for name, change in changes.items() if not change.others}
     for name, change in able.items():
@@ -80,11 +81,21 @@ def _changes() -> dict[str, Change]:
             for kind in ("changed deps", "changed outs")
         )
         code = [dep for dep in deps if dep.startswith(CODE_FOLDERS) or dep == "pipeline"]
-        others = [dep for dep in deps if dep not in code] + outs
+        hashes = [dep for dep in deps if dep == f"{Layout().components(entries[name].key)}"]
+        others = [dep for dep in deps if dep not in (*code, *hashes)] + outs
         others += [part for part in reasons if isinstance(part, str)]
+        code += [file for dep in hashes for file in _changed_components(dep, entries[name])]
         if code or others:
             found[name] = Change(entries[name], code, others)
     return found
+
+
+def _changed_components(hashes: str, entry: dvcfile.Entry) -> list[str]:
+    """Return the components of which an entry was made otherwise, or the file of their hashes."""
+    made_of = Layout().search(entry.key) / CODE
+    held = read_json(made_of) if made_of.is_file() else {}
+    now = read_json(Path(hashes))
+    return [file for file in now if held.get(file, now[file]) != now[file]] or [hashes]
 
 
 def _refuse_unless_able(name: str, changes: dict[str, Change]) -> None:
@@ -119,7 +130,7 @@ def _verify(name: str) -> None:
         if subprocess.run(command, cwd=folder, env=env, check=False).returncode:
             raise UserError(f"adopt: {name}: could not be recomputed; see above")
         for out in entry.outs:
-            if not out.startswith(NO_RESULTS) and _hash(folder / out) != _hash(Path(out)):
+            if not out.startswith(dvcfile.RUNS) and _hash(folder / out) != _hash(Path(out)):
                 raise UserError(f"adopt: {name}: {out} has changed; run `dvc repro {name}`")
     print(f"{name}: recomputed, with the same results")
 

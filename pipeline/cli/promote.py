@@ -33,11 +33,10 @@ def promote(
 
 
 def _mirror() -> None:
+    from pipeline.tracking.failures import TrackingError
     from pipeline.tracking.mirror import Mirror
-    from pipeline.tracking.store import TrackingError
 
     try:
         Mirror().sync()
     except TrackingError as error:
-        reason = str(error).strip().split("\n")[0][:200]
-        print(f"tracking: {reason}; `convoy sync` brings the registry up to date", file=sys.stderr)
+        print(f"{error}; `convoy sync` brings the registry up to date", file=sys.stderr)

@@ -17,16 +17,16 @@ def status() -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from pipeline.tracking.failures import TrackingError
     from pipeline.tracking.presence import presence
-    from pipeline.tracking.store import Store, TrackingError, uri
+    from pipeline.tracking.store import Store
 
     tree = read_yaml(PARAMS_FILE)
     store: Store | None = None
     try:
         store = Store(load_params(PARAMS_FILE).tracking.experiment)
     except TrackingError as error:
-        reason = str(error).strip().split("\n")[0][:200]
-        print(f"tracking: {uri()}: {reason}; runs are not shown", file=sys.stderr)
+        print(f"{error}; runs are not shown", file=sys.stderr)
     table = Table("entry", "artifacts", "MLflow run", "status", "models", box=None)
     for row in presence(tree, store):
         table.add_row(*row)

@@ -1,16 +1,16 @@
 """`convoy sync`: bring MLflow up to date with the artifacts."""
 
-from pipeline.core.errors import UserError
+import os
+
+ANSWER_S = "60"  # a command waits longer for a busy server than the mirror of a stage
 
 
 def sync() -> None:
     """Bring MLflow to the state of the artifacts; safe to repeat."""
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", ANSWER_S)
+    from pipeline.tracking import address
     from pipeline.tracking.mirror import Mirror
-    from pipeline.tracking.store import TrackingError, uri
 
-    try:
-        num_runs = Mirror().sync()
-    except TrackingError as error:
-        advice = "start the server" if uri().startswith("http") else "correct that"
-        raise UserError(f"tracking: {uri()}: {error}; {advice} and try again") from None
-    print(f"{uri()}: {num_runs} runs")
+    num_runs = Mirror().sync()
+    hint = "" if num_runs else "; no results are here: make them by `dvc repro`, or `dvc pull` them"
+    print(f"{address.shown()}: {num_runs} runs{hint}")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.common import recipe_of
+from pipeline.config.components import require_current
 from pipeline.config.load import load_params
 from pipeline.core.errors import UserError
 from pipeline.core.paths import PARAMS_FILE
@@ -33,6 +34,7 @@ def worker(recipe: Annotated[str, typer.Argument(help="A recipe of params.yaml."
     for needed in (layout.card, layout.augmentation / "policy.json"):
         if not needed.is_file():
             raise UserError(f"{needed}: not found; run `dvc repro augment`, or `dvc pull`")
+    require_current(loaded, layout, recipe)
     process.prepare_command()
     folder = SCRATCH / "workers" / socket.gethostname() / recipe  # nodes may share a disk
     lock = hold(SCRATCH / "locks" / f"worker@{recipe}@{socket.gethostname()}", f"worker {recipe}")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pipeline.comparison.clone import Clone
 from pipeline.comparison.contents import DIFFERENT, difference
 from pipeline.comparison.revisions import WORKSPACE, holding, resolve
-from pipeline.core.dvcfile import LOCK, Entry, ensembles_in, locked_stages
+from pipeline.core.dvcfile import LOCK, RUNS, Entry, ensembles_in, locked_stages
 from pipeline.core.environment import PREFIX
 from pipeline.core.errors import UserError
 from pipeline.core.files import read_json
@@ -20,7 +20,7 @@ from pipeline.core.tree import flatten
 
 FLOAT_NOISE = 1e-5
 """Relative differences up to this are what another order of additions makes of fp32."""
-FIGURES, RUNS = "reports/metrics", "artifacts/runs/"
+FIGURES = "reports/metrics"
 
 
 class Output(NamedTuple):
@@ -143,7 +143,8 @@ def compared(clone: Clone) -> Repetition:
     lock = locked_stages(clone.folder / LOCK)
     known = [entry for entry in clone.entries if entry.dvc_name in clone.lock]
     outputs = [_output(clone, entry, out, lock) for entry in known for out in sorted(entry.outs)]
-    differing = next((output for output in outputs if output.difference), None)
+    ran = {entry.dvc_name for entry in known if entry.has_run}
+    differing = next((one for one in outputs if one.difference and one.entry in ran), None)
     is_measured = any(output.path == FIGURES for output in outputs)
     figures = sorted((clone.folder / FIGURES).glob("*.json")) if is_measured else []
     return Repetition(

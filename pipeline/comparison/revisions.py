@@ -7,8 +7,9 @@ from typing import NamedTuple
 from pipeline.core.dvcfile import LOCK, content_hash, ensembles_in, locked_stages
 from pipeline.core.errors import UserError, nearest
 from pipeline.core.git import git
+from pipeline.tracking.failures import TrackingError
 from pipeline.tracking.state import ENSEMBLES
-from pipeline.tracking.store import Store, TrackingError
+from pipeline.tracking.store import Store
 
 WORKSPACE = "workspace"
 NEEDED = (

@@ -9,6 +9,7 @@ from pipeline.config.recipe_checks import check_recipe
 from pipeline.config.recipes import Recipe
 from pipeline.config.search import Choices
 from pipeline.config.search_checks import check_search
+from pipeline.config.serving_checks import check_serving
 from pipeline.config.trial_checks import check_trial
 from pipeline.core.errors import UserError, nearest
 
@@ -32,6 +33,7 @@ def check(params: Params, origin: str) -> None:
         _members_are_several,
         check_ensemble,
         _margin_fits,
+        check_serving,
     ):
         one(params, origin)
 

@@ -62,8 +62,17 @@ def explain(error: ValidationError, tree: Any, root: type[Strict]) -> str:
         tags = [_tag(branch) for branch in branches if hasattr(branch, "model_fields")]
         return where + _wrong_name(given, tags or first["ctx"]["allowed"])
     if kind == "missing":
-        return f"{where}.{loc[-1]}: missing; write a value for it".removeprefix(".")
+        wanted = _wanted(loc[-1], _node_at(root, loc, tree))
+        return f"{where}.{loc[-1]}: missing; write {wanted}".removeprefix(".")
     return f"{where}: {_wrong_value(errors, tree, root)}"
+
+
+def _wanted(key: int | str, node: Any) -> str:
+    """Return what to write for a missing key; a section may have nothing but defaults."""
+    fields = getattr(node, "model_fields", None)
+    if fields is None or any(field.is_required() for field in fields.values()):
+        return "a value for it"
+    return f"`{key}: {{}}` for its defaults"
 
 
 def _of_first_value(errors: list[ErrorDetails], tree: Any) -> list[ErrorDetails]:

@@ -12,6 +12,7 @@ from pipeline.config.execution import Execution
 from pipeline.config.hardware import Hardware
 from pipeline.config.prediction import Prediction
 from pipeline.config.recipes import Member, Recipe, Soup
+from pipeline.config.serving import Serving
 from pipeline.config.tracking import Tracking
 from pipeline.config.types import Name
 from pipeline.core.component import Choice, Component, Strict
@@ -32,6 +33,7 @@ class Params(Strict):
     ensemble: Ensembling
     hardware: Hardware
     evaluation: Evaluation
+    serving: Serving
     # dvc.yaml names all of the above, so DVC requires them in the file; `{}` takes the defaults.
     tracking: Tracking = Tracking()
     execution: Execution = Execution()

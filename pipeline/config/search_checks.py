@@ -15,15 +15,11 @@ from pipeline.config.search import (
     Setting,
     Settings,
     Wilcoxon,
-    in_order,
     objectives_of,
     reported,
 )
 from pipeline.config.trial_checks import check_kept
 from pipeline.core.errors import UserError, nearest, shown
-
-FIXED = ("model.name", "loss.name")
-"""Names of files: DVC watches the one file of each that the recipe names."""
 
 
 def check_search(params: Params, name: str) -> None:
@@ -38,8 +34,9 @@ def check_search(params: Params, name: str) -> None:
     for key in search.space:
         _may_be_searched(key)
         _conditions_fit(search, key)
-    for key, axis in search.space.items():
-        for value in _ends(axis):
+    names_first = sorted(search.space, key=lambda key: not key.endswith(".name"))
+    for key in names_first:  # what a name stands for decides which other keys there are
+        for value in _ends(search.space[key]):
             _is_allowed(params, name, key, value)
     _metrics_exist(search, params)
     _sampler_fits(search)
@@ -58,11 +55,6 @@ def check_search(params: Params, name: str) -> None:
 def _may_be_searched(key: str) -> None:
     if key == "training.epochs" or key.startswith("search."):
         raise UserError(f"space: got {key}, but every trial runs for search.epochs; remove it")
-    if key in FIXED:
-        raise UserError(
-            f"space: got {key}, but DVC watches only the file that a recipe names; write a recipe "
-            "for each"
-        )
 
 
 def _conditions_fit(search: Search, key: str) -> None:
@@ -81,7 +73,7 @@ def _conditions_fit(search: Search, key: str) -> None:
                     f"{given}.{other}: got {shown(value)}; allowed {_listed(axis.choices)}, its "
                     "choices"
                 )
-    if key not in in_order(search.space):
+    if search.space[key].conditions and key in _before(search, key):
         raise UserError(
             f"{given}: got a condition that depends on {key} itself; remove one of them"
         )
@@ -95,18 +87,34 @@ def _is_allowed(params: Params, name: str, key: str, value: Setting) -> None:
         try:
             check_recipe(override(recipe, {**others, key: value}), params.task)
         except UserError as error:
-            raise UserError(f"space: {error}{_under(others)}") from None
+            own = {} if f"{error}".startswith(key) else {key: value}
+            raise UserError(f"space: {error}{_under({**others, **own})}") from None
 
 
-def _contexts(search: Search, key: str) -> list[Settings]:
+def _before(search: Search, key: str) -> set[str]:
+    """Return all axes that decide what a key may be, directly or through others."""
+    found, open_ = set[str](), [key]
+    while open_:
+        others = _deciding(search, open_.pop()).keys() - found
+        found |= others
+        open_ += [other for other in others if other in search.space]
+    return found
+
+
+def _deciding(search: Search, key: str) -> dict[str, Setting | tuple[Setting, ...]]:
     """Return the choices of other axes that decide what a key may be: conditions and names."""
     wanted: dict[str, Setting | tuple[Setting, ...]] = {**search.space[key].conditions}
     name = f"{key.rpartition('.')[0]}.name"
     named = search.space.get(name)
     if isinstance(named, Choices) and name != key and name not in wanted:
         wanted[name] = named.choices
+    return wanted
+
+
+def _contexts(search: Search, key: str) -> list[Settings]:
+    """Return every combination of the choices that decide what a key may be."""
     found: list[Settings] = [{}]
-    for other, values in wanted.items():
+    for other, values in _deciding(search, key).items():
         each = values if isinstance(values, tuple) else (values,)
         nested = [(value, more) for value in each for more in _contexts(search, other)]
         found = [{**one, **more, other: value} for one in found for value, more in nested]

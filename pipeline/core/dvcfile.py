@@ -11,6 +11,8 @@ from pipeline.core.files import is_litter, read_yaml
 from pipeline.core.tree import flatten
 
 LOCK = Path("dvc.lock")
+RUNS = "artifacts/runs/"
+"""Outputs below it describe the run of an entry, for MLflow; they are no results."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class Entry:
     def dvc_name(self) -> str:
         """DVC's own name, such as `train@cnn_1`."""
         return f"{self.stage}@{self.key}" if self.key else self.stage
+
+    @property
+    def has_run(self) -> bool:
+        """Whether MLflow shows a run of it."""
+        return any(out.startswith(RUNS) for out in self.outs)
 
     def settings(self, tree: dict[str, Any]) -> dict[str, Any]:
         """Return the part of params.yaml that this entry depends on, flattened: `data.seed: 0`."""

@@ -9,7 +9,13 @@ MOST_NAMED = 20  # allowed names in a message: a data set may have a thousand cl
 
 
 PASSWORD = re.compile(r"(\w://[^\s:/@]*):\S+@")
-"""A password in an address, which no message repeats."""
+OPTION = re.compile(r"([?&]\w*(?:password|token|secret)\w*=)[^&\s'\"]*[^&\s'\":;,.]", re.IGNORECASE)
+"""A password in an address, and one among its options, which no message repeats."""
+
+
+def without_passwords(text: str) -> str:
+    """Return a text with `***` for the passwords of the addresses in it."""
+    return OPTION.sub(r"\1***", PASSWORD.sub(r"\1:***@", text))
 
 
 class UserError(Exception):
@@ -19,7 +25,7 @@ class UserError(Exception):
     """
 
     def __str__(self) -> str:
-        return PASSWORD.sub(r"\1:***@", " ".join(super().__str__().split()))
+        return without_passwords(" ".join(super().__str__().split()))
 
 
 FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -47,6 +47,10 @@ class Layout:
     def augmentation(self) -> Path:
         return self.root / "artifacts/augmentation"
 
+    def components(self, recipe: str) -> Path:
+        """Return the path of the hashes of the models and losses that a recipe can use."""
+        return self.root / "artifacts/components" / f"{recipe}.json"
+
     def search(self, recipe: str) -> Path:
         return self.root / "artifacts/search" / recipe
 
@@ -95,6 +99,11 @@ class Layout:
     @property
     def model(self) -> Path:
         return self.root / "artifacts/model"
+
+    @property
+    def onnx(self) -> Path:
+        """Return the folder of the ONNX files in the packaged model, which exists on request."""
+        return self.model / "onnx"
 
     @property
     def metrics(self) -> Path:

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from pipeline.core.files import read_json, write_json
+from pipeline.core.paths import SCRATCH
 
 LAST = ("package", "report")  # after these stages, MLflow is synchronised with all artifacts
 RUN_FILE, METRICS_FILE = "run.json", "metrics.jsonl"
@@ -154,8 +155,27 @@ class Follower:
         except subprocess.TimeoutExpired:
             if is_interrupted:
                 self._process.kill()
-            said = "`convoy sync` will catch up" if is_interrupted else "it goes on meanwhile"
-            print(f"tracking: the server is slow; {said}", file=sys.stderr)
+            goes_on = "" if is_interrupted else "the mirror goes on meanwhile, and "
+            caught_up = f"{goes_on}`convoy sync` catches up with what is missing"
+            warn_once(self._folder, f"tracking: the server is slow; {caught_up}")
+
+
+def warn_once(folder: Path, message: str) -> None:
+    """Print a message about the mirror of a run, unless the stage or its follower has done so."""
+    path = _warned(folder)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        path.open("x").close()
+        print(message, file=sys.stderr)
+
+
+def forget_warning(folder: Path) -> None:
+    """Remove the mark of a warning, after which nobody warns any more."""
+    _warned(folder).unlink(missing_ok=True)
+
+
+def _warned(folder: Path) -> Path:
+    return SCRATCH / "warned" / folder.parent.name
 
 
 def _grace_s() -> float:

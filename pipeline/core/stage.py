@@ -140,10 +140,11 @@ def _run(
     work = _kept(_work(entry, identity["fingerprint"]), partial(give_up, entry.key))
     spool = Spool(own / "run")
     spool.open(entry.name, {**identity, "tags": environment()})
-    is_followed = checked.is_live or entry.stage in LAST
+    is_followed = entry.has_run and (checked.is_live or entry.stage in LAST)
     with Follower(spool.folder) if is_followed else nullcontext() as follower:
         main(Stage(entry.key, checked, Layout(), outputs, scratch, work, spool, entry.deps))
-        shutil.copytree(spool.folder, outputs.runs / entry.name)
+        if entry.has_run:
+            shutil.copytree(spool.folder, outputs.runs / entry.name)
         _move_into_place(entry, place)
         if follower:
             follower.finish(Layout().runs / entry.name)
@@ -158,7 +159,7 @@ def _identity(entry: dvcfile.Entry, tree: dict[str, Any]) -> dict[str, Any]:
         "key": entry.key,
         "fingerprint": entry.fingerprint(tree),
         "params": {k: str(v) for k, v in entry.settings(tree).items()},
-        "outs": [out for out in entry.outs if not out.startswith("artifacts/runs/")],
+        "outs": [out for out in entry.outs if not out.startswith(dvcfile.RUNS)],
     }
 
 

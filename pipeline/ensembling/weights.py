@@ -1,10 +1,17 @@
 """The weighted mean that several methods use: one weight ≥ 0 per member, summing to 1."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import scipy
 from jaxtyping import Float, Int
 
 from pipeline.ensembling.prediction_type import State
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FLOOR = 1e-30  # relative to the best member's likelihood; keeps squares and products finite
 
@@ -33,6 +40,25 @@ def apply_to_logs(state: State, log_probs: Float[np.ndarray, "m n k"]) -> Float[
 def apply_values(state: State, values: Float[np.ndarray, "m n t"]) -> Float[np.ndarray, "n t"]:
     """Return the weighted mean of values."""
     return np.tensordot(state["weights"], values, axes=1)
+
+
+def forward(state: dict[str, Tensor], log_probs: Float[Tensor, "m n k"]) -> Float[Tensor, "n k"]:
+    """Do what `apply` does."""
+    return (log_probs + state["weights"].log()[:, None, None]).logsumexp(dim=0)
+
+
+def forward_logs(
+    state: dict[str, Tensor], log_probs: Float[Tensor, "m n k"]
+) -> Float[Tensor, "n k"]:
+    """Do what `apply_to_logs` does."""
+    return forward_values(state, log_probs).log_softmax(dim=1)
+
+
+def forward_values(
+    state: dict[str, Tensor], values: Float[Tensor, "m n t"]
+) -> Float[Tensor, "n t"]:
+    """Do what `apply_values` does."""
+    return (state["weights"][:, None, None] * values).sum(dim=0)
 
 
 def equal(num_members: int) -> State:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.config.components import component_code
+from pipeline.config.load import load_params
 from pipeline.config.params import Params
 from pipeline.config.recipes import override
 from pipeline.core import dvcfile
@@ -95,4 +97,6 @@ def parts(recipe: str) -> dict[str, str]:
     tree = read_yaml(PARAMS_FILE)
     entry = dvcfile.entry("search", recipe, tree)
     settings = {key: str(value) for key, value in entry.settings(tree).items()}
-    return settings | {dep: dvcfile.content_hash(Path(dep)) for dep in entry.deps}
+    components = f"{Layout().components(recipe)}"
+    hashes = {dep: dvcfile.content_hash(Path(dep)) for dep in entry.deps if dep != components}
+    return settings | hashes | component_code(load_params(PARAMS_FILE).recipes[recipe])

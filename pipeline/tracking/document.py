@@ -73,6 +73,11 @@ class Document:
     outs: tuple[str, ...] = ()
     """The outputs, which DVC stores; MLflow gets their hashes."""
 
+    @property
+    def about(self) -> tuple[Model, ...]:
+        """The models that it has read or measured."""
+        return (*self.reads, *([self.measured] if self.measured else []))
+
     @cached_property
     def figures(self) -> list[Figure]:
         """The metrics, thinned out where they are many, and the last value of each."""

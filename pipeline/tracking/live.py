@@ -1,12 +1,17 @@
 """Shows a run, and those nested in it, while their stage writes them."""
 
+import time
 from contextlib import suppress
 from pathlib import Path
 
 from pipeline.core.run_log import METRICS_FILE, RUN_FILE, Spool
 from pipeline.tracking.ahead import ahead, status
 from pipeline.tracking.document import is_shown
+from pipeline.tracking.entities import Dated
+from pipeline.tracking.machine import Machine
 from pipeline.tracking.mirror import Mirror
+from pipeline.tracking.points import new
+from pipeline.tracking.times import Times
 
 ENDED = ("COMPLETE", "PRUNED", "FAIL")
 """States of a trial whose run is over, though its search goes on."""
@@ -15,8 +20,8 @@ ENDED = ("COMPLETE", "PRUNED", "FAIL")
 class LiveRuns:
     """A run in a folder, those nested in it and those that its stage works ahead on."""
 
-    def __init__(self, mirror: Mirror, folder: Path) -> None:
-        self._mirror, self._folder = mirror, folder
+    def __init__(self, mirror: Mirror, folder: Path, machine: Machine) -> None:
+        self._mirror, self._folder, self._machine = mirror, folder, machine
         self._shown: dict[Path, LiveRun] = {}
         self._ahead: set[Path] = set()
         if mirror.workspace.state:
@@ -27,6 +32,7 @@ class LiveRuns:
         parent = self._mirror.workspace.state_fingerprint
         with suppress(FileNotFoundError):
             self._push(self._folder, parent)
+            self._shown[self._folder].add(self._machine.points())
             for folder in ahead(self._folder):
                 self._push(folder, parent)
                 self._ahead.add(folder)
@@ -60,26 +66,33 @@ class LiveRun:
         self._run_id = mirror.begin(document)
         mirror.reopen(self._run_id)
         mirror.store.log(self._run_id, params=document.params)
-        self._known = mirror.store.known(self._run_id)
+        self._seen, self._times = mirror.store.seen(self._run_id), Times(self.fingerprint)
         self._size, self._is_open = 0, True
 
     def push(self) -> None:
         """Push the metrics that are new, and close the run if it has ended."""
         size = (self._spool.folder / METRICS_FILE).stat().st_size
         if self._is_open and size != self._size:
-            new = [
-                figure
-                for figure in self._spool.figures()
-                if (figure.name, figure.step) not in self._known and is_shown(figure.step)
-            ]
-            self._mirror.store.log(self._run_id, new)
-            self._known |= {(figure.name, figure.step) for figure in new}
+            self._push_new()
             self._size = size
         tags = self._spool.tags if self._is_open else {}
         state = tags.get("state")
         if state in ENDED:
             self._mirror.store.log(self._run_id, tags=tags)
             self.end("FAILED" if state == "FAIL" else "FINISHED")
+
+    def _push_new(self) -> None:
+        now_ms = round(time.time() * 1000)
+        shown = [figure for figure in self._spool.figures() if is_shown(figure.step)]
+        points = [Dated(figure, self._times.get(figure.step, now_ms)) for figure in shown]
+        points = new(points, self._seen)
+        self._times.note((point.figure.step for point in points), now_ms)
+        self.add(points)
+        self._seen = self._seen._replace(points=(*self._seen.points, *points))
+
+    def add(self, points: list[Dated]) -> None:
+        """Add points to the run."""
+        self._mirror.store.log(self._run_id, points)
 
     def end(self, status: str) -> None:
         """Close the run once."""

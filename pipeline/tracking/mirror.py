@@ -15,14 +15,21 @@ from pipeline.core.paths import Layout
 from pipeline.core.run_log import METRICS_FILE, RUN_FILE
 from pipeline.tracking.champion import Standings
 from pipeline.tracking.currency import stale
-from pipeline.tracking.document import Document, Model
+from pipeline.tracking.document import Document
+from pipeline.tracking.entities import Known, Seen
+from pipeline.tracking.failures import explained
+from pipeline.tracking.locks import locked
+from pipeline.tracking.logged_models import LoggedModels
+from pipeline.tracking.points import contradicts, dated, new
 from pipeline.tracking.processes import PROCESS, is_gone, own
 from pipeline.tracking.state import NOTE, RUN_ID
-from pipeline.tracking.store import NAME, PARENT, Known, Measured, Store, locked
+from pipeline.tracking.store import NAME, PARENT, Store
+from pipeline.tracking.times import Times
 from pipeline.tracking.workspace import Workspace
 
 PUSHED = "convoy.pushed"
 """Marks a run with the digest of what it says, so that pushing it again costs nothing."""
+REGISTRY = "the model registry: "
 NAMED = "convoy.runs"
 """Marks the run of a state with the digest of its `runs.json`."""
 
@@ -41,11 +48,11 @@ class Mirror:
         self.store = Store(self._settings.experiment)
         self._runs: dict[str, Known] = {}
         self._is_alone = False
-        self._models: dict[str, str] | None = None
+        self._models = LoggedModels(self.store)
 
     def sync(self) -> int:
         """Mirror every entry that is up to date and has run; return the number of their runs."""
-        with self._alone():
+        with explained(), self._alone():
             return self._sync()
 
     def _sync(self) -> int:
@@ -57,8 +64,11 @@ class Mirror:
         for document in entries:
             self.push(document)
         self.push(state)
+        self._models.describe(self.workspace.models.all)
         self._attach_names(state, entries)
-        self._place_models(entries)
+        with explained(REGISTRY):
+            self._register(entries)
+            self._place_models(entries)
         return 1 + len(entries)
 
     def _is_in_sync(self) -> bool:
@@ -68,11 +78,17 @@ class Mirror:
         return all(self._is_pushed(document) for document in documents)
 
     def publish(self, folder: Path) -> None:
-        """Mirror the run of one entry, which has ended, and those nested in it."""
-        with self._alone():
-            for document in self.workspace.of_entry(folder):
-                self.push(document)
+        """Mirror the run of one entry, which has ended, and those nested in it.
+
+        A run about models that are not mirrored yet is completed by `sync`.
+        """
+        with explained(), self._alone():
+            documents = self.workspace.of_entry(folder)
+            for document in documents:
+                self.push(document, self._models.has_all(document.about))
             self.end_state("FINISHED")
+            with explained(REGISTRY):
+                self._register(documents)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -89,32 +105,56 @@ class Mirror:
             tags = {**document.tags, **self._parent(document)}
             with locked("tracking"):
                 run_id = None if self._is_alone else self.store.find(document.fingerprint)
+                held = {} if run_id else {**tags, NAME: document.name}
                 run_id = run_id or self.store.create(
                     document.name,
                     document.fingerprint,
                     tags,
                     _changed_s(document.begun or document.folder / RUN_FILE),
                 )
-            known = self._runs[document.fingerprint] = Known(run_id, "RUNNING", {})
+            known = self._runs[document.fingerprint] = Known(run_id, "RUNNING", held)
         return known.run_id
 
-    def push(self, document: Document) -> None:
-        """Bring one run to what its document says, if it does not say that already."""
+    def push(self, document: Document, is_whole: bool = True) -> None:
+        """Bring one run to what its document says, if it does not say that already.
+
+        Args:
+            is_whole: whether nothing is left for a later push.
+        """
         if self._is_pushed(document):
             return
-        known, parent = self._runs.get(document.fingerprint), self._parent(document)
-        run_id = self.begin(document)
-        seen = self.store.known(run_id) if known else set()
-        new = [f for f in document.figures if (f.name, f.step) not in seen]
-        self._link(run_id, document)
+        run_id, seen = self._begin_again(document)
+        parent, times = self._parent(document), Times(document.fingerprint)
+        self._models.link(run_id, document, seen)
         self._attach(run_id, document)
-        # The mark comes last, so that a push that was cut off is repeated.
-        marks = {PUSHED: document.digest, NAME: document.name}
-        tags = {**_named(document.tags, run_id), **parent, **marks}
         ended_s = _changed_s(document.folder / METRICS_FILE, document.folder / RUN_FILE)
-        self.store.log(run_id, new, document.params, tags, self._measured(document), ended_s)
+        measured = self._models.measured_by(document)
+        points = dated(document.figures, seen, times, ended_s)
+        if not measured:  # what is about a model is stored twice, of which one may be missing
+            points = new(points, seen)
+        # The mark comes last, so that a push that was cut off is repeated.
+        marks = {PUSHED: document.digest if is_whole else "", NAME: document.name}
+        tags = {**_named(document.tags, run_id), **parent, **marks}
+        held = self._runs[document.fingerprint].tags
+        changed = {key: value for key, value in tags.items() if held.get(key) != value}
+        self.store.log(run_id, points, document.params, changed, measured)
         self.store.end(run_id, document.status, ended_s)
+        times.forget()
         self._runs[document.fingerprint] = Known(run_id, document.status, tags)
+
+    def _begin_again(self, document: Document) -> tuple[str, Seen]:
+        """Return a document's run and what it has; begin anew what says something else.
+
+        MLflow replaces no metric. One may differ where an interrupted fit went on elsewhere.
+        """
+        is_known = document.fingerprint in self._runs
+        run_id = self.begin(document)
+        seen = self.store.seen(run_id) if is_known else Seen()
+        if not contradicts(seen.points, document.figures):
+            return run_id, seen
+        self.store.remove([run_id])
+        del self._runs[document.fingerprint]
+        return self.begin(document), Seen()
 
     def _is_pushed(self, document: Document) -> bool:
         known = self._runs.get(document.fingerprint)
@@ -141,9 +181,13 @@ class Mirror:
         self.store.log(run_id, tags={PROCESS: own()})
 
     def close_abandoned(self) -> None:
-        """Look up all runs, and mark as killed those whose process on this machine is gone."""
+        """Look up all runs, and mark as killed those whose process on this machine is gone.
+
+        Of runs that were made twice, one is left.
+        """
         self._runs = self.store.runs()
         for fingerprint, known in self._runs.items():
+            self.store.remove(known.doubles)
             if known.status == "RUNNING" and is_gone(known.tags.get(PROCESS, "")):
                 self.store.end(known.run_id, "KILLED")
                 self._runs[fingerprint] = known._replace(status="KILLED")
@@ -157,38 +201,8 @@ class Mirror:
             self.begin(state)
         return {PARENT: self._runs[document.parent].run_id}
 
-    def _measured(self, document: Document) -> Measured | None:
-        model = document.measured
-        if model is None or model.fingerprint not in self._known_models():
-            return None
-        data = document.datasets[-1] if document.datasets else None
-        return Measured(self._known_models()[model.fingerprint], data)
-
-    def _link(self, run_id: str, document: Document) -> None:
-        """Name the data and the models that a run has read, and create those it has made."""
-        known = self._known_models()
-        measured = [document.measured] if document.measured else []
-        read = [m.fingerprint for m in (*document.reads, *measured) if m.fingerprint in known]
-        self.store.read_by(run_id, document.datasets, [known[fingerprint] for fingerprint in read])
-        for model in document.makes:
-            if model.fingerprint not in known:
-                known[model.fingerprint] = self.store.make(model, run_id, self._relatives(model))
-
-    def _relatives(self, model: Model) -> dict[str, str]:
-        """Return the members of an ensemble, and the ensembles of a member."""
-        named = self.workspace.models.all.values()
-        members = [other.name for other in named if other.fingerprint in model.members]
-        ensembles = [other.name for other in named if model.fingerprint in other.members]
-        related = {"convoy.members": members, "convoy.in_ensembles": ensembles}
-        return {key: ", ".join(names) for key, names in related.items() if names}
-
-    def _known_models(self) -> dict[str, str]:
-        if self._models is None:
-            self._models = self.store.models()
-        return self._models
-
     def _attach(self, run_id: str, document: Document) -> None:
-        """Copy small artifacts, link the others, and register a packaged model."""
+        """Copy small artifacts and a packaged model, and link the others."""
         if document.outs:
             hashes = {out: f"sha256:{content_hash(Path(out))}" for out in document.outs}
             self.store.attach_json(run_id, hashes, "pointers.json")
@@ -198,10 +212,16 @@ class Mirror:
             self.store.attach(run_id, document.folder / METRICS_FILE)
         if document.tags["convoy.stage"] == "package":
             self.store.attach_folder(run_id, Layout().model, "model")
-            name, fingerprint = self._settings.registered_model, document.fingerprint
-            packaged = self.workspace.models.chosen
-            model_id = self._known_models().get(packaged.fingerprint) if packaged else None
-            self.store.registry.register(name, run_id, fingerprint, self._note, model_id)
+
+    def _register(self, documents: list[Document]) -> None:
+        """Register the packaged model; the last step, as a login may have no right to it."""
+        for document in documents:
+            if document.tags["convoy.stage"] == "package":
+                run_id = self._runs[document.fingerprint].run_id
+                name, packaged = self._settings.registered_model, self.workspace.models.chosen
+                model_id = self._models.id_of(packaged) if packaged else None
+                fingerprint = document.fingerprint
+                self.store.registry.register(name, run_id, fingerprint, self._note, model_id)
 
     @property
     def _note(self) -> str:

@@ -1,5 +1,6 @@
 """Which runs and models in MLflow are those of the working directory."""
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.core import dvcfile
@@ -7,8 +8,9 @@ from pipeline.core.files import read_json
 from pipeline.core.paths import Layout
 from pipeline.core.run_log import RUN_FILE
 from pipeline.tracking.currency import stale
+from pipeline.tracking.entities import Known
 from pipeline.tracking.models import Models
-from pipeline.tracking.store import Known, Store
+from pipeline.tracking.store import Store
 from pipeline.tracking.workspace import Workspace
 
 
@@ -39,16 +41,23 @@ def presence(tree: dict[str, Any], store: Store | None) -> list[Presence]:
     found = "current" if is_current else "changed"
     rows = [_row("pipeline", found, own.fingerprint if own else None, known)]
     for entry in dvcfile.entries(tree):
-        record = Layout().runs / entry.name / RUN_FILE
-        if not record.is_file() or entry.dvc_name in late:
-            found = "changed" if record.is_file() else "missing"
+        found = _artifacts(entry, late)
+        if found != "current" or not entry.has_run:
             rows.append(_row(entry.dvc_name, found, None, known))
             continue
-        row = _row(entry.dvc_name, "current", read_json(record)["fingerprint"], known)
+        record = read_json(Layout().runs / entry.name / RUN_FILE)
+        row = _row(entry.dvc_name, found, record["fingerprint"], known)
         made = models.made_by(entry.stage, entry.key)
         named = ", ".join(model.name for model in made if model.fingerprint in there)
         rows.append(row._replace(models=named))
     return rows
+
+
+def _artifacts(entry: dvcfile.Entry, late: frozenset[str]) -> str:
+    record = Layout().runs / entry.name / RUN_FILE if entry.has_run else Path(entry.outs[0])
+    if not record.exists():
+        return "missing"
+    return "changed" if entry.dvc_name in late else "current"
 
 
 def _row(name: str, artifacts: str, fingerprint: str | None, known: dict[str, Known]) -> Presence:

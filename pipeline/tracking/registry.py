@@ -1,8 +1,10 @@
 """The packaged models of all states, as versions of one registered model."""
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING
 
+from pipeline.tracking.connection import ALREADY, GONE, despite
 from pipeline.tracking.document import FINGERPRINT
 
 if TYPE_CHECKING:
@@ -30,15 +32,14 @@ class Registry:
             model_id: the logged model that it packages, whose page then names the version.
         """
         if not self._client.search_registered_models(f"name = '{name}'"):
-            self._client.create_registered_model(name)
+            despite(ALREADY, partial(self._client.create_registered_model, name))
         version = self._versions(name).get(fingerprint)
         if version is None:
             source = f"{self._client.get_run(run_id).info.artifact_uri}/model"
             tags = {FINGERPRINT: fingerprint}
             text = description[:DESCRIPTION_CHARS]
-            version = self._client.create_model_version(
-                name, source, run_id, tags=tags, description=text
-            )
+            self._client.create_model_version(name, source, run_id, tags=tags, description=text)
+            version = self._only(name, fingerprint)
         if model_id:
             named = [{"name": name, "version": version.version}]
             self._client.set_logged_model_tags(model_id, {VERSIONS: json.dumps(named)})
@@ -64,9 +65,18 @@ class Registry:
         if text and version.description != text:
             self._client.update_model_version(name, version.version, text)
 
+    def _only(self, name: str, fingerprint: str) -> "ModelVersion":
+        """Return the version that was created; remove one that a repeated call has created."""
+        first, *doubles = (v for v in self._all(name) if v.tags[FINGERPRINT] == fingerprint)
+        for double in doubles:
+            despite(GONE, partial(self._client.delete_model_version, name, f"{double.version}"))
+        return first
+
     def _versions(self, name: str) -> dict[str, "ModelVersion"]:
-        return {
-            version.tags[FINGERPRINT]: version
-            for version in self._client.search_model_versions(f"name = '{name}'")
-            if FINGERPRINT in version.tags
-        }
+        return {version.tags[FINGERPRINT]: version for version in reversed(self._all(name))}
+
+    def _all(self, name: str) -> list["ModelVersion"]:
+        """Return the versions of this program, the first one first."""
+        found = self._client.search_model_versions(f"name = '{name}'")
+        own = (version for version in found if FINGERPRINT in version.tags)
+        return sorted(own, key=lambda version: int(version.version))

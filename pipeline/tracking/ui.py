@@ -5,23 +5,25 @@ import socket
 import subprocess
 import sys
 
-from pipeline.tracking.store import ROOT, uri
+from pipeline.tracking import address
 
 
 def serve(page: str, port: int | None) -> int:
     """Serve `page` and print its address, until interrupted; return the exit status."""
-    if uri().startswith("http"):
-        print(
-            f"MLflow: {uri()}{page}  (the server in MLFLOW_TRACKING_URI, which Convoy did not "
-            "start)"
-        )
+    if address.uri().startswith("http"):
+        whose = "the server in MLFLOW_TRACKING_URI, which Convoy did not start"
+        print(f"MLflow: {address.shown()}{page}  ({whose})")
         return 0
     port = port or free_port()
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    artifacts = (ROOT / "mlartifacts").as_uri()
+    environment = {
+        **os.environ,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_BACKEND_STORE_URI": address.uri(),  # may hold a password, as no argument should
+    }
+    artifacts = (address.ROOT / "mlartifacts").as_uri()
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
     command += ["--host", "127.0.0.1", "--port", str(port)]
-    command += ["--backend-store-uri", uri(), "--default-artifact-root", artifacts]
+    command += ["--default-artifact-root", artifacts]
     print(f"MLflow: http://127.0.0.1:{port}{page}  (Ctrl-C stops it)", flush=True)
     server = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     try:

@@ -5,17 +5,22 @@ import pytest
 from pipeline.core.files import read_json
 from pipeline.core.paths import Layout
 from tests.conftest import Workspace
-from tests.test_reruns import changed, edit
+from tests.test_reruns import changed, edit, started
 
 pytestmark = pytest.mark.slow
 LOSS = "pipeline/losses/cross_entropy.py"
+MODEL = "pipeline/models/architectures/cnn.py"
+UNUSED = "pipeline/models/architectures/lenet.py"
 
 
 def test_what_computes_the_same_is_adopted(copy: Workspace) -> None:
-    edit(copy, LOSS)
-    assert changed(copy) == {"search@cnn", "search@resnet", "package"}
+    for file in (LOSS, MODEL):
+        edit(copy, file)
+    assert changed(copy) == {"components", "package"}
     listed = copy.run("convoy", "adopt")
-    assert f"search@cnn: code changed in 1 dependencies: {LOSS}" in listed
+    assert changed(copy) == {"search@cnn", "search@resnet", "package"}
+    assert f"search@cnn: code changed in 2 dependencies: {LOSS}, {MODEL}\n" in listed
+    assert f"search@resnet: code changed in 1 dependencies: {LOSS}\n" in listed
     assert "3 entries can be adopted; name them, or pass --all" in listed
     printed = copy.run("convoy", "adopt", "search@cnn", "--verify", "train@cnn_1")
     commit = copy.run("git", "rev-parse", "--short=12", "HEAD").strip()
@@ -23,9 +28,11 @@ def test_what_computes_the_same_is_adopted(copy: Workspace) -> None:
     assert f"adopted at {commit}: search@cnn" in printed
     assert changed(copy) == {"search@resnet", "package"}
     tags = read_json(Layout(copy.folder).runs / "search/cnn/run.json")["tags"]
-    assert tags == {"convoy.adopted_at": commit, "convoy.adopted_code": LOSS}
+    assert tags == {"convoy.adopted_at": commit, "convoy.adopted_code": f"{LOSS} {MODEL}"}
     copy.run("convoy", "adopt", "--all")
     assert copy.run("dvc", "repro").endswith("Data and pipelines are up to date.\n")
+    edit(copy, UNUSED)  # which undoes nothing of that
+    assert started(copy.run("dvc", "repro")) == {"components", "package"}
 
 
 def test_what_computes_something_else_is_not(copy: Workspace) -> None:

@@ -123,7 +123,7 @@ REFUSALS = [
     (
         (*SPACE, "loss.name"),
         {"choices": ["cross_entropy", "binary_cross_entropy"]},
-        "recipes.cnn.search.space: got loss.name, but DVC watches only the file that a recipe",
+        "recipes.cnn.search.space: loss.name: got 'binary_cross_entropy', which does not fit task",
     ),
     (
         (*CNN, "model"),
@@ -134,7 +134,13 @@ REFUSALS = [
     (
         (*SPACE, "model.name"),
         {"choices": ["vit"]},
-        "space: got model.name, but DVC watches only the file that a recipe names",
+        "recipes.cnn.search.space: model.name: got 'vit'; allowed airbench, cnn, lenet, resnet, ti",
+    ),
+    (
+        (*SPACE, "model.name"),
+        {"choices": ["cnn", "lenet"]},
+        "space: model.dropout: unknown key of a recipe; allowed activation, name, pooling with "
+        "model.name 'lenet'; give the axis an `if`, or change it",
     ),
     (
         (*CNN, "loss"),
@@ -277,7 +283,9 @@ def space(**axes: Any) -> dict[str, Any]:
         ("training.batch_size", {"low": 16, "high": 128}, "space: got a range of batch_size or"),
         ("training.epochs", {"low": 1, "high": 30}, "got training.epochs, but every trial runs"),
         ("search.epochs", {"low": 1, "high": 30}, "got search.epochs, but every trial runs"),
-        ("model.name", {"choices": ["resnet"]}, "got model.name, but DVC watches only the file"),
+        ("model.name", {"low": 1, "high": 2}, "space: model.name: got 1; allowed airbench, cnn, "),
+        ("model.name", {"choices": [["cnn"]]}, "space: model.name: got ['cnn']; allowed airbench,"),
+        ("loss.name", {"choices": [None]}, "space: loss.name: got null; allowed binary_cross_entr"),
         ("training.clip.at", {"low": 0.1, "high": 1.0}, "training.clip is null; set it in the rec"),
     ],
 )
@@ -290,6 +298,61 @@ def test_an_axis_that_cannot_be_searched_is_refused(
         parse_params(tree, "params.yaml")
     assert str(caught.value).startswith("params.yaml: recipes.cnn.")
     assert printed in str(caught.value)
+
+
+TWO = {"choices": ["cnn", "resnet"]}
+
+
+@pytest.mark.parametrize(
+    ("axes", "printed"),
+    [
+        ({"model.blocks_per_stage": {"choices": [1, 2]}},
+         "space: model.blocks_per_stage: unknown key of a recipe; allowed activation, batch_"),
+        ({"model.blocks_per_stage": {"low": 0, "high": 2, "if": {"model.name": "resnet"}}},
+         "space: model.blocks_per_stage: got 0; allowed greater than or equal to 1 with model.name "
+         "'resnet'; give the axis an `if`, or change it"),
+        ({"model.groups": {"choices": [5], "if": {"model.name": "cnn"}}},
+         "allowed groups that divide every width with model.name 'cnn', model.groups 5; give the"),
+        ({"model.widths": {"choices": [[8]], "if": {"model.name": "lenet"}}},
+         "space.model.widths.if.model.name: got 'lenet'; allowed cnn, resnet, its choices"),
+        ({"model.convs_per_block": {"choices": [1]},
+          "model.name": {**TWO, "if": {"model.convs_per_block": 1}}},
+         "space.model.name.if: got a condition that depends on model.name itself; remove one of"),
+        ({"loss.gamma": {"low": 0.5, "high": 2.0}},
+         "space: loss.gamma: unknown key of a recipe; allowed label_smoothing, name"),
+    ],
+)  # fmt: skip
+def test_what_one_of_the_searched_models_does_not_allow_is_refused(
+    axes: dict[str, Any], printed: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_params(space(**{"model.name": TWO, **axes}), "params.yaml")
+    assert str(caught.value).startswith("params.yaml: recipes.cnn.search.space")
+    assert printed in str(caught.value)
+
+
+def test_an_architecture_without_weights_is_no_choice_where_blocks_are_frozen() -> None:
+    tree = space(**{"model.name": {"choices": ["timm", "cnn"]}})
+    tree["recipes"]["cnn"]["model"] = {"name": "timm", "pretrained": True}
+    tree["recipes"]["cnn"]["training"]["transfer"] = {"frozen_epochs": None}
+    with pytest.raises(UserError) as caught:
+        parse_params(tree, "params.yaml")
+    assert str(caught.value).endswith(
+        "space: training.transfer.frozen_epochs: got null, but the model's weights are not "
+        "pretrained; allowed 0; or set model.pretrained with model.name 'cnn'; give the axis an "
+        "`if`, or change it"
+    )
+
+
+def test_a_model_and_a_loss_are_searched_with_axes_of_their_own() -> None:
+    axes = {
+        "model.widths": {"choices": [[8], [8, 16]]},  # which both have
+        "model.blocks_per_stage": {"low": 1, "high": 2, "if": {"model.name": "resnet"}},
+        "loss.name": {"choices": ["cross_entropy", "focal"]},
+        "loss.gamma": {"low": 0.5, "high": 4.0, "if": {"loss.name": "focal"}},
+        "loss.label_smoothing": {"choices": [0.0, 0.1], "if": {"loss.name": "cross_entropy"}},
+    }
+    assert parse_params(space(**{"model.name": TWO, **axes}), "").recipes["cnn"].search
 
 
 def test_a_search_may_choose_null_and_parts_that_divide() -> None:

@@ -263,7 +263,8 @@ def test_folds_validate_every_sample_on_a_network_that_did_not_see_it(
 
     workspace.edit(folds)
     for name, *key in (
-        ["preprocess"], ["augment"], ["search", "cnn"], ["train", "cnn_1"], ["predict", "cnn_1"],
+        ["preprocess"], ["augment"], ["components"], ["search", "cnn"], ["train", "cnn_1"],
+        ["predict", "cnn_1"],
     ):  # fmt: skip
         printed = workspace.stage(name, *key)
         if name == "train":

@@ -19,7 +19,7 @@ from pipeline.search.choice import choose
 from pipeline.search.shared import SharedStorage
 from pipeline.search.trial import Ended, Fit, Trial
 from tests.conftest import ROOT
-from tests.search.postgresql import PASSWORD, SPELT, Server, serve
+from tests.postgresql import PASSWORD, SPELT, Server, serve
 from tests.search.toy_worker import HEARTBEAT_S, Formulas, main, toy_spec
 
 

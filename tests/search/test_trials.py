@@ -32,7 +32,7 @@ def test_a_trial_that_refuses_its_settings_is_told_in_one_line(workspace: Worksp
     space = {"training.batch_size": {"choices": [64, 100_000]}}
     search = {"budget": {"trials": 6}, "epochs": 1, "space": space, "batch": 2}
     workspace.edit(lambda tree: tree["recipes"]["cnn"].update(search=search))
-    for stage in ("preprocess", "augment"):
+    for stage in ("preprocess", "augment", "components"):
         workspace.stage(stage)
     printed = workspace.stage("search", "cnn", status=1)
     (messages,) = [line for line in printed.splitlines() if line.startswith("search:")]
@@ -48,7 +48,7 @@ def test_a_trial_that_diverges_ends_no_search(workspace: Workspace) -> None:
     search = {"budget": {"trials": 2}, "epochs": 1, "space": space}
     workspace.edit(lambda tree: tree["recipes"]["cnn"].update(search=search))
     workspace.edit(lambda tree: tree["hardware"].update(memory_format="auto"))
-    for stage in ("preprocess", "augment"):
+    for stage in ("preprocess", "augment", "components"):
         workspace.stage(stage)
     printed = workspace.stage("search", "cnn")
     assert printed.count("precision as params.yaml says") == 1  # what all trials share, once
@@ -79,7 +79,7 @@ def test_a_killed_search_goes_on_and_ends_the_same(workspace: Workspace) -> None
     space = {"training.lr": {"low": 0.001, "high": 0.02, "log": True}}
     search = {"budget": {"trials": 3}, "epochs": 12, "space": space, "batch": 1}
     workspace.edit(lambda tree: tree["recipes"]["cnn"].update(search=search))
-    for stage in ("preprocess", "augment"):
+    for stage in ("preprocess", "augment", "components"):
         workspace.stage(stage)
     running = workspace.start("python", "-m", "stages.search", "cnn")
     assert running.stdout
@@ -128,7 +128,7 @@ def test_a_killed_halving_goes_on_from_its_rung_and_ends_the_same(workspace: Wor
         "budget": {"trials": 4}, "epochs": 4, "space": space, "batch": 4, "pruner": pruner,
     }  # fmt: skip
     workspace.edit(lambda tree: tree["recipes"]["cnn"].update(search=search))
-    for stage in ("preprocess", "augment"):
+    for stage in ("preprocess", "augment", "components"):
         workspace.stage(stage)
     running = workspace.start("python", "-m", "stages.search", "cnn")
     assert running.stdout

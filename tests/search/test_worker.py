@@ -13,8 +13,10 @@ from pipeline.config.load import parse_params
 from pipeline.core.errors import UserError
 from pipeline.core.files import read_yaml
 from tests.conftest import ROOT, Workspace
-from tests.search.postgresql import PASSWORD, SPELT, serve
+from tests.postgresql import PASSWORD, SPELT, serve
+from tests.test_reruns import edit as edit_file
 
+MODEL = "pipeline/models/architectures/cnn.py"
 SEARCH = {
     "budget": {"trials": 4},
     "epochs": 1,
@@ -36,7 +38,7 @@ def test_a_worker_of_another_clone_runs_trials_that_reach_the_artifacts(
 
         workspace.edit(edit)
         assert "valid" in workspace.run("convoy", "check")
-        for stage in ("preprocess", "augment"):
+        for stage in ("preprocess", "augment", "components"):
             workspace.stage(stage)
         other = workspace.copied(tmp_path / "other")
         wrong = workspace.copied(tmp_path / "wrong")
@@ -45,6 +47,13 @@ def test_a_worker_of_another_clone_runs_trials_that_reach_the_artifacts(
         wrong.edit(lambda tree: tree["recipes"]["cnn"]["training"].update(batch_size=32))
         refused = wrong.run("convoy", "worker", "cnn", status=1)
         assert "has other parameters (recipes.cnn.training.batch_size); check out" in refused
+        edited = workspace.copied(tmp_path / "edited")
+        edit_file(edited, MODEL)
+        told = edited.run("convoy", "worker", "cnn", status=1)
+        assert "cnn.json: does not belong to the present code; run `dvc repro --force" in told
+        edited.stage("components")
+        told = edited.run("convoy", "worker", "cnn", status=1)
+        assert f"has another version of the code ({MODEL}); check out the same commit" in told
         staged = workspace.stage("search", "cnn")
         assert "  epoch " not in staged  # nothing is left to train
     folder = workspace.folder

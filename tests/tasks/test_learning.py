@@ -111,8 +111,9 @@ def learned(
         patch.setenv("PYTHONPATH", str(ROOT))  # where trials, processes of their own, find us
         write_table(Path("data/raw"), columns)
         checked = parse_params(tree(task, list(columns)), "test")
-        stages = {"preprocess": "", "augment": "", "search": "cnn", "train": "cnn_1"}
-        for stage, key in (stages | {"predict": "cnn_1"}).items():
+        stages = dict.fromkeys(("preprocess", "augment", "components"), "")
+        stages |= {"search": "cnn", "train": "cnn_1", "predict": "cnn_1"}
+        for stage, key in stages.items():
             run(stage, key, checked, Layout())
         yield task
 

@@ -70,7 +70,7 @@ def test_trials_are_shown_while_they_run_and_failures_as_failed(workspace: Works
         tree["execution"] = {"engine": {"name": "local", "parallel_fits": 2}}
 
     workspace.edit(two_kinds)
-    workspace.run("dvc", "repro", "augment")
+    workspace.run("dvc", "repro", "augment", "components")
     stage = workspace.start("python", "-m", "stages.search", "cnn")
 
     def trials() -> list[str]:

@@ -64,6 +64,7 @@ def content(api: MlflowClient) -> dict[str, object]:
         histories = {
             key: [(m.step, m.value) for m in api.get_metric_history(run.info.run_id, key)]
             for key in run.data.metrics
+            if not key.startswith("system/")  # of the machine, while a stage is shown live
         }
         own = run.data.tags.items()
         tags = {k: v for k, v in own if not k.startswith("mlflow.") and k != "convoy.process"}

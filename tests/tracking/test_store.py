@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from pipeline.tracking import store
+from pipeline.tracking import address, store
 
 
 def test_a_deleted_experiment_is_restored_and_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(store, "ROOT", tmp_path)
+    monkeypatch.setattr(address, "ROOT", tmp_path)
     first = store.Store("convoy").create("train/cnn_1", "fingerprint", {})
-    client = MlflowClient(tracking_uri=store.uri())
+    client = MlflowClient(tracking_uri=address.uri())
     experiment = client.get_experiment_by_name("convoy")
     assert experiment
     client.delete_experiment(experiment.experiment_id)
@@ -31,13 +31,13 @@ def test_a_database_whose_creation_was_killed_is_created_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """MLflow creates its tables in many steps, and would not finish what was begun."""
-    monkeypatch.setattr(store, "ROOT", tmp_path)
+    monkeypatch.setattr(address, "ROOT", tmp_path)
     begun_s = time.monotonic()
     store.Store("convoy")
     usual_s = time.monotonic() - begun_s
     for number in range(1, 6):
-        monkeypatch.setattr(store, "ROOT", tmp_path / f"{number}")
-        store.ROOT.mkdir()
+        monkeypatch.setattr(address, "ROOT", tmp_path / f"{number}")
+        address.ROOT.mkdir()
         child = os.fork()
         if not child:
             store.Store("convoy")

@@ -49,8 +49,10 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     # Adam makes whole steps of gradients that are all rounding.
     made.edit(lambda tree: tree["recipes"]["cnn"]["training"].update(optimiser={"name": "sgd"}))
     made.edit(on_nodes(1))
-    for stage in (("preprocess",), ("augment",), ("search", "cnn"), ("train", "cnn_1")):
-        made.stage(*stage)
+    for stage in ("preprocess", "augment", "components"):
+        made.stage(stage)
+    made.stage("search", "cnn")
+    made.stage("train", "cnn_1")
     return made
 
 

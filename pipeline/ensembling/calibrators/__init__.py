@@ -2,5 +2,5 @@
 
 Their interface is that of ensemble methods, see pipeline.ensembling, without the axis of members:
 `fit(params, log_probs "n k", truth) -> State`, `apply(state, log_probs) -> "n k"`, and
-`fit_values`, `apply_values` likewise.
+`fit_values`, `apply_values`, `forward`, `forward_values` likewise.
 """

@@ -1,6 +1,8 @@
 """Uncalibrated predictions: the baseline that every calibrator has to beat."""
 
-from typing import ClassVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -8,6 +10,9 @@ from jaxtyping import Float
 from pipeline.core.component import Component
 from pipeline.ensembling.prediction_type import State
 from pipeline.ensembling.truth import Truth
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PER_LABEL = False
 
@@ -33,4 +38,12 @@ def apply(state: State, predictions: Float[np.ndarray, "n k"]) -> Float[np.ndarr
     return predictions
 
 
-fit_values, apply_values = fit, apply
+def forward(
+    state: dict[str, Tensor],  # noqa: ARG001
+    predictions: Float[Tensor, "n k"],
+) -> Float[Tensor, "n k"]:
+    """Do what `apply` does."""
+    return predictions
+
+
+fit_values, apply_values, forward_values = fit, apply, forward

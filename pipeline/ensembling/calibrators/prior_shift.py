@@ -6,7 +6,9 @@ again. M. Saerens et al., 2002, equation 4, is the case tau = 1. Of a system who
 trained for such shares already, nothing is left to take off: the fit finds how much is.
 """
 
-from typing import Annotated, ClassVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 import scipy
@@ -16,6 +18,9 @@ from pydantic import Field
 from pipeline.core.component import Component
 from pipeline.ensembling.prediction_type import State
 from pipeline.ensembling.truth import Truth
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PER_LABEL = False
 MOST = 4.0  # |log T|, as for the temperature
@@ -77,3 +82,8 @@ def apply(state: State, log_probs: Float[np.ndarray, "n k"]) -> Float[np.ndarray
         log_probs / state["temperature"] + state["shift"], axis=1
     )
     return made
+
+
+def forward(state: dict[str, Tensor], log_probs: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+    """Do what `apply` does."""
+    return (log_probs / state["temperature"] + state["shift"]).log_softmax(dim=1)

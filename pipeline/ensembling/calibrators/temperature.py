@@ -5,7 +5,9 @@ that few errors in validation change little: without one, a validation set witho
 all predictions certain, and the first error on test then costs more than all else.
 """
 
-from typing import ClassVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import scipy
@@ -14,6 +16,9 @@ from jaxtyping import Float
 from pipeline.core.component import Component
 from pipeline.ensembling.prediction_type import State
 from pipeline.ensembling.truth import Truth
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PER_LABEL = False
 MOST = 4.0  # |log T|: from 55 times flatter to 55 times sharper
@@ -57,3 +62,8 @@ def apply(state: State, log_probs: Float[np.ndarray, "n k"]) -> Float[np.ndarray
     """Divide log-probabilities by the temperature, and normalise them again."""
     scaled: np.ndarray = scipy.special.log_softmax(log_probs / state["temperature"], axis=1)
     return scaled
+
+
+def forward(state: dict[str, Tensor], log_probs: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+    """Do what `apply` does."""
+    return (log_probs / state["temperature"]).log_softmax(dim=1)

@@ -5,7 +5,9 @@ its two outcomes, it is the beta calibration of M. Kull et al., AISTATS 2017, eq
 temperature, a prior keeps few samples from changing much.
 """
 
-from typing import ClassVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import scipy
@@ -14,6 +16,9 @@ from jaxtyping import Float
 from pipeline.core.component import Component
 from pipeline.ensembling.prediction_type import State
 from pipeline.ensembling.truth import Truth
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PER_LABEL = True
 PRIOR_STD = 0.5  # of every scale around 1, and of every shift around 0
@@ -75,4 +80,14 @@ def fit_values(
 
 def apply_values(state: State, values: Float[np.ndarray, "n t"]) -> Float[np.ndarray, "n t"]:
     """Scale and shift values."""
+    return values * state["scale"] + state["shift"]
+
+
+def forward(state: dict[str, Tensor], log_probs: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+    """Do what `apply` does."""
+    return forward_values(state, log_probs).log_softmax(dim=1)
+
+
+def forward_values(state: dict[str, Tensor], values: Float[Tensor, "n t"]) -> Float[Tensor, "n t"]:
+    """Do what `apply_values` does."""
     return values * state["scale"] + state["shift"]

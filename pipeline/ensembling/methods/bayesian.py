@@ -13,9 +13,12 @@ from jaxtyping import Float
 from pipeline.core.component import Component
 from pipeline.ensembling.prediction_type import State
 from pipeline.ensembling.truth import Truth
-from pipeline.ensembling.weights import apply, apply_values
+from pipeline.ensembling.weights import apply, apply_values, forward, forward_values
 
-__all__ = ["PER_LABEL", "Params", "apply", "apply_values", "fit", "fit_values"]
+__all__ = [
+    "PER_LABEL", "Params", "apply", "apply_values", "fit", "fit_values", "forward",
+    "forward_values",
+]  # fmt: skip
 
 PER_LABEL = False
 LEAST_VARIANCE = 1e-12  # of errors, in variances of train: keeps a perfect member finite

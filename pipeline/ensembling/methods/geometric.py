@@ -14,8 +14,9 @@ from pipeline.ensembling.prediction_type import State
 from pipeline.ensembling.truth import Truth
 from pipeline.ensembling.weights import apply_to_logs as apply
 from pipeline.ensembling.weights import equal
+from pipeline.ensembling.weights import forward_logs as forward
 
-__all__ = ["PER_LABEL", "Params", "apply", "fit"]
+__all__ = ["PER_LABEL", "Params", "apply", "fit", "forward"]
 
 PER_LABEL = False
 

@@ -18,9 +18,12 @@ from pydantic import Field
 from pipeline.core.component import Component
 from pipeline.ensembling.prediction_type import State
 from pipeline.ensembling.truth import Truth
-from pipeline.ensembling.weights import apply, apply_values, likelihoods
+from pipeline.ensembling.weights import apply, apply_values, forward, forward_values, likelihoods
 
-__all__ = ["PER_LABEL", "Params", "apply", "apply_values", "fit", "fit_values"]
+__all__ = [
+    "PER_LABEL", "Params", "apply", "apply_values", "fit", "fit_values", "forward",
+    "forward_values",
+]  # fmt: skip
 
 PER_LABEL = False
 GROUP = 8  # samples whose likelihoods, FLOOR or more, are multiplied before one log is taken

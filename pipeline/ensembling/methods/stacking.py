@@ -4,7 +4,9 @@ D. Wolpert, Stacked Generalization, 1992; for values, ridge regression: L. Breim
 Regressions, 1996. Both are shrunk towards the mean, so that little data changes little.
 """
 
-from typing import Annotated, ClassVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 import scipy
@@ -16,6 +18,9 @@ from pipeline.ensembling.folds import inner_folds
 from pipeline.ensembling.logistic import Model, Problem, fit_logistic, log_probs, sum_of_losses
 from pipeline.ensembling.prediction_type import State
 from pipeline.ensembling.truth import Truth
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PER_LABEL = True
 MOST_DIRECTIONS = 64
@@ -75,6 +80,23 @@ def apply_values(state: State, values: Float[np.ndarray, "m n t"]) -> Float[np.n
     """Return the linear model's values."""
     flat = np.concatenate([*values], axis=1)
     return np.asarray(values.mean(axis=0) + flat @ state["coef"] + state["shift"])
+
+
+def forward(state: dict[str, Tensor], log_probs: Float[Tensor, "m n k"]) -> Float[Tensor, "n k"]:
+    """Do what `apply` does."""
+    centred = log_probs - log_probs.mean(dim=2, keepdim=True)
+    return (log_probs.mean(dim=0) + _linear(state, centred)).log_softmax(dim=1)
+
+
+def forward_values(
+    state: dict[str, Tensor], values: Float[Tensor, "m n t"]
+) -> Float[Tensor, "n t"]:
+    """Do what `apply_values` does."""
+    return values.mean(dim=0) + _linear(state, values)
+
+
+def _linear(state: dict[str, Tensor], each: Float[Tensor, "m n k"]) -> Float[Tensor, "n k"]:
+    return each.transpose(0, 1).flatten(1) @ state["coef"] + state["shift"]
 
 
 def _flat(log_probs: Float[np.ndarray, "m n k"]) -> Float[np.ndarray, "n f"]:

@@ -28,8 +28,9 @@ from pipeline.ensembling.prediction_type import State
 from pipeline.ensembling.truth import Truth
 from pipeline.ensembling.weights import apply_to_logs as apply
 from pipeline.ensembling.weights import equal
+from pipeline.ensembling.weights import forward_logs as forward
 
-__all__ = ["PER_LABEL", "Params", "apply", "fit"]
+__all__ = ["PER_LABEL", "Params", "apply", "fit", "forward"]
 
 PER_LABEL = False
 LINEAR_FROM = 0.5  # of a member's weight relative to its simple one, less 1

@@ -130,17 +130,21 @@ def _front(study: StudyTrials) -> Plot:
 def _parallel(study: StudyTrials) -> Plot:
     """Plot each trial as a line through its settings and its objective."""
     keys = [*study.keys, study.objective]
-    scored = [row for row, _ in study.scored(study.objective) if all(row[key] for key in keys)]
-    axes = {key: _axis(key, [row[key] for row in scored]) for key in keys}
-    lines = []
-    for place, row in sorted(enumerate(scored), key=lambda pair: study.look(pair[1]) == "ensemble"):
-        points = [(i, axes[key][0].place(axes[key][1][place])) for i, key in enumerate(keys)]
-        lines.append(Line([(float(i), y) for i, y in points], study.look(row)))
+    scored = [row for row, _ in study.scored(study.objective)]
+    points: dict[str, list[tuple[float, float]]] = {row["trial"]: [] for row in scored}
+    for i, key in enumerate(keys):
+        searched = [row for row in scored if row[key]]
+        axis, amounts = _axis(key, [row[key] for row in searched])
+        for row, amount in zip(searched, amounts, strict=True):
+            points[row["trial"]].append((float(i), axis.place(amount)))
+    ordered = sorted(scored, key=lambda row: study.look(row) == "ensemble")
+    lines = [Line(points[row["trial"]], study.look(row)) for row in ordered]
     return Plot(
         f"search_{study.recipe}_parallel",
         f"{study.recipe}: all settings of each trial",
         "One line for each trial, orange for the chosen one; at each name, from the lowest value "
-        "that was tried, below, to the highest.",
+        "that was tried, below, to the highest. A line passes over an axis that was not searched "
+        "in its trial.",
         naming("", [words(key.rpartition(".")[2]) for key in keys]),
         Axis("position in its range", 0.0, 1.0),
         lines=lines,

@@ -14,6 +14,7 @@ import pytest
 
 PASSWORD = "s3cret/@word"  # two of its characters have a meaning in an address
 SPELT = "s3cret%2F%40word"
+IN_UTF8 = ("-E", "UTF8", "-T", "template0")  # otherwise texts are bytes, which MLflow cannot read
 
 
 class Server:
@@ -25,9 +26,10 @@ class Server:
     def url(self, database: str = "studies", password: str = SPELT) -> str:
         return f"postgresql://convoy:{password}@127.0.0.1:{self.port}/{database}"
 
-    def create(self, database: str) -> str:
+    def create(self, database: str, *options: str) -> str:
         """Create a database and return its address."""
-        self.call("createdb", "-h", "127.0.0.1", "-p", f"{self.port}", "-U", "convoy", database)
+        place = ("-h", "127.0.0.1", "-p", f"{self.port}", "-U", "convoy")
+        self.call("createdb", *place, *options, database)
         return self.url(database)
 
     def start(self) -> None:

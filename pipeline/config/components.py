@@ -1,0 +1,60 @@
+"""The files of components that a recipe and its search can use: its models and its losses.
+
+DVC names the dependencies of an entry before it runs, and cannot read names from the choices of a
+search. So the stage `components` hashes these files for each recipe, and `search` depends on the
+hashes: an edit of a component that a recipe does not use leaves them as they are.
+"""
+
+from pathlib import Path
+
+from pipeline.config.params import Params
+from pipeline.config.recipes import Recipe
+from pipeline.config.search import Choices
+from pipeline.core.component import FAMILIES
+from pipeline.core.dvcfile import content_hash
+from pipeline.core.errors import UserError
+from pipeline.core.files import read_json
+from pipeline.core.paths import Layout
+
+STAGE = "components"
+
+
+def component_code(recipe: Recipe) -> dict[str, str]:
+    """Return the SHA-256 of each file that the recipe names, and of those its search may choose."""
+    used = {"model": recipe.model.name, "loss": recipe.loss.name}
+    return {
+        file: content_hash(Path(file))
+        for family, written in used.items()
+        for file in sorted(_file(family, name) for name in {written, *_searched(recipe, family)})
+    }
+
+
+def outdated(params: Params, layout: Layout) -> list[Path]:
+    """Return the files that the stage `components` would write otherwise than they are."""
+    paths = {layout.components(name): recipe for name, recipe in params.recipes.items()}
+    return [path for path, recipe in paths.items() if not _is_current(path, recipe)]
+
+
+def require_current(params: Params, layout: Layout, recipe: str) -> None:
+    """Check that the hashes of a recipe's components are those of the present code.
+
+    Raises:
+        UserError: they are missing, or were taken before an edit.
+    """
+    path = layout.components(recipe)
+    if not _is_current(path, params.recipes[recipe]):
+        what = "does not belong to the present code" if path.is_file() else "not found"
+        raise UserError(f"{path}: {what}; run `dvc repro --force {STAGE}`")
+
+
+def _is_current(path: Path, recipe: Recipe) -> bool:
+    return path.is_file() and bool(read_json(path) == component_code(recipe))
+
+
+def _searched(recipe: Recipe, family: str) -> tuple[str, ...]:
+    axis = recipe.search.space.get(f"{family}.name") if recipe.search else None
+    return tuple(map(str, axis.choices)) if isinstance(axis, Choices) else ()
+
+
+def _file(family: str, name: str) -> str:
+    return f"{FAMILIES[family].replace('.', '/')}/{name}.py"

@@ -1,0 +1,1 @@
+"""The packaged ensemble and its members as ONNX files."""
