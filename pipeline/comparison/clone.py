@@ -22,18 +22,25 @@ class Clone:
     def __init__(self, commit: str, folder: Path) -> None:
         self.folder, self.commit = folder, commit
         if git("show", f"{commit}:{dvcfile.LOCK}") is None:
-            raise UserError(
-                f"{commit[:12]}: has no {dvcfile.LOCK}, so nothing says what it gave; commit "
-                f"{dvcfile.LOCK} after `dvc repro`"
-            )
+            raise self._without(f"no {dvcfile.LOCK}")
         _run("git", "clone", "--quiet", "--shared", "--no-checkout", ".", f"{folder}")
         _run("git", "-C", f"{folder}", "checkout", "--quiet", "--detach", commit)
         self.lock = dvcfile.locked_stages(folder / dvcfile.LOCK)
+        if not self.lock:
+            raise self._without(f"no stage in {dvcfile.LOCK}")
         self.cache = Path(_run("dvc", "cache", "dir").strip()).resolve()
-        _run("dvc", "cache", "dir", "--local", f"{self.cache}", folder=folder)
+        # Relative, since DVC refuses letters beyond ASCII here, which the path to a home may have.
+        shared = os.path.relpath(self.cache, folder.resolve())
+        _run("dvc", "cache", "dir", "--local", shared, folder=folder)
         self.inputs = self._inputs()
         for path in self.inputs:
             self._bring(path)
+
+    def _without(self, what: str) -> UserError:
+        return UserError(
+            f"{self.commit[:12]}: has {what}, so nothing says what it gave; commit {dvcfile.LOCK} "
+            "after `dvc repro`"
+        )
 
     @property
     def entries(self) -> list[dvcfile.Entry]:
@@ -81,27 +88,38 @@ class Clone:
         return path
 
     def _inputs(self) -> list[str]:
-        """Return what entries read and none of them makes."""
+        """Return what entries read and none of them makes, in whole or in part."""
         outs = {out["path"] for entry in self.lock.values() for out in entry.get("outs", ())}
         deps = {dep["path"] for entry in self.lock.values() for dep in entry.get("deps", ())}
-        made = [f"{out}/" for out in outs]
-        return sorted(d for d in deps - outs if not any(f"{d}/".startswith(out) for out in made))
+        return sorted(d for d in deps if not any(_overlap(d, out) for out in outs))
 
     def _bring(self, path: str) -> None:
-        """Complete an input: from DVC where it is versioned there, otherwise from the workspace."""
+        """Complete an input: what DVC versions of it from there, the rest from the workspace."""
         target = self.folder / path
-        if (self.folder / f"{path}.dvc").is_file() or any(target.rglob("*.dvc")):
-            self._fetch(path)
-        else:
-            for file in _ignored(path):
-                place = self.folder / file
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.symlink_to(Path(file).resolve())
+        if not Path(path).is_absolute():
+            self._complete(path)
         if not target.exists():
             raise UserError(
                 f"{self.commit[:12]}: {path} is neither in git nor in DVC nor in the workspace; "
                 "put it there"
             )
+
+    def _complete(self, path: str) -> None:
+        versioned = self._versioned(path)
+        for each in versioned:
+            self._fetch(each)
+        for file in _ignored(path):
+            place = self.folder / file
+            # What is there already was in git then, and is no more.
+            if not place.exists() and not any(_overlap(file, each) for each in versioned):
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.symlink_to(Path(file).resolve())
+
+    def _versioned(self, path: str) -> list[str]:
+        """Return what has a `.dvc` file at the commit: the input, or parts of it."""
+        target = self.folder / path
+        found = [target.with_name(f"{target.name}.dvc"), *sorted(target.rglob("*.dvc"))]
+        return [f"{f.relative_to(self.folder).with_suffix('')}" for f in found if f.is_file()]
 
     def _fetch(self, path: str) -> None:
         from dvc.api import DVCFileSystem  # takes 1 s to import
@@ -114,6 +132,11 @@ class Clone:
                 f"{self.commit[:12]}: {path} cannot be fetched ({said}); bring it into DVC's cache "
                 "with `dvc pull`"
             ) from None
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Return whether one of two paths is the other, or lies within it."""
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
 
 
 def _ignored(path: str) -> list[str]:
@@ -131,12 +154,13 @@ def _run(*command: str, folder: Path | None = None) -> str:
     """Run a command and return what it prints.
 
     Raises:
-        UserError: it fails; the message holds the end of what it said.
+        UserError: it fails; the message holds why, as far as it said so.
     """
     done = subprocess.run(
         command, cwd=folder, env=_environment(), capture_output=True, text=True, check=False
     )
     if done.returncode:
-        said = done.stderr.strip().splitlines()[-1:]
-        raise UserError(f"`{' '.join(command)}` failed: {''.join(said)}; correct that")
+        lines = [line for line in done.stderr.splitlines() if line]
+        said = [line for line in lines if line.startswith(("ERROR: ", "fatal: "))] or lines
+        raise UserError(f"`{' '.join(command)}` failed: {''.join(said[-1:])}; correct that")
     return done.stdout

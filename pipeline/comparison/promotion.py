@@ -8,7 +8,7 @@ from pipeline.comparison.comparison import Loaded, StateComparison, compare, loa
 from pipeline.comparison.revisions import State, fetch
 from pipeline.config.params import Params
 from pipeline.core.changed import not_current
-from pipeline.core.dvcfile import LOCK, ensembles_in, locked_stages
+from pipeline.core.dvcfile import LOCK, locked_stages
 from pipeline.core.errors import UserError
 from pipeline.core.files import read_json
 from pipeline.core.git import git
@@ -57,8 +57,9 @@ def _candidate() -> Standing:
         raise UserError(f"promote: {stale[0]} is not up to date; run `dvc repro`")
     commit = git("rev-parse", "HEAD")
     committed = git("show", f"HEAD:{LOCK}") or ""
-    ensembles = ensembles_in(locked_stages())
-    if not commit or not ensembles or ensembles not in committed:
+    lock = locked_stages()
+    made = [out["md5"] for name in NEEDED for out in lock.get(name, {}).get("outs", ())]
+    if not commit or not made or any(digest not in committed for digest in made):
         raise UserError(
             f"promote: the results are not committed; `git commit` {LOCK} with the code and "
             "params.yaml, so that the model can be reproduced"
@@ -74,12 +75,21 @@ def _candidate() -> Standing:
 
 def _compared(champion: Standing, settings: Params) -> tuple[bool, str]:
     """Return whether the workspace leads by the margin, and a sentence that says why."""
+    _refuse_lost(champion.commit)
     states = State(f"champion {champion.commit[:7]}", champion.commit), State("workspace", None)
     with tempfile.TemporaryDirectory() as scratch:
         folders = [fetch(state, Path(scratch)) for state in states]
         loaded = [load_state(s.name, f) for s, f in zip(states, folders, strict=True)]
         _refuse_other_samples(*loaded)
         return lead(compare(loaded, settings), settings.tracking.promotion_margin)
+
+
+def _refuse_lost(commit: str) -> None:
+    if git("cat-file", "-e", f"{commit}^{{commit}}") is None:
+        raise UserError(
+            f"promote: {FILE} names the commit {commit[:12]}, which this repository lacks; "
+            f"`git fetch` it, or remove {FILE} to begin anew"
+        )
 
 
 def _refuse_other_samples(champion: Loaded, own: Loaded) -> None:

@@ -2,16 +2,18 @@
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.comparison.clone import Clone
 from pipeline.comparison.contents import DIFFERENT, difference
-from pipeline.comparison.revisions import resolve
-from pipeline.core.dvcfile import LOCK, RUNS, Entry, locked_stages
+from pipeline.comparison.revisions import WORKSPACE, holding, resolve
+from pipeline.core.dvcfile import LOCK, RUNS, Entry, ensembles_in, locked_stages
 from pipeline.core.environment import PREFIX
 from pipeline.core.errors import UserError
 from pipeline.core.files import read_json
 from pipeline.core.git import git
+from pipeline.core.lock import hold
 from pipeline.core.paths import SCRATCH
 from pipeline.core.run_log import RUN_FILE
 from pipeline.core.tree import flatten
@@ -97,20 +99,31 @@ def commit_of(name: str, experiment: str) -> str:
 
 def _head(name: str) -> str:
     committed, own = git("show", f"HEAD:{LOCK}"), LOCK.read_text() if LOCK.is_file() else ""
-    if not own or committed != own.strip():
-        raise UserError(
-            f"{name}: its results are not committed; commit {LOCK} with the code and params.yaml"
-        )
-    return "HEAD"
+    if own and committed == own.strip():
+        return "HEAD"
+    # The workspace may have gone on from the ensembles of a run that are committed.
+    ensembles = ensembles_in(locked_stages()) if name != WORKSPACE else None
+    commit = holding(ensembles) if ensembles else None
+    if commit:
+        return commit
+    raise UserError(
+        f"{name}: its results are not committed; commit {LOCK} with the code and params.yaml"
+    )
 
 
 def repeat(commit: str) -> Repetition:
     """Run the pipeline of a commit in a clean clone, which is removed if all is identical.
 
     Raises:
-        UserError: the commit cannot be run, or DVC's cache lacks what it gave.
+        UserError: the commit cannot be run, another process runs it, or DVC's cache lacks what it
+            gave.
     """
     folder = SCRATCH / "reproduce" / commit[:12]
+    with hold(SCRATCH / f"reproduce-{commit[:12]}.lock", f"reproduce {commit[:12]}"):
+        return _repeat(commit, folder)
+
+
+def _repeat(commit: str, folder: Path) -> Repetition:
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     clone = Clone(commit, folder)
@@ -132,7 +145,8 @@ def compared(clone: Clone) -> Repetition:
     outputs = [_output(clone, entry, out, lock) for entry in known for out in sorted(entry.outs)]
     ran = {entry.dvc_name for entry in known if entry.has_run}
     differing = next((one for one in outputs if one.difference and one.entry in ran), None)
-    figures = sorted((clone.folder / FIGURES).glob("*.json"))
+    is_measured = any(output.path == FIGURES for output in outputs)
+    figures = sorted((clone.folder / FIGURES).glob("*.json")) if is_measured else []
     return Repetition(
         outputs,
         sum(len(flatten(read_json(path))) for path in figures),

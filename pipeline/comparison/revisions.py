@@ -120,14 +120,20 @@ def _of_run(run_id: str, experiment: str) -> str | None:
         raise UserError(f"{run_id}: {error}") from None
     if ensembles and ensembles == ensembles_in(locked_stages()):
         return None
-    commits = [
-        *(git("log", "--all", "--format=%H", "--", str(LOCK)) or "").split(),
-        *_experiments().values(),
-    ]
-    for commit in commits:
-        if ensembles and ensembles in (git("show", f"{commit}:{LOCK}") or ""):
-            return commit
+    commit = holding(ensembles) if ensembles else None
+    if commit:
+        return commit
     raise UserError(
         f"{run_id}: no commit holds its results; commit dvc.lock after `dvc repro`, or "
         "keep a state with `dvc exp save --name NAME`"
     )
+
+
+def holding(ensembles: str) -> str | None:
+    """Return the newest commit, or an experiment's, whose dvc.lock names these ensembles."""
+    commits = [
+        *(git("log", "--all", "--format=%H", "--", str(LOCK)) or "").split(),
+        *_experiments().values(),
+    ]
+    found = (commit for commit in commits if ensembles in (git("show", f"{commit}:{LOCK}") or ""))
+    return next(found, None)

@@ -128,7 +128,8 @@ class Follower:
 
     def __enter__(self) -> "Follower":
         command = [sys.executable, "-m", "pipeline.tracking.follow", str(self._folder)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)
+        # In a group of its own, Ctrl-C reaches the stage alone, which decides when to stop.
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True, process_group=0)
         self._last_word, self._is_awaited = "FAILED", True
         return self
 

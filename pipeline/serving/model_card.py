@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.core.artifacts import Card
 from pipeline.core.files import read_json
+from pipeline.core.kind import Kind
 from pipeline.core.markdown import figure, sentence, systems, table
 from pipeline.core.paths import Layout
 
@@ -32,7 +33,7 @@ def model_card(inputs: Layout, members: tuple[str, ...]) -> str:
         f"Model card: {compared['chosen']}": _purpose(card, compared, members),
         "Figures": _figures(compared),
         "Where it is weaker": _weaknesses(inputs.tables),
-        "Data": _data(card),
+        "Data": _data(card, compared["kind"]),
         "Limits": _limits(compared),
         "How to reproduce it": (
             "The model's version in MLflow and the run that made it name the commit. "
@@ -54,11 +55,17 @@ def _purpose(card: Card, compared: dict[str, Any], members: tuple[str, ...]) -> 
     height, width, channels = card.image_shape
     return "\n\n".join([
         PURPOSES[compared["kind"]].format(num=len(card.classes), names=names),
-        f"It combines {len(members)} networks ({', '.join(members)}). Images are brought to "
+        f"{_made_of(members)} Images are brought to "
         f"{height} by {width} pixels {'in grey' if channels == 1 else 'in colour'} "
         f"({'cropped' if card.fit == 'crop' else 'padded'} where their aspect ratio differs).",
         f"**{sentence(compared['verdict'])}**",
     ])  # fmt: skip
+
+
+def _made_of(members: tuple[str, ...]) -> str:
+    if len(members) == 1:
+        return f"It is one network, {members[0]}."
+    return f"It combines {len(members)} networks ({', '.join(members)})."
 
 
 def _figures(compared: dict[str, Any]) -> str:
@@ -99,26 +106,30 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _data(card: Card) -> str:
+def _data(card: Card, kind: Kind) -> str:
     splits = card.splits
     names = list(dict.fromkeys(name for own in card.counts.values() for name in own))
     shown = names[:MOST_CLASSES]
     rows = [[name, *(f"{card.counts[s].get(name, 0):,}" for s in splits)] for name in shown]
     if len(names) > len(shown):
         rows.append(["…", *["…"] * len(splits)])
-    total = ["all", *(f"{sum(card.counts[split].values()):,}" for split in splits)]
+    if kind == "classes":  # an image may have several labels, or none
+        rows.append(["all", *(f"{sum(card.counts[split].values()):,}" for split in splits)])
     return "\n\n".join([
-        table(["images", *splits], [*rows, total]),
+        table(["images with" if kind == "labels" else "images", *splits], rows),
         f"The fingerprint of the data is `{card.fingerprint}`.",
     ])  # fmt: skip
 
 
 def _limits(compared: dict[str, Any]) -> str:
+    kind = compared["kind"]
+    sure = "interval" if kind == "values" else "probability"
+    shares = f", with the same shares of {kind}" if kind != "values" else ""
     said = [
-        "images unlike those of the data get an answer all the same, and its probability says "
-        "nothing about them",
-        "the figures hold for images drawn as those of test were, with the same shares of classes, "
-        "and for these trained networks",
+        f"images unlike those of the data get an answer all the same, and its {sure} says nothing "
+        "about them",
+        f"the figures hold for images drawn as those of test were{shares}, and for these trained "
+        "networks",
         *compared["notes"],
         *compared["labels"],
     ]

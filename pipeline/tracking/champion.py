@@ -4,8 +4,9 @@ MLflow's registry mirrors it as aliases, so a store that was lost can be told ag
 """
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from pipeline.core.component import Strict
 from pipeline.core.errors import UserError
@@ -17,7 +18,7 @@ FILE = Path("champion.json")
 class Standing(Strict):
     """A packaged model, and why it stands where it does."""
 
-    commit: str
+    commit: Annotated[str, Field(pattern="^[0-9a-f]{40,64}$")]
     """The commit whose dvc.lock names its results."""
     model: str
     """The fingerprint of the run that packaged it, which its version in the registry carries."""

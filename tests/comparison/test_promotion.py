@@ -8,8 +8,9 @@ import pytest
 from mlflow import MlflowClient
 
 from pipeline.comparison.comparison import compare
-from pipeline.comparison.promotion import _refuse_other_samples, lead
+from pipeline.comparison.promotion import _refuse_lost, _refuse_other_samples, lead
 from pipeline.core.errors import UserError
+from pipeline.tracking.champion import Standings
 from tests.comparison.test_comparison import SETTINGS, state
 from tests.comparison.test_revisions import commit
 from tests.conftest import Workspace
@@ -51,6 +52,22 @@ def test_other_test_samples_are_refused(tmp_path: Path) -> None:
     own = state(tmp_path / "workspace", 1.0, ALL[50:])
     with pytest.raises(UserError, match="50 of its 200 are not in the workspace, which h"):
         _refuse_other_samples(champion, own)
+
+
+def test_a_champion_whose_commit_is_gone_is_named() -> None:
+    with pytest.raises(UserError, match=r"champion.json names the commit a{12}, which this reposi"):
+        _refuse_lost("a" * 40)
+
+
+def test_a_champion_without_a_commit_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compared with nothing, it would be compared with the workspace itself."""
+    monkeypatch.chdir(tmp_path)
+    champion = {"commit": "", "model": "m", "system": "mean", "reason": "by hand"}
+    Path("champion.json").write_text(json.dumps({"champion": champion}))
+    with pytest.raises(UserError, match=r"champion.json: champion.commit: String should match"):
+        Standings.load()
 
 
 @pytest.mark.slow

@@ -121,3 +121,26 @@ def test_members_that_are_trained_ahead_are_shown_meanwhile(copy: Workspace) -> 
     found = [run for run in runs(client(copy)) if run.info.run_id not in known]
     status = {run.info.run_name: run.info.status for run in found if run.info.run_name in both}
     assert status == {"train/cnn_1": "KILLED", "train/resnet_1": "KILLED"}
+
+
+FOLLOWED = """
+import sys, time
+from pathlib import Path
+from pipeline.core.run_log import Follower
+
+with Follower(Path("nothing")):
+    print("begun", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_ctrl_c_while_the_mirror_starts_is_about_the_stage_alone(workspace: Workspace) -> None:
+    """A terminal sends it to all processes of the command."""
+    stage = workspace.start("python", "-c", FOLLOWED)
+    assert stage.stdout
+    assert stage.stdout.readline() == "begun\n"
+    time.sleep(0.2)
+    os.killpg(stage.pid, signal.SIGINT)
+    printed, _ = stage.communicate(timeout=60)
+    assert printed.count("KeyboardInterrupt") == 1
+    assert "follow.py" not in printed
