@@ -44,7 +44,7 @@ def decide(settings: Params) -> Promotion:
         return Promotion("champion", first.reason, Standings(champion=first))
     if known.champion.model == candidate.model:
         return Promotion("champion", "it is the champion already", known)
-    leads, reason = _compared(known.champion, settings)
+    leads, reason = _compared(known.champion, candidate, settings)
     own = candidate.model_copy(update={"reason": reason})
     if leads:
         return Promotion("champion", reason, Standings(champion=own))
@@ -73,10 +73,13 @@ def _candidate() -> Standing:
     )
 
 
-def _compared(champion: Standing, settings: Params) -> tuple[bool, str]:
-    """Return whether the workspace leads by the margin, and a sentence that says why."""
+def _compared(champion: Standing, candidate: Standing, settings: Params) -> tuple[bool, str]:
+    """Return whether the candidate leads by the margin, and a sentence that says why."""
     _refuse_lost(champion.commit)
-    states = State(f"champion {champion.commit[:7]}", champion.commit), State("workspace", None)
+    states = (
+        State(f"champion {champion.commit[:7]}", champion.commit),
+        State(f"model {candidate.commit[:7]}", None),
+    )
     with tempfile.TemporaryDirectory() as scratch:
         folders = [fetch(state, Path(scratch)) for state in states]
         loaded = [load_state(s.name, f) for s, f in zip(states, folders, strict=True)]

@@ -129,7 +129,14 @@ class Follower:
     def __enter__(self) -> "Follower":
         command = [sys.executable, "-m", "pipeline.tracking.follow", str(self._folder)]
         # In a group of its own, Ctrl-C reaches the stage alone, which decides when to stop.
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True, process_group=0)
+        # Without the output of the stage, it does not hold up whoever reads that to its end.
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+            process_group=0,
+        )
         self._last_word, self._is_awaited = "FAILED", True
         return self
 

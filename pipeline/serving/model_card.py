@@ -122,14 +122,11 @@ def _data(card: Card, kind: Kind) -> str:
 
 
 def _limits(compared: dict[str, Any]) -> str:
-    kind = compared["kind"]
-    sure = "interval" if kind == "values" else "probability"
-    shares = f", with the same shares of {kind}" if kind != "values" else ""
+    sure = "interval" if compared["kind"] == "values" else "probability"
     said = [
         f"images unlike those of the data get an answer all the same, and its {sure} says nothing "
         "about them",
-        f"the figures hold for images drawn as those of test were{shares}, and for these trained "
-        "networks",
+        "the figures hold for images drawn as those of test were, and for these trained networks",
         *compared["notes"],
         *compared["labels"],
     ]

@@ -9,6 +9,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from time import sleep
+from typing import Any
 
 from pipeline.core.run_log import LAST, forget_warning, warn_once
 from pipeline.tracking.failures import TrackingError, explained
@@ -84,16 +85,20 @@ def _follow(folder: Path, ending: Ending, machine: Machine) -> None:
     if Path(final).name in LAST:
         Mirror().sync()  # also pushes whatever the server has missed earlier
     else:
-        _publish(Path(final))
+        _publish(Path(final), mirror.workspace.tree)
 
 
-def _publish(final: Path) -> None:
-    """Mirror a run that has ended, while the next stage begins and may replace its own outputs."""
+def _publish(final: Path, tree: dict[str, Any]) -> None:
+    """Mirror a run that has ended, while the next stage begins and may replace its own outputs.
+
+    Args:
+        tree: the parameters with which the stage has run, which may be edited meanwhile.
+    """
     for _ in range(ATTEMPTS - 1):
         with suppress(FileNotFoundError):
-            return Mirror(_running()).publish(final)
+            return Mirror(_running(tree)).publish(final)
         sleep(POLL_S)
-    return Mirror(_running()).publish(final)
+    return Mirror(_running(tree)).publish(final)
 
 
 def _show(mirror: Mirror, folder: Path, ending: Ending, machine: Machine) -> LiveRuns:
@@ -105,9 +110,9 @@ def _show(mirror: Mirror, folder: Path, ending: Ending, machine: Machine) -> Liv
     return runs
 
 
-def _running() -> Workspace:
+def _running(tree: dict[str, Any] | None = None) -> Workspace:
     """Return the workspace of a pipeline that runs, whose comparison may be of another state."""
-    return Workspace(frozenset({"evaluate"}))
+    return Workspace(frozenset({"evaluate"}), tree)
 
 
 if __name__ == "__main__":

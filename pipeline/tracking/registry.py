@@ -57,6 +57,9 @@ class Registry:
         if fingerprint is None and present is not None:
             self._client.delete_registered_model_alias(name, alias)
         version = versions.get(fingerprint) if fingerprint else None
+        for other in versions.values():
+            if other is not version and f"{other.description}".startswith(f"{alias}: "):
+                self._client.update_model_version(name, other.version, f"was {other.description}")
         if version is None:
             return
         if f"{version.version}" != f"{present}":

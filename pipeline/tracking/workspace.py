@@ -24,11 +24,14 @@ class Workspace:
 
     Args:
         stale: DVC's names of the entries whose artifacts belong to another state.
+        tree: the parameters of the state; null: those of params.yaml.
     """
 
-    def __init__(self, stale: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, stale: frozenset[str] = frozenset(), tree: dict[str, Any] | None = None
+    ) -> None:
         self._stale = stale
-        self.tree: dict[str, Any] = read_yaml(PARAMS_FILE)
+        self.tree: dict[str, Any] = tree or read_yaml(PARAMS_FILE)
         self.models, self._datasets = Models(), Datasets(self.tree["data"])
         self.state = state.document(
             self.tree, self.models.all, self._datasets, is_evaluated="evaluate" not in stale

@@ -90,7 +90,8 @@ def test_the_registry_follows_the_decisions(copy: Workspace) -> None:
     assert standing(copy) == {"champion": "1", "challenger": "2"}
     kept = json.loads((copy.folder / "champion.json").read_text())
     reason = kept["challenger"]["reason"]
-    assert reason.startswith(("no difference shown", "champion ", "workspace (majority) and "))
+    assert reason.startswith(("no difference shown", "champion ", "model "))
+    assert kept["challenger"]["commit"][:7] in reason
     assert description(copy, "challenger").startswith(f"challenger: {reason}")
     assert "Reproduce: `convoy reproduce " in description(copy, "challenger")
 

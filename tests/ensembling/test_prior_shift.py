@@ -76,6 +76,15 @@ def balanced(log_probs: np.ndarray, targets: np.ndarray) -> float:
     return float(np.mean([(decided[targets == each] == each).mean() for each in range(4)]))
 
 
+def test_a_class_that_validation_does_not_show_is_not_made_likelier() -> None:
+    exact, truth = long_tail(2_000)
+    shown = truth.targets != 3
+    shares = {"ant": 0.4, "bee": 0.3, "cat": 0.3, "dog": 0.0}
+    own = weights(shares, "classes", CLASSES, truth.targets[shown], "validation")
+    made = shifted(exact[shown], Truth(truth.targets[shown], truth.units[shown], own))
+    assert np.exp(made)[:, 3].mean() < 1.5 * np.exp(exact)[shown, 3].mean()
+
+
 def test_a_class_that_the_population_lacks_stays_finite() -> None:
     exact, truth = long_tail(500)
     shares = {"ant": 0.5, "bee": 0.3, "cat": 0.2, "dog": 0.0}

@@ -67,10 +67,10 @@ def fit(params: Params, log_probs: Float[np.ndarray, "n k"], truth: Truth) -> St
 def _log_ratio(truth: Truth, num_classes: int) -> Float[np.ndarray, " k"]:
     """Return the log of each class's share in the population over its share in the data.
 
-    The weights of its samples are this ratio. A class without samples counts as the rarest other,
-    and one that the population lacks keeps a chance, so that all logs are finite.
+    The weights of its samples are this ratio. A class without samples is left as it is, and one
+    that the population lacks keeps a chance, so that all logs are finite.
     """
-    of_class = np.full(num_classes, truth.weights.max())
+    of_class = np.ones(num_classes)
     of_class[truth.targets] = truth.weights
     ratio: np.ndarray = np.log(np.maximum(of_class, LEAST * of_class.max()))
     return ratio
