@@ -203,6 +203,7 @@ def test_what_dvc_is_going_to_run(trained: tuple[Workspace, str], tmp_path: Path
     assert planned(copy, "predict", "repro") == ["cnn_2"]
     copy.edit(lambda tree: tree["members"]["cnn_2"].update(seed=6))
     copy.edit(lambda tree: tree["recipes"]["resnet"]["training"].update(lr=0.1))
+    dvc(copy, "repro", "components")  # which comes first
     assert planned(copy, "train", "repro") == ["cnn_2"]  # a search comes before resnet_1
     copy.edit(lambda tree: tree["members"]["cnn_2"].update(seed=2))
     assert planned(copy, "train", "repro") == []  # DVC has kept what this seed gave
