@@ -107,7 +107,7 @@ class Reader:
             "type": model.model_type,
             "status": model.status,
             "params": model.params,
-            "tags": model.tags,
+            "tags": {k: v.replace(f'"{self._name}"', '"it"') for k, v in model.tags.items()},
             "run": self._names[model.source_run_id],
             "metrics": sorted(metrics),
         }
