@@ -10,6 +10,8 @@ import numpy as np
 from pipeline.core.environment import PREFIX
 from pipeline.core.run_log import RUN_FILE
 
+ADOPTED = "convoy.adopted"
+"""Begins the tags of entries whose code has changed since they ran, see `convoy adopt`."""
 DIFFERENT = float("inf")
 """More than numbers differ."""
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?![\w.])")
@@ -36,13 +38,13 @@ def difference(old: Path, new: Path, name: str) -> float:
 
 
 def _text(path: Path, name: str) -> str:
-    """Return a text; of a run, without its environment, which is no result."""
+    """Return a text; of a run, without its identity and environment, which are no results."""
     text = path.read_text(encoding="utf-8")
     if Path(name).name != RUN_FILE:
         return text
     run = json.loads(text)
-    tags = {key: value for key, value in run.get("tags", {}).items() if not key.startswith(PREFIX)}
-    return json.dumps({**run, "tags": tags})
+    tags = {k: v for k, v in run.get("tags", {}).items() if not k.startswith((PREFIX, ADOPTED))}
+    return json.dumps({**run, "fingerprint": "", "tags": tags})
 
 
 def _of_texts(old: str, new: str) -> float:

@@ -87,7 +87,17 @@ def test_weights_of_half_precision_too(tmp_path: Path) -> None:
 
 def test_the_environment_of_a_run_is_no_result(tmp_path: Path) -> None:
     runs = [
-        json.dumps({"stage": "train", "tags": {"environment.processor": name, "convoy.trial": "1"}})
+        json.dumps(
+            {
+                "stage": "train",
+                "fingerprint": name,
+                "tags": {
+                    "environment.processor": name,
+                    "convoy.adopted_at": name,
+                    "convoy.trial": "1",
+                },
+            }
+        )
         for name in ("one", "other")
     ]
     assert texts(tmp_path, *runs, name="run.json") == 0
