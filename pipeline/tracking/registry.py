@@ -41,7 +41,7 @@ class Registry:
             self._client.create_model_version(name, source, run_id, tags=tags, description=text)
             version = self._only(name, fingerprint)
         if model_id:
-            named = [{"name": name, "version": version.version}]
+            named = [{"name": name, "version": f"{version.version}"}]
             self._client.set_logged_model_tags(model_id, {VERSIONS: json.dumps(named)})
 
     def place(self, name: str, alias: str, fingerprint: str | None, description: str = "") -> None:
