@@ -108,7 +108,7 @@ class Clone:
         versioned = self._versioned(path)
         for each in versioned:
             self._fetch(each)
-        for file in _ignored(path):
+        for file in _untracked(path):
             place = self.folder / file
             # What is there already was in git then, and is no more.
             if not place.exists() and not any(_overlap(file, each) for each in versioned):
@@ -139,7 +139,7 @@ def _overlap(one: str, other: str) -> bool:
     return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
 
 
-def _ignored(path: str) -> list[str]:
+def _untracked(path: str) -> list[str]:
     """Return the files of the workspace at a path that git does not hold."""
     listed = git("ls-files", "-z", "--others", "--", path) or ""
     found = (Path(file) for file in listed.split("\0") if file)

@@ -14,13 +14,13 @@ from pipeline.core.errors import UserError
 from pipeline.core.files import read_json
 from pipeline.core.git import git
 from pipeline.core.lock import hold
-from pipeline.core.paths import SCRATCH
+from pipeline.core.paths import SCRATCH, Layout
 from pipeline.core.run_log import RUN_FILE
 from pipeline.core.tree import flatten
 
 FLOAT_NOISE = 1e-5
 """Relative differences up to this are what another order of additions makes of fp32."""
-FIGURES = "reports/metrics"
+FIGURES = Layout().metrics
 
 
 class Output(NamedTuple):
@@ -145,7 +145,7 @@ def compared(clone: Clone) -> Repetition:
     outputs = [_output(clone, entry, out, lock) for entry in known for out in sorted(entry.outs)]
     ran = {entry.dvc_name for entry in known if entry.has_run}
     differing = next((one for one in outputs if one.difference and one.entry in ran), None)
-    is_measured = any(output.path == FIGURES for output in outputs)
+    is_measured = any(output.path == f"{FIGURES}" for output in outputs)
     figures = sorted((clone.folder / FIGURES).glob("*.json")) if is_measured else []
     return Repetition(
         outputs,

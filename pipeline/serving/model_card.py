@@ -3,7 +3,6 @@
 M. Mitchell et al., Model Cards for Model Reporting, 2019.
 """
 
-import csv
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from pipeline.core.files import read_json
 from pipeline.core.kind import Kind
 from pipeline.core.markdown import figure, sentence, systems, table
 from pipeline.core.paths import Layout
+from pipeline.evaluation.tables import read
 
 FILE = "model_card.md"
 MOST_CLASSES, MOST_PAIRS = 30, 5
@@ -82,7 +82,7 @@ def _figures(compared: dict[str, Any]) -> str:
 
 
 def _weaknesses(tables: Path) -> str:
-    weak = [row for row in _rows(tables / "slices.csv") if row["is_weak"] == "True"]
+    weak = [row for row in read(tables / "slices.csv") if row["is_weak"] == "True"]
     lines = [
         f"- {row['column']} {row['part']}: {float(row['figure']):.4f} "
         f"[{float(row['figure_low']):.4f}, {float(row['figure_high']):.4f}] on "
@@ -91,19 +91,12 @@ def _weaknesses(tables: Path) -> str:
     ]
     pairs = [
         f"- {row['true']} taken for {row['predicted']}: {row['count']} of {row['num_true']} images"
-        for row in _rows(tables / "confused_pairs.csv")[:MOST_PAIRS]
+        for row in read(tables / "confused_pairs.csv")[:MOST_PAIRS]
     ]
     return "\n".join([
         *(lines or ["No part of the test images is shown to be weaker than the others."]),
         *(["", "The decisions that are wrong most often:", "", *pairs] if pairs else []),
     ])  # fmt: skip
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    if not path.is_file():
-        return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def _data(card: Card, kind: Kind) -> str:

@@ -1,8 +1,8 @@
 """What MLflow holds, in the words of the mirror."""
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple, TypeVar
 
 from mlflow.entities import Dataset as MlflowDataset
 from mlflow.entities import DatasetInput, InputTag, LoggedModel, Metric, Run
@@ -10,6 +10,7 @@ from mlflow.entities import DatasetInput, InputTag, LoggedModel, Metric, Run
 from pipeline.core.run_log import Figure
 from pipeline.tracking.document import FINGERPRINT, Dataset
 
+E = TypeVar("E")
 SYSTEM = "system/"
 """Begins the names of metrics of the machine, which are no results."""
 TAG_CHARS, PROFILE_CHARS = 8000, 16_000_000  # the longest values
@@ -70,20 +71,25 @@ class Measured(NamedTuple):
 
 def runs_by_fingerprint(runs: Iterable[Run]) -> dict[str, Known]:
     """Return the runs of this program, each work once."""
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
-        if FINGERPRINT in run.data.tags:
-            groups.setdefault(run.data.tags[FINGERPRINT], []).append(run)
+    groups = _by_fingerprint(runs, lambda run: run.data.tags)
     return {fingerprint: Known.of(same) for fingerprint, same in groups.items()}
 
 
 def models_by_fingerprint(models: Iterable[LoggedModel]) -> dict[str, Made]:
     """Return the models of this program, each once."""
-    groups: dict[str, list[LoggedModel]] = {}
-    for model in models:
-        if FINGERPRINT in model.tags:
-            groups.setdefault(model.tags[FINGERPRINT], []).append(model)
+    groups = _by_fingerprint(models, lambda model: model.tags)
     return {fingerprint: Made.of(same) for fingerprint, same in groups.items()}
+
+
+def _by_fingerprint(
+    entities: Iterable[E], tags_of: Callable[[E], Mapping[str, str]]
+) -> dict[str, list[E]]:
+    """Group what this program has made; what others have made carries no fingerprint."""
+    groups: dict[str, list[E]] = {}
+    for entity in entities:
+        if FINGERPRINT in tags_of(entity):
+            groups.setdefault(tags_of(entity)[FINGERPRINT], []).append(entity)
+    return groups
 
 
 def cut(tags: Mapping[str, str]) -> dict[str, str]:

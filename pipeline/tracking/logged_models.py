@@ -1,11 +1,15 @@
 """Networks and ensembles as MLflow's logged models, linked to the runs that make and read them."""
 
+import json
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from pipeline.tracking.document import Document, Model
 from pipeline.tracking.entities import Made, Measured, Seen
 from pipeline.tracking.store import Store
+
+VERSIONS = "mlflow.modelVersions"
+"""The tag of a logged model by which MLflow's pages know that it is registered."""
 
 
 class LoggedModels:
@@ -24,11 +28,6 @@ class LoggedModels:
     def has_all(self, models: Iterable[Model]) -> bool:
         """Return whether the runs that make these models have been mirrored."""
         return all(model.fingerprint in self._known for model in models)
-
-    def id_of(self, model: Model) -> str | None:
-        """Return the id of a model, if MLflow has it."""
-        made = self._known.get(model.fingerprint)
-        return made.model_id if made else None
 
     def measured_by(self, document: Document) -> Measured | None:
         """Return what the metrics of a run are about, if MLflow has it."""
@@ -54,9 +53,17 @@ class LoggedModels:
     def describe(self, models: Mapping[str, Model]) -> None:
         """Name the members of ensembles, and the ensembles of members, which are fitted later."""
         for model in models.values():
-            made, tags = self._known.get(model.fingerprint), _relatives(model, models)
-            if made and not tags.items() <= made.tags.items():
-                self._store.describe(made.model_id, tags)
+            self._tag(model, _relatives(model, models))
+
+    def name_version(self, model: Model, name: str, version: str) -> None:
+        """Name the registered version of a packaged model."""
+        self._tag(model, {VERSIONS: json.dumps([{"name": name, "version": version}])})
+
+    def _tag(self, model: Model, tags: Mapping[str, str]) -> None:
+        """Add the tags that a model lacks, if MLflow has the model."""
+        made = self._known.get(model.fingerprint)
+        if made and not tags.items() <= made.tags.items():
+            self._store.describe(made.model_id, tags)
 
 
 def _relatives(model: Model, models: Mapping[str, Model]) -> dict[str, str]:

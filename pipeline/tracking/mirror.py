@@ -134,7 +134,7 @@ class Mirror:
             points = new(points, seen)
         # The mark comes last, so that a push that was cut off is repeated.
         marks = {PUSHED: document.digest if is_whole else "", NAME: document.name}
-        tags = {**_named(document.tags, run_id), **parent, **marks}
+        tags = {**_with_id(document.tags, run_id), **parent, **marks}
         held = self._runs[document.fingerprint].tags
         changed = {key: value for key, value in tags.items() if held.get(key) != value}
         self.store.log(run_id, points, document.params, changed, measured)
@@ -219,15 +219,17 @@ class Mirror:
             if document.tags["convoy.stage"] == "package":
                 run_id = self._runs[document.fingerprint].run_id
                 name, packaged = self._settings.registered_model, self.workspace.models.chosen
-                model_id = self._models.id_of(packaged) if packaged else None
-                fingerprint = document.fingerprint
-                self.store.registry.register(name, run_id, fingerprint, self._note, model_id)
+                version = self.store.registry.register(
+                    name, run_id, document.fingerprint, self._note
+                )
+                if packaged:
+                    self._models.name_version(packaged, name, version)
 
     @property
     def _note(self) -> str:
         state = self.workspace.state
         known = self._runs.get(state.fingerprint) if state else None
-        return _named(state.tags, known.run_id)[NOTE] if state and known else ""
+        return _with_id(state.tags, known.run_id)[NOTE] if state and known else ""
 
     def _place_models(self, entries: list[Document]) -> None:
         """Give the registered models the aliases that `convoy promote` has decided on."""
@@ -249,7 +251,7 @@ class Mirror:
             self.store.log(known.run_id, tags={NAMED: digest})
 
 
-def _named(tags: Mapping[str, str], run_id: str) -> dict[str, str]:
+def _with_id(tags: Mapping[str, str], run_id: str) -> dict[str, str]:
     """Return the tags of a run with its id in the description."""
     found = dict(tags)
     return found | ({NOTE: found[NOTE].replace(RUN_ID, run_id)} if NOTE in found else {})

@@ -1,6 +1,5 @@
 """The packaged models of all states, as versions of one registered model."""
 
-import json
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,8 +10,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-VERSIONS = "mlflow.modelVersions"
-"""The tag of a logged model by which MLflow's pages know that it is registered."""
 DESCRIPTION_CHARS = 5000
 """The longest description that every database takes."""
 
@@ -23,13 +20,10 @@ class Registry:
     def __init__(self, client: "MlflowClient") -> None:
         self._client = client
 
-    def register(
-        self, name: str, run_id: str, fingerprint: str, description: str, model_id: str | None
-    ) -> None:
+    def register(self, name: str, run_id: str, fingerprint: str, description: str) -> str:
         """Register the run's `model` as a version of `name`, once for each fingerprint.
 
-        Args:
-            model_id: the logged model that it packages, whose page then names the version.
+        Return the number of the version.
         """
         if not self._client.search_registered_models(f"name = '{name}'"):
             despite(ALREADY, partial(self._client.create_registered_model, name))
@@ -40,9 +34,7 @@ class Registry:
             text = description[:DESCRIPTION_CHARS]
             self._client.create_model_version(name, source, run_id, tags=tags, description=text)
             version = self._only(name, fingerprint)
-        if model_id:
-            named = [{"name": name, "version": f"{version.version}"}]
-            self._client.set_logged_model_tags(model_id, {VERSIONS: json.dumps(named)})
+        return f"{version.version}"
 
     def place(self, name: str, alias: str, fingerprint: str | None, description: str = "") -> None:
         """Move an alias to the version with a fingerprint, and describe that version.

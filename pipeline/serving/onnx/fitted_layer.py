@@ -1,4 +1,4 @@
-"""FittedLayer methods and calibrators for tensors: what `PredictionType.apply` does, in torch."""
+"""Fitted methods and calibrators for tensors: what `PredictionType.apply` does, in torch."""
 
 from importlib import import_module
 
