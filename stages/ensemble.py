@@ -95,9 +95,10 @@ def _write(
     }
     write_json(stage.outputs.ensemble / "choice.json", choices)
     write_json(stage.outputs.ensemble / CODE, stage.code())
-    OutOfFold(pool.ids, pool.targets, {n: f.held_out for n, f in systems.items()}).save(
-        stage.outputs.held_out
-    )
+    held_out = {name: fitted.held_out for name, fitted in systems.items()}
+    OutOfFold(pool.ids, pool.targets, held_out).save(stage.outputs.held_out)
+    teacher = {decided["chosen"]: held_out[decided["chosen"]]}
+    OutOfFold(pool.ids, pool.targets, teacher).save(stage.outputs.teacher)
     stage.spool.record({f"val/loss/{name}": fitted.loss for name, fitted in systems.items()})
 
 

@@ -1,4 +1,4 @@
-"""Measure every member and every ensemble on test, and report which differ, where and why."""
+"""Measure all members, ensembles and students on test; report which differ, where and why."""
 
 from pipeline.config.load import parse_params
 from pipeline.config.params import Params
@@ -37,6 +37,7 @@ def main(stage: Stage[Params]) -> None:
         if rows:
             tables.write(outputs.tables / f"{name}.csv", rows)
     said = {
+        "students": [row.said for row in found["students"]],
         "over_seeds": [recipe_sentence(pair, evaluator) for pair in found["recipe_pairs"]],
         "advice": sentences(advice),
         "labels": on_labels(
@@ -56,9 +57,9 @@ def main(stage: Stage[Params]) -> None:
         ],
     }
     write_json(outputs.comparison, {**comparison.as_json(evaluator), **said})
-    records.write_metrics(outputs.metrics, comparison, tested.ensembles)
-    records.record(stage.spool, comparison, tested.ensembles)
-    records.show(comparison, evaluator, tested.ensembles, [s for own in said.values() for s in own])
+    records.write_metrics(outputs.metrics, comparison, tested.kind_of)
+    records.record(stage.spool, comparison, tested.kind_of)
+    records.show(comparison, evaluator, tested.kind_of, [s for own in said.values() for s in own])
 
 
 if __name__ == "__main__":

@@ -68,9 +68,10 @@ def _test_hard(stage: Stage[Params], settings: Robustness) -> None:
     images = np.asarray(test.images[rows])
     task: Any = stage.params.task
     device = choose_device(stage.params.hardware.accelerator)
+    networks = [*tested.members, *tested.students]
     systems = robustness.Systems(
-        {name: Predictor.of(stage.inputs, name, stage.params, device) for name in tested.members},
-        {name: tested.combiners[name] for name in [*tested.members, tested.chosen]},
+        {name: Predictor.of(stage.inputs, name, stage.params, device) for name in networks},
+        {name: tested.combiners[name] for name in [*networks, tested.chosen]},
         lambda logits: load("task", task).predictions(logits, *card.target_scale),
     )
     found = list(

@@ -1,8 +1,8 @@
-"""Package the chosen ensemble as one model to deploy."""
+"""Package one model to deploy: the chosen ensemble, or a student of it."""
 
 from pipeline.config.load import parse_params
+from pipeline.config.networks import deployed, system_of
 from pipeline.config.params import Params
-from pipeline.core.files import read_json
 from pipeline.core.stage import Stage, run
 from pipeline.ensembling.combiner import Combiner
 from pipeline.serving.model_card import FILE, model_card
@@ -10,10 +10,10 @@ from pipeline.serving.package import package
 
 
 def main(stage: Stage[Params]) -> None:
-    chosen = read_json(stage.inputs.ensemble / "choice.json")["chosen"]
-    combiner = Combiner.load(stage.inputs.system(chosen))
+    name = deployed(stage.inputs, stage.params.serving.model)
+    combiner = Combiner.load(system_of(stage.inputs, name, stage.params))
     package(stage.inputs, combiner, stage.params, stage.scratch, stage.outputs.model)
-    card = model_card(stage.inputs, combiner.without_idle().members)
+    card = model_card(stage.inputs, name, combiner.without_idle().members)
     (stage.outputs.model / FILE).write_text(card, encoding="utf-8")
     if stage.params.serving.onnx:
         from pipeline.serving.onnx.export import export  # torch takes seconds to import

@@ -4,20 +4,25 @@ import shutil
 from pathlib import Path
 
 from pipeline.config.load import parse_params
+from pipeline.config.networks import networks_of
 from pipeline.config.params import Params
 from pipeline.core.run_log import Spool
 from pipeline.core.stage import Stage, Turn, run
 from pipeline.execution.ahead import run_ahead
-from pipeline.prediction.folders import folder_of
 from pipeline.prediction.job import PredictionJob
 
 
 def main(stage: Stage[Params], name: str = "predict") -> None:
+    shutil.copytree(predicted(stage, name), stage.outputs.cost(stage.key).parent)
+
+
+def predicted(stage: Stage[Params], name: str) -> Path:
+    """Predict with the networks of the entry's key; return the folder of the results."""
     hardware = stage.params.hardware.on_one_device()
     (job,) = run_ahead(name, stage, lambda turn: [_job(stage, turn)], hardware)
     stage.spool.show(Spool(Path(job.spool)))
     stage.spool.tag(Spool(Path(job.spool)).tags)
-    shutil.copytree(job.result.parent, stage.outputs.cost(stage.key).parent)
+    return job.result.parent
 
 
 def _job(stage: Stage[Params], turn: Turn) -> PredictionJob:
@@ -29,7 +34,7 @@ def _job(stage: Stage[Params], turn: Turn) -> PredictionJob:
         spool=f"{turn.work / 'run'}",
         run=turn.run,
         member=turn.key,
-        networks=f"{folder_of(stage.inputs, turn.key, stage.params)}",
+        networks=f"{networks_of(stage.inputs, turn.key, stage.params)}",
         test_time=stage.params.prediction.of(turn.key),
     )
 

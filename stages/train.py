@@ -7,6 +7,7 @@ import csv
 import shutil
 from pathlib import Path
 
+from pipeline.config.components import network_code
 from pipeline.config.load import parse_params
 from pipeline.config.params import Params
 from pipeline.config.recipes import Recipe
@@ -28,7 +29,7 @@ def main(stage: Stage[Params]) -> None:
         _take(stage, made_of / "fold_0", folder / "fold_0")
     else:
         _train(stage, folder)
-    write_json(folder / CODE, _network_code(read_json(made_of / CODE)))
+    write_json(folder / CODE, network_code(read_json(made_of / CODE)))
 
 
 def _take(stage: Stage[Params], network: Path, target: Path) -> None:
@@ -82,11 +83,6 @@ def _fits(stage: Stage[Params], turn: Turn) -> list[Job]:
             )
         )
     return fits
-
-
-def _network_code(made_of: dict[str, str]) -> dict[str, str]:
-    """Return the part of a fit's code that its network needs in order to compute."""
-    return {path: hash_ for path, hash_ in made_of.items() if path.startswith("pipeline/models/")}
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from tests.conftest import ROOT
 CODE = sorted([*ROOT.glob("pipeline/**/*.py"), *ROOT.glob("stages/*.py")])
 STAGES = sorted(p.stem for p in ROOT.glob("stages/*.py") if p.stem != "__init__")
 TREE = read_yaml(ROOT / "params.yaml")
-WITH_SOUP = {**TREE, "soups": {"soup_1": {}}}  # an entry of each stage
+EACH = {**TREE, "soups": {"soup_1": {}}, "distil": {"small": {"recipe": "cnn"}}}  # of each stage
 GRAPH = grimp.build_graph("pipeline", "stages", cache_dir=None)
 
 TRAINING = {
@@ -43,6 +43,7 @@ CARRIED = {  # artifacts that hold the hashes of the code they are made of, and 
     "artifacts/members": "train",
     "artifacts/soups": "soup",
     "artifacts/ensemble": "ensemble",
+    "artifacts/distilled/networks": "distil",
 }
 SECTIONS = {  # of params.yaml: the files of pipeline/config that hold their defaults
     "data": ("data",),
@@ -56,6 +57,8 @@ SECTIONS = {  # of params.yaml: the files of pipeline/config that hold their def
     "task": (),
     "members": (),  # names, and seeds that a network carries
     "soups": (),
+    "distil": (),  # names
+    "distil.small": ("distillation",),
 }
 CHOSEN = {  # by the default parameters
     "source": ["digits"],
@@ -132,7 +135,7 @@ def test_each_library_has_one_door(library: str) -> None:
     assert users <= DOORS[library]
 
 
-ENTRIES = dvcfile.entries(WITH_SOUP, ROOT / "dvc.yaml")
+ENTRIES = dvcfile.entries(EACH, ROOT / "dvc.yaml")
 
 
 def entries(stage: str) -> list[dvcfile.Entry]:
@@ -203,7 +206,7 @@ def test_a_stage_depends_on_the_code_it_imports(stage: str) -> None:
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_depends_on_the_defaults_of_its_parameters(stage: str) -> None:
     for dotted in entries(stage)[0].params:
-        for file in SECTIONS[dotted.split(".")[0]]:
+        for file in SECTIONS.get(dotted, SECTIONS[dotted.split(".")[0]]):
             assert is_covered(f"pipeline/config/{file}.py", watched(stage)), (dotted, file)
 
 
@@ -278,7 +281,7 @@ def module_of(file: str) -> str:
 
 
 # What inspect shows is chosen by evaluate.
-SEES_TEST = ("preprocess", "predict", "predict_soup", "inspect")
+SEES_TEST = ("preprocess", "predict", "predict_soup", "predict_distilled", "inspect")
 
 
 @pytest.mark.parametrize("stage", [s for s in STAGES if s not in SEES_TEST])

@@ -1,4 +1,4 @@
-"""`convoy latency`: time members and the chosen ensemble on this machine."""
+"""`convoy latency`: time members, students and the chosen ensemble on this machine."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ def latency(
         int, typer.Option(min=5, help="The number of timings of each system.")
     ] = 50,
 ) -> None:
-    """Time every member and the chosen ensemble on this machine, for 1 image and for 64."""
+    """Time members, students and the chosen ensemble on this machine, for 1 image and for 64."""
     loaded = load_params(PARAMS_FILE)
     from pipeline.core.paths import Layout
     from pipeline.evaluation import tables

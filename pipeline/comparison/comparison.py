@@ -1,4 +1,4 @@
-"""The comparison of the chosen ensembles of several states on the test samples they share."""
+"""The comparison of what several states deploy, on the test samples that they share."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
@@ -9,19 +9,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int
 
+from pipeline.config.distillation import ENSEMBLE
+from pipeline.config.networks import deployed, model_in
 from pipeline.config.params import Params
 from pipeline.core.artifacts import Card, Pool, Predictions, Samples, rows_of
 from pipeline.core.component import Component, load
 from pipeline.core.errors import UserError
-from pipeline.core.files import read_json, read_yaml
+from pipeline.core.files import read_yaml
 from pipeline.core.paths import Layout
 from pipeline.core.tree import flatten
 from pipeline.ensembling.combiner import Combiner
-from pipeline.evaluation.comparison import contrast, measure
+from pipeline.evaluation.comparison import contrast, measure, surely_alike
 from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.outputs import SystemOutput
-from pipeline.evaluation.power import Resolution
 from pipeline.evaluation.significance import holm
 from pipeline.evaluation.systems import make_evaluator, outputs_of
 from pipeline.evaluation.verdict import Contrast, resolved, sentence
@@ -50,7 +51,7 @@ class StateComparison:
     left_out: dict[str, int]
     """The number of test samples, by state, that not all states have."""
     systems: dict[str, dict[str, Estimate]]
-    """The metrics of each state's chosen ensemble, by state and metric."""
+    """The metrics of what each state deploys, by state and metric."""
     contrasts: list[Contrast]
     p_corrected: list[float]
     """The p-values corrected for all contrasts; those of equivalence are corrected likewise."""
@@ -86,11 +87,11 @@ class StateComparison:
 
 
 def load_state(name: str, folder: Path) -> Loaded:
-    """Read the output of a state's chosen ensemble on test."""
+    """Read the output on test of what a state deploys: its chosen ensemble, or a student."""
     inputs, tree = Layout(folder), read_yaml(folder / "params.yaml")
-    card = Card.load(inputs.card)
-    chosen = read_json(inputs.ensemble / "choice.json")["chosen"]
-    combiner = Combiner.load(inputs.system(chosen))
+    card, model = Card.load(inputs.card), model_in(tree)
+    chosen, is_student = deployed(inputs, model), model != ENSEMBLE
+    combiner = Combiner.load(inputs.student_system(chosen) if is_student else inputs.system(chosen))
     pool, predictions = _predictions(inputs, tree, card, combiner.members)
     made = outputs_of(combiner, predictions)
     return Loaded(name, inputs, chosen, tree, card, combiner, pool, made, Samples.load(inputs.test))
@@ -99,7 +100,7 @@ def load_state(name: str, folder: Path) -> Loaded:
 def members_of(state: Loaded) -> dict[str, SystemOutput]:
     """Return the output of each member of a state, as a system of its own, on test.
 
-    Samples are in the order of those of the chosen ensemble.
+    Samples are in the order of those of the system that it deploys.
     """
     names = list(state.tree["members"])
     pool, predictions = _predictions(state.inputs, state.tree, state.card, names)
@@ -111,7 +112,13 @@ def members_of(state: Loaded) -> dict[str, SystemOutput]:
 def _predictions(
     inputs: Layout, tree: dict[str, Any], card: Card, members: Iterable[str]
 ) -> tuple[Pool, dict[str, np.ndarray]]:
-    paths = {member: inputs.predictions(member, "test") for member in members}
+    students = tree.get("distil") or {}
+    paths = {
+        name: inputs.student_predictions(name) / "test.npz"
+        if name in students
+        else inputs.predictions(name, "test")
+        for name in members
+    }
     pool = Pool.gather({member: Predictions.load(path) for member, path in paths.items()})
     task = load("task", Component(name=tree["task"]["name"]))
     made = task.predictions(pool.logits, *card.target_scale)
@@ -154,7 +161,7 @@ def _compared(
     p_corrected = holm(np.array([found.p for found in contrasts])).tolist()
     surely = [
         replace(c, p=p, resolution=resolution)
-        for c, p, resolution in zip(contrasts, p_corrected, _surely_alike(contrasts), strict=True)
+        for c, p, resolution in zip(contrasts, p_corrected, surely_alike(contrasts), strict=True)
     ]
     called = {state.name: f"{state.name} ({state.chosen})" for state in states}
     return StateComparison(
@@ -170,17 +177,6 @@ def _compared(
         [resolved(c, evaluator) for c in surely],
         changed({state.name: state.tree for state in states}),
     )
-
-
-def _surely_alike(contrasts: list[Contrast]) -> list[Resolution]:
-    """Return what the samples resolve, with the p-values of equivalence corrected for all."""
-    given = [contrast.resolution.p_equivalent for contrast in contrasts]
-    known = np.array([p for p in given if p is not None])
-    corrected = iter(holm(known).tolist())
-    return [
-        found.resolution._replace(p_equivalent=None if p is None else next(corrected))
-        for found, p in zip(contrasts, given, strict=True)
-    ]
 
 
 def changed(trees: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from pipeline.comparison.comparison import Loaded, StateComparison, compare, load_state
 from pipeline.comparison.revisions import State, fetch
+from pipeline.config.networks import deployed
 from pipeline.config.params import Params
 from pipeline.core.changed import not_current
 from pipeline.core.dvcfile import LOCK, locked_stages
@@ -38,7 +39,7 @@ def decide(settings: Params) -> Promotion:
         UserError: the workspace is not up to date or not committed, or the champion's results are
             gone or were measured on other test samples.
     """
-    candidate, known = _candidate(), Standings.load()
+    candidate, known = _candidate(settings), Standings.load()
     if known is None:
         first = candidate.model_copy(update={"reason": "the first model to be promoted"})
         return Promotion("champion", first.reason, Standings(champion=first))
@@ -51,7 +52,7 @@ def decide(settings: Params) -> Promotion:
     return Promotion("challenger", reason, known.model_copy(update={"challenger": own}))
 
 
-def _candidate() -> Standing:
+def _candidate(settings: Params) -> Standing:
     stale = sorted(not_current().intersection(NEEDED))
     if stale:
         raise UserError(f"promote: {stale[0]} is not up to date; run `dvc repro`")
@@ -68,7 +69,7 @@ def _candidate() -> Standing:
     return Standing(
         commit=commit,
         model=read_json(inputs.runs / "package" / RUN_FILE)["fingerprint"],
-        system=read_json(inputs.ensemble / "choice.json")["chosen"],
+        system=deployed(inputs, settings.serving.model),
         reason="",
     )
 

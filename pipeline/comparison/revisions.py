@@ -2,10 +2,13 @@
 
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from pipeline.config.distillation import ENSEMBLE
+from pipeline.config.networks import model_in
 from pipeline.core.dvcfile import LOCK, content_hash, ensembles_in, locked_stages
 from pipeline.core.errors import UserError, nearest
+from pipeline.core.files import read_yaml
 from pipeline.core.git import git
 from pipeline.tracking.failures import TrackingError
 from pipeline.tracking.state import ENSEMBLES
@@ -19,6 +22,8 @@ NEEDED = (
     "data/processed/card.json",
     "data/processed/test/samples.csv",
 )
+STUDENTS = "artifacts/distilled"
+"""What is needed, too, of a state that deploys a student."""
 EXPERIMENTS = "refs/exps"
 
 
@@ -60,7 +65,7 @@ def fetch(state: State, folder: Path) -> Path:
         UserError: the commit has no results, or they are not in the cache.
     """
     if state.commit is None:
-        missing = [path for path in NEEDED if not Path(path).exists()]
+        missing = [path for path in needed_in(Path()) if not Path(path).exists()]
         if missing:
             raise UserError(f"workspace: {missing[0]} is missing; run `dvc repro`")
         return Path()
@@ -68,14 +73,36 @@ def fetch(state: State, folder: Path) -> Path:
 
     files = DVCFileSystem(rev=state.commit)
     for path in NEEDED:
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        try:
-            files.get(path, str(folder / path), recursive=True)
-        except Exception as error:  # raised by DVC and the file system, of many kinds
-            raise UserError(_lost(state, path, error)) from None
-        if not (folder / path).exists():
-            raise UserError(_lost(state, path))
+        _get(files, path, state, folder)
+    for path in needed_in(folder)[len(NEEDED) :]:
+        _get(files, path, state, folder)
     return folder
+
+
+def needed_in(folder: Path) -> tuple[str, ...]:
+    """Return what a comparison needs of a state, whose parameters are there."""
+    return NEEDED if _model(folder) == ENSEMBLE else (*NEEDED, STUDENTS)
+
+
+def _results(folder: Path) -> list[str]:
+    """Return what a state deploys, and the hashes of its results."""
+    results = [path for path in needed_in(folder) if path != "params.yaml"]
+    return [_model(folder), *(content_hash(folder / path) for path in results)]
+
+
+def _model(folder: Path) -> str:
+    params = folder / "params.yaml"
+    return model_in(read_yaml(params)) if params.is_file() else ENSEMBLE
+
+
+def _get(files: Any, path: str, state: State, folder: Path) -> None:
+    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        files.get(path, str(folder / path), recursive=True)
+    except Exception as error:  # raised by DVC and the file system, of many kinds
+        raise UserError(_lost(state, path, error)) from None
+    if not (folder / path).exists():
+        raise UserError(_lost(state, path))
 
 
 def refuse_equal(states: list[State], folders: list[Path]) -> None:
@@ -84,10 +111,9 @@ def refuse_equal(states: list[State], folders: list[Path]) -> None:
     Raises:
         UserError: names the two.
     """
-    results = [path for path in NEEDED if path != "params.yaml"]
-    first, *others = ([content_hash(folder / path) for path in results] for folder in folders)
-    for state, hashes in zip(states[1:], others, strict=True):
-        if hashes == first:
+    first, *others = map(_results, folders)
+    for state, results in zip(states[1:], others, strict=True):
+        if results == first:
             raise UserError(
                 f"{states[0].name} and {state.name} have the same results; allowed "
                 "states that differ, such as `HEAD~1 HEAD`; run `dvc repro` after a change"

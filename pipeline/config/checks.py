@@ -3,6 +3,7 @@
 from itertools import product
 from typing import Any
 
+from pipeline.config.distillation_checks import check_distillation
 from pipeline.config.ensembling_checks import check_ensemble
 from pipeline.config.params import Params
 from pipeline.config.recipe_checks import check_recipe
@@ -32,6 +33,7 @@ def check(params: Params, origin: str) -> None:
         _predicted_members_exist,
         _members_are_several,
         check_ensemble,
+        check_distillation,
         _margin_fits,
         check_serving,
     ):
@@ -186,8 +188,8 @@ def _searches_fit(params: Params, origin: str) -> None:
 
 def _predicted_members_exist(params: Params, origin: str) -> None:
     for name in params.prediction.members:
-        if name not in params.pool:
-            hint = nearest(name, params.pool)
+        if name not in params.networks:
+            hint = nearest(name, params.networks)
             raise UserError(f"{origin}: prediction.members: got {name!r}; {hint}")
 
 

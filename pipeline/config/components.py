@@ -25,8 +25,13 @@ def component_code(recipe: Recipe) -> dict[str, str]:
     return {
         file: content_hash(Path(file))
         for family, written in used.items()
-        for file in sorted(_file(family, name) for name in {written, *_searched(recipe, family)})
+        for file in sorted(_file(family, name) for name in {written, *searched(recipe, family)})
     }
+
+
+def network_code(made_of: dict[str, str]) -> dict[str, str]:
+    """Return the part of a fit's code that its network needs in order to compute."""
+    return {path: hash_ for path, hash_ in made_of.items() if path.startswith("pipeline/models/")}
 
 
 def outdated(params: Params, layout: Layout) -> list[Path]:
@@ -51,7 +56,8 @@ def _is_current(path: Path, recipe: Recipe) -> bool:
     return path.is_file() and bool(read_json(path) == component_code(recipe))
 
 
-def _searched(recipe: Recipe, family: str) -> tuple[str, ...]:
+def searched(recipe: Recipe, family: str) -> tuple[str, ...]:
+    """Return the components of a family that the search of a recipe may choose."""
     axis = recipe.search.space.get(f"{family}.name") if recipe.search else None
     return tuple(map(str, axis.choices)) if isinstance(axis, Choices) else ()
 

@@ -45,8 +45,9 @@ def _methods_fit(params: Params, origin: str) -> None:
                     f"task {task.name}; {nearest(component.name, allowed)}"
                 )
     for name in names("method"):
-        if name in params.pool:
-            key = "members" if name in params.members else "soups"
+        if name in params.networks:
+            sections = ("members", "soups", "distil")
+            key = next(section for section in sections if name in getattr(params, section))
             raise UserError(
                 f"{origin}: {key}.{name}: may not have the name of an ensemble method; rename it"
             )

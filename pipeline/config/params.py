@@ -6,6 +6,7 @@ from pydantic import Field
 
 from pipeline.config.augmentation import Augmentation
 from pipeline.config.data import Data
+from pipeline.config.distillation import Student
 from pipeline.config.ensembling import Ensembling
 from pipeline.config.evaluation import Evaluation
 from pipeline.config.execution import Execution
@@ -31,6 +32,7 @@ class Params(Strict):
     soups: dict[Name, Soup]
     prediction: Prediction
     ensemble: Ensembling
+    distil: dict[Name, Student]
     hardware: Hardware
     evaluation: Evaluation
     serving: Serving
@@ -40,8 +42,13 @@ class Params(Strict):
 
     @property
     def pool(self) -> tuple[str, ...]:
-        """Names of everything that predicts: members, and soups of them."""
+        """Names of everything that ensembles combine: members, and soups of them."""
         return (*self.members, *self.soups)
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Names of everything that predicts: the pool, and the students of its ensemble."""
+        return (*self.pool, *self.distil)
 
     @property
     def is_live(self) -> bool:

@@ -1,10 +1,13 @@
-"""The section `serving`: what is written beside the packaged model."""
+"""The section `serving`: which model is packaged, and what is written beside it."""
 
+from pipeline.config.distillation import ENSEMBLE
 from pipeline.core.component import Strict
 
 
 class Serving(Strict):
-    """What is written beside the packaged model."""
+    """Which model is packaged, and what is written beside it."""
 
+    model: str = ENSEMBLE
+    """`ensemble`, the one that validation chose; or a student of the section `distil`."""
     onnx: bool = False
     """Also write the packaged ensemble, and each of its members, as an ONNX file."""

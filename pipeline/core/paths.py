@@ -97,6 +97,29 @@ class Layout:
         return self.ensemble / "sets.json"
 
     @property
+    def distilled(self) -> Path:
+        return self.root / "artifacts/distilled"
+
+    @property
+    def teacher(self) -> Path:
+        """Return the path of the chosen ensemble's out-of-fold predictions, for students."""
+        return self.distilled / "teacher.npz"
+
+    def student(self, name: str) -> Path:
+        return self.distilled / "networks" / name
+
+    def student_predictions(self, name: str) -> Path:
+        """Return the folder of a student's predictions and cost."""
+        return self.distilled / "predictions" / name
+
+    def student_system(self, name: str) -> Path:
+        """Return the path of a student's combiner, beside which its prediction sets lie."""
+        return self.distilled / "systems" / name / "system.json"
+
+    def student_sets(self, name: str) -> Path:
+        return self.student_system(name).with_name("sets.json")
+
+    @property
     def model(self) -> Path:
         return self.root / "artifacts/model"
 

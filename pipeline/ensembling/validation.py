@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.config.ensembling import fitting, needs_class_shares
+from pipeline.config.networks import predictions_of
 from pipeline.config.params import Params
 from pipeline.core.artifacts import Card, Pool, Predictions, Samples
 from pipeline.core.component import load
@@ -22,7 +23,7 @@ def pooled(
     inputs: Layout, members: Sequence[str], split: str, params: Params
 ) -> tuple[Pool, np.ndarray]:
     """Gather all members: stored logits, and predictions (see prediction_type.py)."""
-    paths = {member: inputs.predictions(member, split) for member in members}
+    paths = {member: predictions_of(inputs, member, split, params) for member in members}
     pool = Pool.gather({member: Predictions.load(path) for member, path in paths.items()})
     scale = Card.load(inputs.card).target_scale
     return pool, load("task", params.task).predictions(pool.logits, *scale)

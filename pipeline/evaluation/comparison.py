@@ -11,7 +11,7 @@ from pipeline.evaluation import limits
 from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Bootstrap, Estimate, Measurement
 from pipeline.evaluation.outputs import SystemOutput
-from pipeline.evaluation.power import POWER, resolution
+from pipeline.evaluation.power import POWER, Resolution, resolution
 from pipeline.evaluation.significance import holm, pairs
 from pipeline.evaluation.verdict import Contrast, resolved, sentence
 
@@ -151,6 +151,17 @@ def all_pairs(
             float(p),
         )
         for (i, j), p in zip(places, corrected, strict=True)
+    ]
+
+
+def surely_alike(contrasts: list[Contrast]) -> list[Resolution]:
+    """Return what the samples resolve, with the p-values of equivalence corrected for all."""
+    given = [contrast.resolution.p_equivalent for contrast in contrasts]
+    known = np.array([p for p in given if p is not None])
+    corrected = iter(holm(known).tolist())
+    return [
+        found.resolution._replace(p_equivalent=None if p is None else next(corrected))
+        for found, p in zip(contrasts, given, strict=True)
     ]
 
 

@@ -1,6 +1,6 @@
 """Comparison results for `dvc metrics`, for the tracked runs and for the terminal."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipeline.core.files import write_json
@@ -18,10 +18,14 @@ SHOWN: dict[Kind, tuple[str, ...]] = {
 """Metrics shown on the terminal; the files hold all of them."""
 
 
-def write_metrics(folder: Path, comparison: Comparison, ensembles: Collection[str]) -> None:
+KindOf = Callable[[str], str]
+"""Returns `member`, `ensemble` or `student` for the name of a system."""
+
+
+def write_metrics(folder: Path, comparison: Comparison, kind_of: KindOf) -> None:
     """Write one file for each system, which `dvc metrics show` turns into one row each."""
     for name, estimates in comparison.systems.items():
-        row: dict[str, float | str] = {"kind": "ensemble" if name in ensembles else "member"}
+        row: dict[str, float | str] = {"kind": kind_of(name)}
         for metric, estimate in estimates.items():
             row[metric] = estimate.value
             ends = f"{estimate.low:.4f} .. {estimate.high:.4f}" if estimate.has_interval else ""
@@ -30,11 +34,11 @@ def write_metrics(folder: Path, comparison: Comparison, ensembles: Collection[st
         write_json(folder / f"{name}.json", row)
 
 
-def record(spool: Spool, comparison: Comparison, ensembles: Collection[str]) -> None:
+def record(spool: Spool, comparison: Comparison, kind_of: KindOf) -> None:
     """Record a nested run for each system; the run itself gets the chosen ensemble and its gain."""
     for name, estimates in comparison.systems.items():
-        kind = "ensemble" if name in ensembles else "member"
-        nested = spool.nested(name, {"tags": {"convoy.system": name, "convoy.kind": kind}})
+        tags = {"convoy.system": name, "convoy.kind": kind_of(name)}
+        nested = spool.nested(name, {"tags": tags})
         nested.record(_flat("test", estimates))
     spool.record(_flat("test", comparison.systems[comparison.gain.first]))
     spool.record(_flat("gain_over_best_member", comparison.gain.differences))
@@ -42,7 +46,7 @@ def record(spool: Spool, comparison: Comparison, ensembles: Collection[str]) -> 
 
 
 def show(
-    comparison: Comparison, evaluator: Evaluator, ensembles: Collection[str], notes: Sequence[str]
+    comparison: Comparison, evaluator: Evaluator, kind_of: KindOf, notes: Sequence[str]
 ) -> None:
     """Print the comparison on the terminal, the best system first."""
     from rich.console import Console
@@ -53,7 +57,8 @@ def show(
     better = 1 if evaluator.headline_metric.higher_is_better else -1
     systems = comparison.systems.items()
     for name, row in sorted(systems, key=lambda item: -better * item[1][evaluator.headline].value):
-        label = f"{name} (ensemble)" if name in ensembles else name
+        kind = kind_of(name)
+        label = name if kind == "member" else f"{name} ({kind})"
         table.add_row(label, *(_cell(row.get(metric)) for metric in shown))
     console = Console(width=None if Console().is_terminal else 140)
     console.print(table)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.config.networks import system_of
 from pipeline.config.params import Params
 from pipeline.core.artifacts import Card, Pool, Samples
 from pipeline.core.files import read_json
@@ -30,18 +31,26 @@ class Tested:
 
     evaluator: Evaluator
     pool: Pool
-    """The stored predictions of the members on test."""
+    """The stored predictions of the members and students on test."""
     samples: Samples
     predictions: dict[str, np.ndarray]
-    """The predictions of each member on test, which combiners take."""
+    """The predictions of each member and student on test, which combiners take."""
     combiners: dict[str, Combiner]
     systems: dict[str, SystemOutput]
-    """The output of each member and each ensemble on test."""
+    """The output of each member, ensemble and student on test."""
     members: list[str]
     ensembles: list[str]
+    students: list[str]
+    """Networks that have learned from the chosen ensemble; no ensemble has one as a member."""
     chosen: str
     """The ensemble selected on validation; `best_member` likewise."""
     best_member: str
+
+    def kind_of(self, system: str) -> str:
+        """Return `member`, `ensemble` or `student`."""
+        if system in self.students:
+            return "student"
+        return "ensemble" if system in self.ensembles else "member"
 
     @property
     def std(self) -> tuple[float, ...]:
@@ -51,12 +60,16 @@ class Tested:
 
     @classmethod
     def read(cls, inputs: Layout, params: Params) -> "Tested":
-        """Read the outputs of the stages `predict` and `ensemble`."""
+        """Read what the stages have predicted and fitted."""
         choice, card = read_json(inputs.ensemble / "choice.json"), Card.load(inputs.card)
         members, ensembles = choice["members"], choice["ensembles"]
-        pool, made = pooled(inputs, members, "test", params)
-        predictions = dict(zip(members, made, strict=True))
-        combiners = {name: Combiner.load(inputs.system(name)) for name in [*members, *ensembles]}
+        students = list(params.distil)
+        pool, made = pooled(inputs, [*members, *students], "test", params)
+        predictions = dict(zip(pool.members, made, strict=True))
+        combiners = {
+            name: Combiner.load(system_of(inputs, name, params))
+            for name in [*members, *ensembles, *students]
+        }
         samples = Samples.load(inputs.test).of(pool.ids)
         kind = combiners[choice["chosen"]].prediction_type.kind
         return cls(
@@ -68,6 +81,7 @@ class Tested:
             systems={name: outputs_of(own, predictions) for name, own in combiners.items()},
             members=members,
             ensembles=ensembles,
+            students=students,
             chosen=choice["chosen"],
             best_member=choice["best_member"],
         )

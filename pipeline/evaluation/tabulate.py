@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from pipeline.config.networks import cost_of, networks_of
 from pipeline.config.params import Params, monitor
 from pipeline.core.artifacts import Cost, OutOfFold
 from pipeline.core.files import read_json
@@ -22,6 +23,7 @@ from pipeline.evaluation.label_errors import suspects
 from pipeline.evaluation.prediction_sets import set_qualities
 from pipeline.evaluation.recipes import by_recipe, recipe_figures, recipe_pairs, trained
 from pipeline.evaluation.slices import slices
+from pipeline.evaluation.students import taught
 from pipeline.evaluation.systems import Tested, outputs_of
 
 Tables = dict[str, Sequence[Any]]
@@ -31,15 +33,17 @@ Tables = dict[str, Sequence[Any]]
 def of_systems(inputs: Layout, params: Params, tested: Tested, comparison: Comparison) -> Tables:
     """Tabulate every system's metrics, cost, calibration and comparison with the others."""
     evaluator = tested.evaluator
-    costs = {m: Cost(**read_json(inputs.cost(m))) for m in tested.members}
+    networks = [*tested.members, *tested.students]
+    costs = {name: Cost(**read_json(cost_of(inputs, name, params))) for name in networks}
     counted = {name: own.without_idle().members for name, own in tested.combiners.items()}
     figures = {name: own[evaluator.headline] for name, own in comparison.systems.items()}
     better = evaluator.headline_metric.higher_is_better
+    prices = frontier(costs, counted, figures, higher_is_better=better)
     return {
         "systems": [
             {
                 "system": name,
-                "kind": "ensemble" if name in tested.ensembles else "member",
+                "kind": tested.kind_of(name),
                 "num_members": len(counted[name]),
                 "calibrator": tested.combiners[name].calibrator,
                 **estimates,
@@ -47,7 +51,8 @@ def of_systems(inputs: Layout, params: Params, tested: Tested, comparison: Compa
             for name, estimates in comparison.systems.items()
         ],
         "pairs": comparison.pairs,
-        "cost": frontier(costs, counted, figures, higher_is_better=better),
+        "cost": prices,
+        "students": taught(evaluator, tested.systems, comparison, prices, tested.students),
         "calibration": [
             row
             for name in tested.systems
@@ -131,9 +136,10 @@ def of_chosen(params: Params, tested: Tested, held_out: OutOfFold, truth: Truth)
 
 
 def of_curves(inputs: Layout, params: Params, tested: Tested) -> Tables:
-    """Tabulate the members' learning curves, and the points of the chosen ensemble's curves."""
+    """Tabulate the networks' learning curves, and the points of the chosen ensemble's curves."""
     watched = monitor(params.task)
-    epochs = histories(inputs, tested.members, watched)
+    names = [*tested.members, *tested.students]
+    epochs = histories({name: networks_of(inputs, name, params) for name in names}, watched)
     column = watched.replace("/", "_")
     rows = [{"member": own.member, "epoch": own.epoch, column: own.figure} for own in epochs]
     found: Tables = {"learning_curves": rows}

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import ClassVar
 
+from pipeline.config.distillation import Student
 from pipeline.config.params import Task
 from pipeline.config.recipes import Recipe
 from pipeline.config.types import Positive, Seed
@@ -11,7 +12,7 @@ from pipeline.execution.work import Work
 
 
 class Job(Work):
-    """A fit: a trial of a search, or one fold of one member."""
+    """A fit: a trial of a search, one fold of one member, or a student."""
 
     MODULE: ClassVar[str] = "pipeline.training.run"
     IMPORTS: ClassVar[tuple[str, ...]] = ("pipeline.training.fit",)
@@ -26,6 +27,8 @@ class Job(Work):
     a later end goes on from there, bit for bit as if it had never stopped. null: run to the end."""
     fold: int = 0
     """The fold of the packed data that serves for validation."""
+    student: Student | None = None
+    """How it learns from the ensemble too, if it does."""
     is_first: bool = True
     """Whether it prints what all fits of its run share, such as their precision."""
     network: str | None = None
@@ -33,10 +36,11 @@ class Job(Work):
 
     @property
     def inputs(self) -> tuple[Path, ...]:
-        """The packed images, without test, and a file of pretrained weights if one is named."""
+        """The packed images, without test, and pretrained weights and the teacher if there are."""
         layout, weights = Layout(), getattr(self.recipe.model, "pretrained", None)
         named = (Path(weights),) if isinstance(weights, str) else ()
-        return (layout.card, layout.trainval, layout.augmentation, *named)
+        teacher = (layout.teacher,) if self.student else ()
+        return (layout.card, layout.trainval, layout.augmentation, *named, *teacher)
 
     @property
     def result(self) -> Path | None:

@@ -23,6 +23,7 @@ class Params(Component):
     """`label_smoothing` moves each target by half of it towards the opposite value."""
 
     ACTIVATIONS: ClassVar[tuple[str, ...]] = ("sigmoid",)
+    SOFT_TARGETS: ClassVar[bool] = True
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 

@@ -27,6 +27,7 @@ class Params(Component):
     """`label_smoothing` is the share of each target spread evenly over all classes."""
 
     ACTIVATIONS: ClassVar[tuple[str, ...]] = ("softmax",)
+    SOFT_TARGETS: ClassVar[bool] = True
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 

@@ -22,6 +22,7 @@ class Params(Component):
     """`delta` is in standard deviations of the target over train."""
 
     ACTIVATIONS: ClassVar[tuple[str, ...]] = ("identity",)
+    SOFT_TARGETS: ClassVar[bool] = True
     delta: Annotated[float, Field(gt=0)] = 1.0
 
 

@@ -17,6 +17,7 @@ class Params(Component):
     """No settings."""
 
     ACTIVATIONS: ClassVar[tuple[str, ...]] = ("identity",)
+    SOFT_TARGETS: ClassVar[bool] = True
 
 
 def build(params: Params, class_weights: Float[Tensor, " k"] | None) -> Loss:

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 
 from pipeline.config.hardware import Hardware
+from pipeline.config.networks import networks_of
 from pipeline.config.params import Params
 from pipeline.config.prediction import Views
 from pipeline.core.artifacts import Predictions
@@ -15,7 +16,6 @@ from pipeline.core.paths import Layout
 from pipeline.images.packed import Images, Packed
 from pipeline.models.network import Network
 from pipeline.models.precision import Arithmetic, choose
-from pipeline.prediction.folders import folder_of
 from pipeline.prediction.views import views
 
 ONCE = Views()
@@ -32,7 +32,7 @@ class Predictor:
 
     @classmethod
     def load(cls, folder: Path, device: torch.device, test_time: Views) -> "Predictor":
-        """Load the networks; raise UserError if one is missing."""
+        """Load the networks; raise UserError if there is none."""
         folds = sorted(folder.glob("fold_*"), key=lambda path: int(path.name.split("_")[1]))
         if not folds:
             raise UserError(f"{folder}: contains no fold_0; run `dvc repro train@{folder.name}`")
@@ -41,7 +41,7 @@ class Predictor:
     @classmethod
     def of(cls, inputs: Layout, name: str, params: Params, device: torch.device) -> "Predictor":
         """Load a member with the views and hardware that the parameters set."""
-        member = cls.load(folder_of(inputs, name, params), device, params.prediction.of(name))
+        member = cls.load(networks_of(inputs, name, params), device, params.prediction.of(name))
         member.arrange(params.hardware)
         return member
 
@@ -59,8 +59,12 @@ class Predictor:
         return mean
 
     def validate(self, trainval: Packed) -> Predictions:
-        """Let each network predict the fold it did not train on; keep the stored order."""
-        held = trainval.take(np.flatnonzero(trainval.folds >= 0))
+        """Let each network predict the fold it did not train on; keep the stored order.
+
+        Folds without a network are left out: a student has one, for the first.
+        """
+        folds = trainval.folds
+        held = trainval.take(np.flatnonzero((folds >= 0) & (folds < len(self.networks))))
         logits = np.empty((len(held.ids), self.networks[0].num_outputs), np.float32)
         for fold, network in enumerate(self.networks):
             rows = np.flatnonzero(held.folds == fold)

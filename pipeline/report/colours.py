@@ -1,4 +1,6 @@
-"""The colours of the page and its plots: blue for members, orange for ensembles.
+"""The colours of the page and its plots.
+
+Members are blue, ensembles orange, and students green.
 
 They are told apart by all kinds of colour vision, and lines by their dashes as well.
 """
@@ -21,6 +23,7 @@ COLOURS = {
     "faint": Colour("#57606b", "#a3adb8"),
     "member": Colour("#1f62ad", "#7fb5ef"),
     "ensemble": Colour("#a84c06", "#f2a55c"),
+    "student": Colour("#00745a", "#35c79f"),
     "better": Colour("#6aa6e6", "#2b67a8"),
     "worse": Colour("#f3a55a", "#94501a"),
     "warm": Colour("#d9b0e0", "#6d4478"),

@@ -6,6 +6,7 @@ from functools import cached_property
 from math import nan
 from typing import Any
 
+from pipeline.config.networks import system_of
 from pipeline.config.params import Params
 from pipeline.core.artifacts import Card
 from pipeline.core.files import read_json
@@ -45,7 +46,8 @@ class Findings:
     @cached_property
     def calibrators(self) -> dict[str, str]:
         """The calibrator of each system."""
-        return {name: read_json(self.inputs.system(name))["calibrator"] for name in self.systems}
+        paths = {name: system_of(self.inputs, name, self.params) for name in self.systems}
+        return {name: read_json(path)["calibrator"] for name, path in paths.items()}
 
     @cached_property
     def pairs(self) -> list[Row]:
@@ -144,7 +146,9 @@ class Findings:
         return name in self.choice["ensembles"]
 
     def look(self, name: str) -> str:
-        """Return the style class of a system."""
+        """Return the kind of a system, which is its style class: member, ensemble or student."""
+        if name in self.params.distil:
+            return "student"
         return "ensemble" if self.is_ensemble(name) else "member"
 
     def name_cell(self, name: str) -> Cell:

@@ -31,6 +31,7 @@ from pipeline.report.sections import (
     robustness,
     search,
     slices,
+    students,
     systems,
     training,
 )
@@ -39,7 +40,7 @@ MARGIN_PX, TOP_PX = 10, 30  # around a plot in a file, and above it, where its t
 TITLE_PX = 7.4  # of one character
 TEMPLATES = Path(__file__).parent / "templates"
 SECTIONS = (
-    systems, differences, recipes, diversity, advice, cost, probabilities, per_class,
+    systems, students, differences, recipes, diversity, advice, cost, probabilities, per_class,
     prediction_sets, slices, errors, robustness, training, search, data, reproduce,
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Latency of each member and the chosen ensemble on this machine; never an artifact."""
+"""Latency of each member, student and the chosen ensemble on this machine; never an artifact."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -9,6 +9,7 @@ import numpy as np
 import scipy
 from jaxtyping import Float, UInt8
 
+from pipeline.config.networks import system_of
 from pipeline.config.params import Params
 from pipeline.core.artifacts import Card
 from pipeline.core.component import load
@@ -37,7 +38,7 @@ class Latency:
 
 
 def latencies(inputs: Layout, params: Params, num_rounds: int) -> list[Latency]:
-    """Measure every member and the chosen ensemble, from stored pixels to decisions.
+    """Measure every member, student and the chosen ensemble, from stored pixels to decisions.
 
     Raises:
         UserError: there is no ensemble yet.
@@ -85,11 +86,12 @@ def _systems(inputs: Layout, params: Params) -> dict[str, Predict]:
     choice, hardware = read_json(path), params.hardware
     cpu.use(hardware.threads)
     device, task = choose_device(hardware.accelerator), load("task", params.task)
-    members = {name: Predictor.of(inputs, name, params, device) for name in choice["members"]}
+    names = [*choice["members"], *params.distil]
+    members = {name: Predictor.of(inputs, name, params, device) for name in names}
     scale = Card.load(inputs.card).target_scale
 
     def predict_with(name: str) -> Predict:
-        combiner = Combiner.load(inputs.system(name)).without_idle()
+        combiner = Combiner.load(system_of(inputs, name, params)).without_idle()
 
         def predict(images: UInt8[np.ndarray, "n h w c"]) -> object:
             logits = {m: members[m].logits(images) for m in combiner.members}
@@ -97,4 +99,4 @@ def _systems(inputs: Layout, params: Params) -> dict[str, Predict]:
 
         return predict
 
-    return {name: predict_with(name) for name in [*choice["members"], choice["chosen"]]}
+    return {name: predict_with(name) for name in [*names, choice["chosen"]]}

@@ -22,17 +22,25 @@ PURPOSES = {
 }
 
 
-def model_card(inputs: Layout, members: tuple[str, ...]) -> str:
+def model_card(inputs: Layout, name: str, members: tuple[str, ...]) -> str:
     """Return the card in Markdown.
 
     Args:
-        members: the networks that the packaged ensemble combines.
+        name: the packaged system: the chosen ensemble, or a student of it.
+        members: the networks that it combines.
     """
     card, compared = Card.load(inputs.card), read_json(inputs.comparison)
+    rows = read(inputs.tables / "students.csv")
+    taught = [row["said"] for row in rows if row["student"] == name]
     parts = {
-        f"Model card: {compared['chosen']}": _purpose(card, compared, members),
-        "Figures": _figures(compared),
-        "Where it is weaker": _weaknesses(inputs.tables),
+        f"Model card: {name}": _purpose(card, compared, members, taught),
+        "Figures": _figures(compared, name),
+        "Where it is weaker": (
+            f"Parts of the test images were compared for the ensemble {compared['chosen']} alone, "
+            "from which this network has learned."
+            if taught
+            else _weaknesses(inputs.tables)
+        ),
         "Data": _data(card, compared["kind"]),
         "Limits": _limits(compared),
         "How to reproduce it": (
@@ -49,16 +57,19 @@ def model_card(inputs: Layout, members: tuple[str, ...]) -> str:
     return "\n".join(pages)
 
 
-def _purpose(card: Card, compared: dict[str, Any], members: tuple[str, ...]) -> str:
+def _purpose(
+    card: Card, compared: dict[str, Any], members: tuple[str, ...], taught: list[str]
+) -> str:
     shown = ", ".join(card.classes[:MOST_CLASSES])
     names = f"{shown}, …" if len(card.classes) > MOST_CLASSES else shown
     height, width, channels = card.image_shape
+    learned = f" It has learned from the ensemble {compared['chosen']}." if taught else ""
     return "\n\n".join([
         PURPOSES[compared["kind"]].format(num=len(card.classes), names=names),
-        f"{_made_of(members)} Images are brought to "
+        f"{_made_of(members)}{learned} Images are brought to "
         f"{height} by {width} pixels {'in grey' if channels == 1 else 'in colour'} "
         f"({'cropped' if card.fit == 'crop' else 'padded'} where their aspect ratio differs).",
-        f"**{sentence(compared['verdict'])}**",
+        f"**{' '.join(map(sentence, taught or [compared['verdict']]))}**",
     ])  # fmt: skip
 
 
@@ -68,8 +79,8 @@ def _made_of(members: tuple[str, ...]) -> str:
     return f"It combines {len(members)} networks ({', '.join(members)})."
 
 
-def _figures(compared: dict[str, Any]) -> str:
-    own = compared["systems"][compared["chosen"]]
+def _figures(compared: dict[str, Any], name: str) -> str:
+    own = compared["systems"][name]
     rows = [[name.replace("_", " "), figure(estimate)] for name, estimate in own.items()]
     return "\n\n".join([
         f"On {compared['num_samples']:,} test images, which took part in no choice, with "

@@ -16,6 +16,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 import pipeline
+from pipeline.config.networks import networks_of, sets_of
 from pipeline.config.params import Params
 from pipeline.core.artifacts import Card
 from pipeline.core.dvcfile import content_hash
@@ -24,7 +25,6 @@ from pipeline.core.kind import Kind
 from pipeline.core.paths import Layout
 from pipeline.ensembling.combiner import Combiner
 from pipeline.images.decode import MAX_PIXELS
-from pipeline.prediction.folders import folder_of
 from pipeline.serving.layout import FORMAT, SETTINGS
 from pipeline.serving.table import CONTENTS, Content
 
@@ -56,11 +56,12 @@ def package(
     combiner.save(ensemble / "combiner.json")
     write_json(ensemble / SETTINGS, _how(combiner, params))
     shutil.copy(inputs.card, ensemble / "card.json")
-    if inputs.sets.is_file():
-        shutil.copy(inputs.sets, ensemble / "sets.json")
+    sets = sets_of(inputs, params.serving.model, params)
+    if sets.is_file():
+        shutil.copy(sets, ensemble / "sets.json")
     for name in combiner.members:
         without_history = shutil.ignore_patterns("history.csv")
-        folder = folder_of(inputs, name, params)
+        folder = networks_of(inputs, name, params)
         shutil.copytree(folder, ensemble / "members" / name, ignore=without_history)
     code = scratch / "code" / "pipeline"
     source = Path(pipeline.__file__).parent

@@ -18,6 +18,9 @@ READ = {
     "predict": ("trainval", "test"),
     "predict_soup": ("trainval", "test"),
     "ensemble": ("trainval",),
+    "distil": ("trainval",),
+    "predict_distilled": ("trainval", "test"),
+    "calibrate": ("trainval",),
     "evaluate": ("trainval", "test"),
     "inspect": ("trainval", "test"),
 }

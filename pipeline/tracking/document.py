@@ -35,10 +35,12 @@ class Model(NamedTuple):
 
     name: str
     kind: str
-    """`member`, `soup` or `ensemble`."""
+    """`member`, `soup`, `ensemble` or `student`."""
     fingerprint: str
     members: tuple[str, ...] = ()
     """The fingerprints of the models that an ensemble combines."""
+    teacher: str = ""
+    """The fingerprint of the ensemble from which a student has learned."""
 
 
 class File(NamedTuple):

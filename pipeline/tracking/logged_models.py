@@ -51,7 +51,7 @@ class LoggedModels:
             self._known[model.fingerprint] = made._replace(is_ready=True)
 
     def describe(self, models: Mapping[str, Model]) -> None:
-        """Name the members of ensembles, and the ensembles of members, which are fitted later."""
+        """Name the relatives of each model, some of which are made after it."""
         for model in models.values():
             self._tag(model, _relatives(model, models))
 
@@ -67,8 +67,12 @@ class LoggedModels:
 
 
 def _relatives(model: Model, models: Mapping[str, Model]) -> dict[str, str]:
-    """Return the members of an ensemble, and the ensembles of a member."""
-    members = [other.name for other in models.values() if other.fingerprint in model.members]
-    ensembles = [other.name for other in models.values() if model.fingerprint in other.members]
-    related = {"convoy.members": members, "convoy.in_ensembles": ensembles}
+    """Return the members of an ensemble and its students, and those that it is one of."""
+    own, others = model.fingerprint, models.values()
+    related = {
+        "convoy.members": [other.name for other in others if other.fingerprint in model.members],
+        "convoy.in_ensembles": [other.name for other in others if own in other.members],
+        "convoy.teacher": [other.name for other in others if other.fingerprint == model.teacher],
+        "convoy.students": [other.name for other in others if own == other.teacher],
+    }
     return {key: ", ".join(names) for key, names in related.items() if names}

@@ -44,7 +44,8 @@ class Mirror:
 
     def __init__(self, workspace: Workspace | None = None) -> None:
         self.workspace = workspace or Workspace()
-        self._settings = parse_params(self.workspace.tree, "params.yaml").tracking
+        params = parse_params(self.workspace.tree, "params.yaml")
+        self._settings, self._serving = params.tracking, params.serving
         self.store = Store(self._settings.experiment)
         self._runs: dict[str, Known] = {}
         self._is_alone = False
@@ -218,7 +219,8 @@ class Mirror:
         for document in documents:
             if document.tags["convoy.stage"] == "package":
                 run_id = self._runs[document.fingerprint].run_id
-                name, packaged = self._settings.registered_model, self.workspace.models.chosen
+                name = self._settings.registered_model
+                packaged = self.workspace.models.deployed(self._serving.model)
                 version = self.store.registry.register(
                     name, run_id, document.fingerprint, self._note
                 )

@@ -87,6 +87,7 @@ def note(card: Card, compared: dict[str, Any], *, has_picture: bool = False) -> 
     parts = [
         f"**{sentence(compared['verdict'])}**" if compared else "Not evaluated yet.",
         sentence(compared["resolved"]) if compared else "",
+        "\n".join(map(sentence, compared.get("students", ()))),
         "\n".join(map(sentence, compared.get("advice", ()))),
         f"![How the systems differ](get-artifact?path={PICTURE}&run_uuid={RUN_ID})"
         if has_picture

@@ -1,5 +1,6 @@
 """Batches whose content depends only on (seed, epoch), not on the number of workers or devices."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ class Later(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """One device's part of a batch. `other_targets` and `share` are set where images are mixed."""
+    """One device's part of a batch. `other_…` and `share` are set where images are mixed."""
 
     images: UInt8[Tensor, "b h w c"]
     targets: Tensor
@@ -33,6 +34,15 @@ class Batch(NamedTuple):
     """The proportion of `targets` in each image; the rest is that of `other_targets`."""
     later: Later | None = None
     """Set where the images are still as stored, and the accelerator is to augment them."""
+    taught: Tensor | None = None
+    """A teacher's targets, if the network learns from one; `other_taught` likewise."""
+    other_taught: Tensor | None = None
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        """Return the batch with all of its tensors changed alike."""
+        own = self._asdict().items()
+        made: Any = {n: change(part) for n, part in own if isinstance(part, Tensor)}
+        return self._replace(**made)
 
 
 class Block(NamedTuple):
@@ -58,6 +68,7 @@ class TrainBlocks(Dataset[Block]):
 
     Args:
         on_accelerator: leave augmentation to the accelerator, for a policy that it supports.
+        taught: a teacher's targets of all samples, if there is one.
     """
 
     def __init__(
@@ -70,7 +81,9 @@ class TrainBlocks(Dataset[Block]):
         world: int,
         *,
         on_accelerator: bool = False,
+        taught: np.ndarray | None = None,
     ) -> None:
+        self._taught = taught
         self._packed, self._mixing, self._seed = packed, mixing, seed
         self._augmenter = augmenter
         self._keys = sample_keys(packed.ids)
@@ -117,17 +130,22 @@ class TrainBlocks(Dataset[Block]):
         self, step: Step, mix: mixing.Mix | None, places: np.ndarray, images: np.ndarray
     ) -> Batch:
         own = self._own(step)
-        targets = torch.from_numpy(self._packed.targets[step.rows[own]])
+        targets, taught = self._targets(step.rows[own])
         if self._on_accelerator:
             later = Later(step.epoch, self._keys[step.rows[own]], step.copies[own])
-            return Batch(torch.from_numpy(images), targets, later=later)
+            return Batch(torch.from_numpy(images), targets, later=later, taught=taught)
         if mix is None:
-            return Batch(torch.from_numpy(images), targets)
+            return Batch(torch.from_numpy(images), targets, taught=taught)
         partners = mix.partners[own]
         first, second = (images[np.searchsorted(places, wanted)] for wanted in (own, partners))
         mixed = torch.from_numpy(mixing.apply(first, second, mix))
-        others = torch.from_numpy(self._packed.targets[step.rows[partners]])
-        return Batch(mixed, targets, others, mix.lam)
+        others, others_taught = self._targets(step.rows[partners])
+        return Batch(mixed, targets, others, mix.lam, taught=taught, other_taught=others_taught)
+
+    def _targets(self, rows: np.ndarray) -> tuple[Tensor, Tensor | None]:
+        """Return the labels of some samples, and what a teacher makes of them."""
+        targets, taught = self._packed.targets[rows], self._taught
+        return torch.from_numpy(targets), None if taught is None else torch.from_numpy(taught[rows])
 
 
 class Stored(Dataset[ValBatch]):
@@ -146,19 +164,13 @@ def split(batch: Batch, num_parts: int) -> list[Batch]:
     """Split a batch into equal parts, to be computed one after the other."""
     if num_parts == 1:
         return [batch]
-    images, targets = batch.images.chunk(num_parts), batch.targets.chunk(num_parts)
-    others = batch.other_targets
-    parts = others.chunk(num_parts) if others is not None else [None] * num_parts
-    return [
-        batch._replace(images=i, targets=t, other_targets=o)
-        for i, t, o in zip(images, targets, parts, strict=True)
-    ]
+
+    def part(at: int) -> Batch:
+        return batch.each(lambda whole: whole.chunk(num_parts)[at])
+
+    return [part(at) for at in range(num_parts)]
 
 
 def moved(batch: Batch, device: torch.device) -> Batch:
     """Copy the tensors of a batch to a device."""
-    images, targets = (part.to(device, non_blocking=True) for part in batch[:2])
-    others = batch.other_targets
-    if others is not None:
-        others = others.to(device, non_blocking=True)
-    return batch._replace(images=images, targets=targets, other_targets=others)
+    return batch.each(lambda part: part.to(device, non_blocking=True))

@@ -12,13 +12,15 @@ from torch.utils.data import DataLoader
 from pipeline.augmentation import device as on_device
 from pipeline.augmentation import draws
 from pipeline.augmentation.policy import Augmenter
+from pipeline.config.distillation import Student
 from pipeline.config.training import Training
-from pipeline.core.artifacts import Card
+from pipeline.core.artifacts import Card, OutOfFold
 from pipeline.core.files import read_json
 from pipeline.core.paths import Layout
 from pipeline.images.packed import Packed
 from pipeline.training.balance import counts
 from pipeline.training.batches import Batch, Block, Stored, TrainBlocks, ValBatch, moved
+from pipeline.training.distillation import Teacher, teacher_of
 from pipeline.training.order import Ordered, Shuffled
 
 CPU = torch.device("cpu")
@@ -34,21 +36,38 @@ class Inputs:
     train: Packed
     val: Packed
     policy: dict[str, Any]
+    teacher: Teacher | None = None
+    """What `train` is to learn beside its labels."""
 
     @classmethod
-    def open(cls, layout: Layout, fold: int = 0) -> "Inputs":
-        """Open packed data: `fold` is validated, other images and their copies are trained on."""
+    def open(
+        cls,
+        layout: Layout,
+        fold: int = 0,
+        student: Student | None = None,
+        activation: str = "",
+    ) -> "Inputs":
+        """Open packed data: `fold` is validated, other images and their copies are trained on.
+
+        Args:
+            student: what learns from the ensemble too, unless the ensemble has no weight.
+            activation: how the student's task interprets logits.
+        """
         packed = Packed.open(layout.trainval)
-        copies = Packed.open(layout.augmentation / "copies")
+        folder = layout.augmentation / "copies"
+        copies, card = Packed.open(folder), Card.load(layout.card)
         train = packed.take(np.flatnonzero(packed.folds != fold))
+        originals = train.ids
         if len(copies.ids):
-            train = train.join(copies.take(np.flatnonzero(copies.folds != fold)))
-        return cls(
-            Card.load(layout.card),
-            train,
-            packed.take(np.flatnonzero(packed.folds == fold)),
-            read_json(layout.augmentation / "policy.json"),
-        )
+            used = np.flatnonzero(copies.folds != fold)
+            train = train.join(copies.take(used))
+            originals = np.concatenate([originals, np.load(folder / "origins.npy")[used]])
+        policy, teacher = read_json(layout.augmentation / "policy.json"), None
+        if student and student.weight:
+            held_out = OutOfFold.load(layout.teacher)
+            teacher = teacher_of(held_out, originals, activation, student)
+        val = packed.take(np.flatnonzero(packed.folds == fold))
+        return cls(card, train, val, policy, teacher)
 
     @property
     def class_counts(self) -> dict[str, list[int]]:
@@ -123,6 +142,12 @@ class DataModule(LightningDataModule):
             block_size=self.block_size,
         )
 
+    @property
+    def student(self) -> Student | None:
+        """How the network learns from a teacher, if it has one."""
+        teacher = self._inputs.teacher
+        return teacher.student if teacher else None
+
     def setup(self, stage: str) -> None:  # noqa: ARG002
         """Take the device that Lightning has assigned to this process."""
         if self.trainer is not None:
@@ -136,6 +161,7 @@ class DataModule(LightningDataModule):
 
     def train_dataloader(self) -> TrainLoader:
         """Return the blocks of the epoch that `sampler` is set to, from its `first_batch` on."""
+        teacher = self._inputs.teacher
         blocks = TrainBlocks(
             self._inputs.train,
             self._augmenter,
@@ -144,6 +170,7 @@ class DataModule(LightningDataModule):
             self._rank,
             self._world,
             on_accelerator=self._on_accelerator(),
+            taught=teacher.targets if teacher else None,
         )
         loader = DataLoader(
             blocks,

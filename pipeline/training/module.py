@@ -30,7 +30,7 @@ from pipeline.training.data_parallel import connect
 from pipeline.training.datamodule import DataModule
 from pipeline.training.dropout import dropout_seed
 from pipeline.training.hooks import hear_steps
-from pipeline.training.objective import loss_of
+from pipeline.training.objective import objective_of
 from pipeline.training.optimisers import build, groups, scale_lr, weights
 from pipeline.training.penalties import clip, penalty
 from pipeline.training.schedules import factor
@@ -164,7 +164,8 @@ class ConvoyModule(LightningModule):
     def prepare(self, epoch: int) -> None:
         """Put the network into training mode, except for the blocks frozen in `epoch`."""
         scale = self.hparams["target_scale"]
-        self.loss = loss_of(self.recipe.loss, scale, self.balance, epoch, self.device)
+        given = self.recipe.loss, scale, self.balance, epoch, self.device
+        self.objective = objective_of(*given, self.data.student)
         num = num_learning(self.settings.transfer, epoch, len(self.blocks))
         self.train()
         freeze(self.network, self.blocks, num)
@@ -222,7 +223,7 @@ class ConvoyModule(LightningModule):
 
     def _learn(self, part: Batch, *, is_last: bool = False) -> Tensor:
         """Accumulate the gradients of part of a batch; return its part of the mean loss."""
-        loss = self._loss(part)
+        loss = self.objective(self.network(part.images), part)
         if self.num_parts > 1:
             loss = loss / self.num_parts
         share = loss.detach()
@@ -230,13 +231,6 @@ class ConvoyModule(LightningModule):
             loss = loss + penalty(self.settings.penalty, self._penalised)
         self._backward(loss)
         return share
-
-    def _loss(self, batch: Batch) -> Tensor:
-        logits = self.network(batch.images)
-        loss = self.loss(logits, batch.targets)
-        if batch.other_targets is None:
-            return loss
-        return batch.share * loss + (1 - batch.share) * self.loss(logits, batch.other_targets)
 
     def _without_sums(self) -> AbstractContextManager[None]:
         """Suspend the all-reduce of gradients, where each device can hold them whole."""

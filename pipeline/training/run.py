@@ -9,6 +9,7 @@ pipeline.execution.fit_process reads it.
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from pipeline.core import process
 from pipeline.core.errors import UserError
@@ -28,7 +29,8 @@ def main(path: Path) -> None:
 
         if job.hardware.world == 1:
             cpu.stop_looking_for_gpus()
-        fit(job, Inputs.open(Layout(), job.fold))
+        task: Any = job.task
+        fit(job, Inputs.open(Layout(), job.fold, job.student, task.ACTIVATION))
 
 
 def _rank() -> int:

@@ -84,6 +84,7 @@ def test_histories_are_read_by_member_and_fold(tmp_path: Path) -> None:
         path = layout.member(place) / "history.csv"
         path.parent.mkdir(parents=True)
         path.write_text("epoch,train/loss,val/log_loss\n1,9,0.5\n2,8,\n")
-    assert histories(layout, ["a", "b"], "val/log_loss") == [
+    folders = {name: layout.member(name) for name in ("a", "b")}
+    assert histories(folders, "val/log_loss") == [
         Epoch("a fold 0", 1, 0.5), Epoch("a fold 1", 1, 0.5), Epoch("b", 1, 0.5),
     ]  # fmt: skip

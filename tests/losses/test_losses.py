@@ -85,6 +85,26 @@ def test_a_loss_of_values_refuses_class_weights(name: str) -> None:
         build(name, WEIGHTS)
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"), [c for c in CASES if getattr(schema("loss", c[0]), "SOFT_TARGETS", False)]
+)
+def test_a_loss_that_takes_soft_targets_is_lowest_where_predictions_equal_them(
+    name: str, kind: str
+) -> None:
+    """Also with weights: those of a sample do not change what is best for it."""
+    logits, _ = sample(name, kind)
+    is_binary = kind == "classes" and logits.shape[1] == 1
+    means = {"values": logits, "labels": logits.sigmoid(), "classes": logits.softmax(dim=1)}
+    soft = means["labels" if is_binary else kind]
+    logits.requires_grad_()
+    for class_weights in (None, weights_of(logits)) if kind != "values" else (None,):
+        loss = build(name, class_weights)
+        (gradient,) = torch.autograd.grad(loss(logits, soft), logits)
+        assert gradient.abs().max() < 1e-12
+        moved = logits.detach() + 0.1 * torch.randn(logits.shape)
+        assert loss(moved, soft) > loss(logits, soft)
+
+
 @pytest.mark.parametrize(("name", "kind"), CASES)
 def test_gradients_are_finite_differences(name: str, kind: str) -> None:
     logits, targets = sample(name, kind)

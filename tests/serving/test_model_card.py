@@ -61,7 +61,7 @@ def test_every_task_has_one(tmp_path: Path, kind: str, names: tuple[str, ...], s
             "notes": ["a note"],
         },
     )
-    text = model_card(inputs, ("a", "b"))
+    text = model_card(inputs, "mean", ("a", "b"))
     assert said in text
     assert "It combines 2 networks (a, b)." in text
     assert "8 by 9 pixels in colour (padded where" in text
@@ -71,4 +71,27 @@ def test_every_task_has_one(tmp_path: Path, kind: str, names: tuple[str, ...], s
     # An image may have several labels, so these sum to no number of images.
     assert ("| all | " in text) == (kind == "classes")
     assert ("probability" in text) == (kind != "values")
-    assert "It is one network, a." in model_card(inputs, ("a",))
+    assert "It is one network, a." in model_card(inputs, "mean", ("a",))
+
+
+def test_that_of_a_student_says_what_it_lost(tmp_path: Path) -> None:
+    inputs = Layout(tmp_path)
+    Card(("x", "y"), (8, 9, 3), "pad", 2, {}, (0.5,) * 3, (0.2,) * 3, "ab12").save(inputs.card)
+    values = {"mean": 0.75, "a": 0.5, "small": 0.625}
+    figures = {
+        name: {"accuracy": {"value": value, "low": None, "high": None, "num_samples": 2}}
+        for name, value in values.items()
+    }
+    found = {"chosen": "mean", "best_member": "a", "kind": "classes", "headline": "accuracy"}
+    found |= {"confidence": 0.9, "num_samples": 2, "systems": figures, "labels": [], "notes": []}
+    found |= {"verdict": "the ensemble mean beats a", "resolved": "these 2 can show none"}
+    write_json(inputs.comparison, found)
+    inputs.tables.mkdir(parents=True)
+    rows = ("student,other,said", "small,mean,small loses", "small,a,small wins", "b,a,no", "")
+    (inputs.tables / "students.csv").write_text("\n".join(rows))
+    text = model_card(inputs, "small", ("small",))
+    assert text.startswith("# Model card: small\n")
+    assert "**Small loses. Small wins.**" in text
+    assert "It is one network, small. It has learned from the ensemble mean." in text
+    assert "| accuracy | 0.6250 |" in text
+    assert "compared for the ensemble mean alone" in text

@@ -48,11 +48,12 @@ def _pareto(findings: Findings) -> Plot:
         )
         for name, found in estimates.items()
     ]
+    students = "; green: networks that learned from the ensemble" * bool(findings.params.distil)
     return Plot(
         "cost",
         f"{sentence(findings.metric_name)} against cost",
-        "Blue: members; orange: ensembles. The line is the Pareto frontier: no known system is "
-        "both cheaper and better than those on it.",
+        f"Blue: members; orange: ensembles{students}. The line is the Pareto frontier: no known "
+        "system is both cheaper and better than those on it.",
         spanning("multiply-adds for one image", [x for x, _ in places.values()], is_log=True),
         _axis(findings, list(estimates.values())),
         marks,

@@ -31,6 +31,14 @@ def section(findings: Findings) -> Section:
                         (f"soup {name}", f"{soup.method}, of {', '.join(soup.members)}")
                         for name, soup in params.soups.items()
                     ),
+                    *(
+                        (
+                            f"student {name}",
+                            f"{own.recipe}, seed {own.seed}, temperature {own.temperature:g}, "
+                            f"weight of the ensemble {own.weight:g}",
+                        )
+                        for name, own in params.distil.items()
+                    ),
                 ]
             ),
         ],

@@ -69,10 +69,9 @@ def _last_columns() -> list[Column]:
 def _row(findings: Findings, system: str) -> list[Cell]:
     estimates = [figures[findings.headline] for figures in findings.systems.values()]
     own = findings.systems[system][findings.headline]
-    kind = "ensemble" if findings.is_ensemble(system) else "member"
     return [
         findings.name_cell(system),
-        text(kind),
+        text(findings.look(system)),
         estimated(own, scale(findings.headline, estimates)),
         *_difference(findings, system),
         *(count(float(findings.prices[system][name])) for name in PRICES),

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pipeline.config.networks import networks_of, sets_of, system_of
 from pipeline.config.params import Params
 from pipeline.core.artifacts import Card
 from pipeline.core.component import load, retuple
@@ -17,7 +18,6 @@ from pipeline.core.files import read_json
 from pipeline.core.paths import Layout
 from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.conformal import PredictionSets
-from pipeline.prediction.folders import folder_of
 from pipeline.prediction.predictor import Predictor
 from pipeline.serving.onnx.system import System
 
@@ -33,18 +33,18 @@ def export(inputs: Layout, combiner: Combiner, params: Params, target: Path) -> 
         UserError: a network cannot be exported, or gives other results in ONNX Runtime.
     """
     combiner, card = combiner.without_idle(), Card.load(inputs.card)
-    rule = inputs.sets
+    rule = sets_of(inputs, params.serving.model, params)
     sets = PredictionSets(**retuple(read_json(rule))) if rule.is_file() else None
     members = {
         name: Predictor.load(
-            folder_of(inputs, name, params), torch.device("cpu"), params.prediction.of(name)
+            networks_of(inputs, name, params), torch.device("cpu"), params.prediction.of(name)
         )
         for name in combiner.members
     }
     writer = OnnxWriter(members, params.task, card)
     writer.write(combiner, sets, target / "ensemble.onnx")
     for name in members:
-        own = Combiner.load(inputs.system(name))
+        own = Combiner.load(system_of(inputs, name, params))
         writer.write(own, None, target / "members" / f"{name}.onnx")
 
 
