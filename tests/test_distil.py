@@ -77,7 +77,7 @@ def test_it_is_one_more_system_and_no_member(taught: Workspace) -> None:
     compared = read_json(layout.comparison)
     assert {"pupil", "alone", "cnn_1", "cnn_2", "mean"} <= set(compared["systems"])
     assert len(compared["students"]) == 4
-    assert compared["students"][0].startswith("the student pupil has ")
+    assert compared["students"][0].startswith("the student alone has 50% of the multiply-adds of")
     kinds = {row["system"]: row["kind"] for row in read(layout.tables / "systems.csv")}
     assert (kinds["pupil"], kinds["cnn_1"], kinds["mean"]) == ("student", "member", "ensemble")
     choice = read_json(layout.ensemble / "choice.json")
