@@ -113,10 +113,10 @@ def _stages_in(text: bytes) -> dict[str, Any] | None:
 
     try:
         tree = yaml.load(text, getattr(yaml, "CBaseLoader", yaml.BaseLoader))
-        stages: dict[str, Any] = tree["stages"]
+        stages = tree["stages"]
     except (yaml.YAMLError, TypeError, KeyError):
         return None
-    return stages
+    return stages if isinstance(stages, dict) else None
 
 
 def ensembles_in(stages: dict[str, Any]) -> str | None:

@@ -50,7 +50,9 @@ class Datasets:
     @property
     def num_images(self) -> dict[str, int]:
         """The number of images by split; empty where the data is not here."""
-        return {split: num for part in self.parts.values() for split, num in part.num_images.items()}
+        return {
+            split: num for part in self.parts.values() for split, num in part.num_images.items()
+        }
 
     def read_by(self, stage: str) -> tuple[Dataset, ...]:
         """Return the parts that a stage has read; none before they are preprocessed."""

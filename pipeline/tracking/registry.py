@@ -24,7 +24,7 @@ class Registry:
         """Register the run's `model` as a version of `name`, once for each fingerprint.
 
         Args:
-            description: Markdown; a version that is there and says something else is described anew.
+            description: Markdown; replaces that of a version that is there.
 
         Returns:
             The number of the version.
@@ -53,10 +53,10 @@ class Registry:
         present = self._client.get_registered_model(name).aliases.get(alias) if versions else None
         if fingerprint is None and present is not None:
             self._client.delete_registered_model_alias(name, alias)
-        for other, version in versions.items():
-            if other != fingerprint and f"{version.description}".startswith(f"{alias}: "):
-                text = f"was {version.description}"
-                self._client.update_model_version(name, f"{version.version}", text)
+        for model, other in versions.items():
+            if model != fingerprint and f"{other.description}".startswith(f"{alias}: "):
+                text = f"was {other.description}"
+                self._client.update_model_version(name, f"{other.version}", text)
         version = versions.get(fingerprint) if fingerprint else None
         if version and f"{version.version}" != f"{present}":
             self._client.set_registered_model_alias(name, alias, version.version)

@@ -15,6 +15,7 @@ from pipeline.augmentation.freeze import policy_of
 from pipeline.augmentation.policy import Augmenter
 from pipeline.config.training import Training
 from pipeline.core.artifacts import Card
+from pipeline.core.component import Component
 from pipeline.core.files import read_json
 from pipeline.core.paths import Layout
 from pipeline.images.packed import Packed

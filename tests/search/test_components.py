@@ -10,7 +10,9 @@ from pipeline.config.components import component_code
 from pipeline.config.load import parse_params
 from pipeline.config.recipes import override
 from pipeline.config.search import Settings
+from pipeline.core.component import make
 from pipeline.core.dvcfile import content_hash
+from pipeline.core.errors import UserError
 from pipeline.core.files import read_json, read_yaml
 from pipeline.core.paths import CODE, Layout
 from pipeline.evaluation.tables import read as read_table

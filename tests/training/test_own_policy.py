@@ -16,7 +16,7 @@ def test_training_sees_the_images_of_the_recipe_s_policy(reproduced: Workspace) 
     """The stored policy moves the images of digits; the recipe's leaves them as they are."""
     layout = Layout(reproduced.folder)
     own = Inputs.open(layout, policy=make("policy", "none"))
-    stored = {image.tobytes() for image in np.asarray(own.train.images)}
+    stored = {image.tobytes() for image in own.train.images[:]}
     unchanged = [image in stored for image in seen(own)]
     assert len(unchanged) > 1000
     assert all(unchanged)
