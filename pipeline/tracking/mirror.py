@@ -77,6 +77,11 @@ class Mirror:
         documents = [state, *self.workspace.entries] if state else []
         return all(self._is_pushed(document) for document in documents)
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether no run was open at the last look."""
+        return all(known.status != "RUNNING" for known in self._runs.values())
+
     def publish(self, folder: Path) -> None:
         """Mirror the run of one entry, which has ended, and those nested in it.
 
