@@ -110,7 +110,7 @@ def test_a_recipe_s_policy_is_searched_and_one_that_it_lacks_is_not() -> None:
     assert override(own, {"policy.pad_px": 3}).policy.model_dump()["pad_px"] == 3
     other = override(own, {"policy.name": "randaugment", "policy.magnitude": 3})
     assert (other.policy.name, other.policy.model_dump()["magnitude"]) == ("randaugment", 3)
-    with pytest.raises(UserError, match=r"policy.pad_px: got -1; allowed greater than or equal to 0"):
+    with pytest.raises(UserError, match=r"policy.pad_px: got -1; allowed greater than or"):
         override(own, {"policy.pad_px": -1})
 
 
