@@ -1,7 +1,7 @@
 """The data of a fit as a `LightningDataModule`: shuffled blocks of train, and val as stored."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,12 @@ from torch.utils.data import DataLoader
 
 from pipeline.augmentation import device as on_device
 from pipeline.augmentation import draws
+from pipeline.augmentation.freeze import policy_of
 from pipeline.augmentation.policy import Augmenter
 from pipeline.config.distillation import Student
 from pipeline.config.training import Training
 from pipeline.core.artifacts import Card, OutOfFold
+from pipeline.core.component import Component
 from pipeline.core.files import read_json
 from pipeline.core.paths import Layout
 from pipeline.images.packed import Packed
@@ -37,37 +39,45 @@ class Inputs:
     val: Packed
     policy: dict[str, Any]
     teacher: Teacher | None = None
-    """What `train` is to learn beside its labels."""
+    """What `train` teaches besides its labels."""
 
     @classmethod
-    def open(
-        cls,
-        layout: Layout,
-        fold: int = 0,
-        student: Student | None = None,
-        activation: str = "",
-    ) -> "Inputs":
+    def open(cls, layout: Layout, fold: int = 0, policy: Component | None = None) -> "Inputs":
         """Open packed data: `fold` is validated, other images and their copies are trained on.
 
         Args:
-            student: what learns from the ensemble too, unless the ensemble has no weight.
-            activation: how the student's task interprets logits.
+            policy: the recipe's own augmentation policy, if it has one.
+
+        Raises:
+            UserError: the policy cannot handle the images.
         """
         packed = Packed.open(layout.trainval)
-        folder = layout.augmentation / "copies"
-        copies, card = Packed.open(folder), Card.load(layout.card)
+        copies = Packed.open(layout.augmentation / "copies")
         train = packed.take(np.flatnonzero(packed.folds != fold))
-        originals = train.ids
         if len(copies.ids):
-            used = np.flatnonzero(copies.folds != fold)
-            train = train.join(copies.take(used))
-            originals = np.concatenate([originals, np.load(folder / "origins.npy")[used]])
-        policy, teacher = read_json(layout.augmentation / "policy.json"), None
-        if student and student.weight:
-            held_out = OutOfFold.load(layout.teacher)
-            teacher = teacher_of(held_out, originals, activation, student)
-        val = packed.take(np.flatnonzero(packed.folds == fold))
-        return cls(card, train, val, policy, teacher)
+            train = train.join(copies.take(np.flatnonzero(copies.folds != fold)))
+        return cls(
+            Card.load(layout.card),
+            train,
+            packed.take(np.flatnonzero(packed.folds == fold)),
+            policy_of(read_json(layout.augmentation / "policy.json"), policy),
+        )
+
+    def taught(self, layout: Layout, student: Student, activation: str) -> "Inputs":
+        """Return the same data with what the ensemble teaches; copies have that of their originals.
+
+        Args:
+            student: the same data are returned where the ensemble has no weight.
+            activation: how the student's task interprets logits.
+        """
+        if not student.weight:
+            return self
+        copies = layout.augmentation / "copies"
+        ids, origins = (np.load(copies / f"{name}.npy").tolist() for name in ("ids", "origins"))
+        origin_of = dict(zip(ids, origins, strict=True))
+        originals = np.array([origin_of.get(id_, id_) for id_ in self.train.ids.tolist()])
+        held_out = OutOfFold.load(layout.teacher)
+        return replace(self, teacher=teacher_of(held_out, originals, activation, student))
 
     @property
     def class_counts(self) -> dict[str, list[int]]:

@@ -29,8 +29,11 @@ def main(path: Path) -> None:
 
         if job.hardware.world == 1:
             cpu.stop_looking_for_gpus()
-        task: Any = job.task
-        fit(job, Inputs.open(Layout(), job.fold, job.student, task.ACTIVATION))
+        inputs = Inputs.open(Layout(), job.fold, job.recipe.policy)
+        if job.student:
+            task: Any = job.task
+            inputs = inputs.taught(Layout(), job.student, task.ACTIVATION)
+        fit(job, inputs)
 
 
 def _rank() -> int:

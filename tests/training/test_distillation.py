@@ -73,11 +73,12 @@ def test_copies_have_the_teacher_of_their_originals(tmp_path: Path) -> None:
     Card(("x", "y"), (2, 2, 1), "crop", 2, {}, (0.5,), (0.2,), "").save(layout.card)
     probs = np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5], [0.3, 0.7]])
     OutOfFold(ids, np.zeros(4, np.int64), {"mean": np.log(probs)}).save(layout.teacher)
-    given_ = Inputs.open(layout, 0, student(), "softmax")
+    opened = Inputs.open(layout, 0)
+    given_ = opened.taught(layout, student(), "softmax")
     assert given_.train.ids.tolist() == ["a", "a#1", "c", "a#1#1", "c#1", "a#1#2"]
     assert given_.teacher
     np.testing.assert_allclose(given_.teacher.targets, probs[[0, 1, 3, 1, 3, 1]], rtol=1e-6)
-    assert Inputs.open(layout, 0, student(weight=0), "softmax").teacher is None
+    assert opened.taught(layout, student(weight=0), "softmax").teacher is None
     with pytest.raises(UserError, match="1 training samples, such as zz, have no out-of-fold"):
         teacher_of(OutOfFold.load(layout.teacher), np.array(["a", "zz"]), "softmax", student())
 
