@@ -103,10 +103,10 @@ def note(
         f"**{sentence(compared['verdict'])}**" if compared else "Not evaluated yet.",
         sentence(compared["resolved"]) if compared else "",
         "\n".join(map(sentence, compared.get("advice", ()))),
+        systems(compared) if compared else "",
         f"![How the systems differ](get-artifact?path={PICTURE}&run_uuid={RUN_ID})"
         if has_picture
         else "",
-        systems(compared) if compared else "",
         f"Data: {images} images{of}.",
         f"Reproduce: `convoy reproduce {commit[:12]}`.",
     ]
