@@ -1,4 +1,4 @@
-"""Hash the models and losses that each recipe and its search can use."""
+"""Hash the models, losses and policies that each recipe and its search can use."""
 
 from pipeline.config.components import component_code
 from pipeline.config.load import parse_params

@@ -34,7 +34,7 @@ def _make(stage: Stage[Params], name: str) -> list[dict[str, Any]]:
         soup = make_soup(
             {member: Network.load(folder) for member, folder in folders.items()},
             settings.method,
-            Inputs.open(stage.inputs, fold),
+            Inputs.open(stage.inputs, fold, recipe.policy),
             training=recipe.training,
             task=stage.params.task,
             seed=first.seed,

@@ -6,10 +6,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # two halves of the suite share t
 import atexit
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,6 +68,25 @@ def fork_server() -> ForkServer:
     return server
 
 
+PLACES = {
+    "experiments": ("artifact_location",),
+    "runs": ("artifact_uri",),
+    "logged_models": ("artifact_location",),
+    "model_versions": ("source", "storage_location"),
+}
+
+
+def move_store(database: Path, old: str, new: str) -> None:
+    """Let a copied store keep its artifacts beside itself, since MLflow notes whole paths."""
+    if not database.is_file():
+        return
+    with closing(sqlite3.connect(database)) as store, store:
+        for table, columns in PLACES.items():
+            for column in columns:
+                change = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
+                store.execute(change, (f"file://{old}/", f"file://{new}/"))
+
+
 ENDLESS = {"epochs": 100_000, "patience": None}  # training that is there to be ended
 
 
@@ -94,6 +115,7 @@ class Workspace:
         made = object.__new__(Workspace)
         made.folder = folder
         shutil.copytree(self.folder, folder, symlinks=True)
+        move_store(folder / "mlflow.db", f"{self.folder}", f"{folder}")
         return made
 
     def edit(self, change: Edit) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from pipeline.augmentation.backend import A, without_torch
 from pipeline.augmentation.probe import probe
 from pipeline.core.component import Component, load
+from pipeline.core.errors import UserError
 
 
 def freeze(
@@ -32,6 +33,24 @@ def freeze(
     frozen = _frozen(compose, policy.name, image_shape)
     shape = frozen["output_shape"] if online else frozen["image_shape"]
     return {**frozen, "output_shape": shape, "online": online, "mixing": mixing}
+
+
+def policy_of(stored: dict[str, Any], own: Component | None) -> dict[str, Any]:
+    """Return the frozen policy of a recipe.
+
+    Args:
+        stored: the policy of the section `augmentation`, as it is frozen in policy.json.
+        own: the recipe's own policy, which takes its place; mixing stays as it is.
+
+    Raises:
+        UserError: the recipe's policy cannot handle the images.
+    """
+    if own is None:
+        return stored
+    try:
+        return freeze(own, tuple(stored["image_shape"]), online=True, mixing=stored["mixing"])
+    except UserError as error:
+        raise UserError(f"{error}".removeprefix("augmentation.")) from error
 
 
 def alone(transform: dict[str, Any], image_shape: tuple[int, ...]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def lr(recipe: Annotated[str, typer.Argument(help="A recipe of params.yaml.")]) 
     from pipeline.lr_finder.sweep import chart, suggest
     from pipeline.training.datamodule import Inputs
 
-    inputs = Inputs.open(layout)
+    inputs = Inputs.open(layout, policy=own.policy)
     points = find_lr(own, inputs, task=loaded.task, seed=0, hardware=loaded.hardware)
     found = suggest(points)
     print(chart(points, found))

@@ -33,6 +33,7 @@ class Clone:
         shared = os.path.relpath(self.cache, folder.resolve())
         _run("dvc", "cache", "dir", "--local", shared, folder=folder)
         self.inputs = self._inputs()
+        self._refuse_outside()
         for path in self.inputs:
             self._bring(path)
 
@@ -46,6 +47,24 @@ class Clone:
     def entries(self) -> list[dvcfile.Entry]:
         """All entries of the commit's pipeline; each comes after those it depends on."""
         return dvcfile.entries(read_yaml(self.folder / PARAMS_FILE), self.folder / "dvc.yaml")
+
+    def check_inputs(self) -> None:
+        """Compare the inputs with what the commit read, by DVC's hashes.
+
+        Raises:
+            UserError: one differs, so that the repetition would say nothing.
+        """
+        from dvc.repo import Repo  # takes 1 s to import
+
+        with Repo(f"{self.folder}") as repo:
+            read = [dep for stage in repo.index.stages for dep in stage.deps]
+            changed = sorted({d.def_path for d in read if d.def_path in self.inputs and d.status()})
+        if changed:
+            raise UserError(
+                f"{self.commit[:12]}: {changed[0]} is not what the commit read, so nothing was "
+                "run; bring back the files of that time: those which neither git nor DVC held "
+                "then are taken from the workspace, as long as git does not hold them now"
+            )
 
     def repeat(self) -> None:
         """Run all stages, and let nothing that was computed before stand in for them.
@@ -92,6 +111,15 @@ class Clone:
         outs = {out["path"] for entry in self.lock.values() for out in entry.get("outs", ())}
         deps = {dep["path"] for entry in self.lock.values() for dep in entry.get("deps", ())}
         return sorted(d for d in deps if not any(_overlap(d, out) for out in outs))
+
+    def _refuse_outside(self) -> None:
+        outside = [path for path in self.inputs if path.startswith("../")]
+        if outside:
+            raise UserError(
+                f"{self.commit[:12]}: {outside[0]} lies beside the repository, where its clone "
+                "cannot find it; a commit whose data.path lies within the repository, or begins "
+                "with /, can be run again"
+            )
 
     def _bring(self, path: str) -> None:
         """Complete an input: what DVC versions of it from there, the rest from the workspace."""

@@ -53,8 +53,6 @@ class Repetition(NamedTuple):
     outputs: list[Output]
     """In the order of the graph."""
     num_figures: int
-    inputs: list[str]
-    """The inputs that are not those of the commit."""
     environments: dict[str, tuple[str, str]]
     """What differs between the environments of the first entry that differs: then and now."""
 
@@ -81,8 +79,6 @@ class Repetition(NamedTuple):
         else:
             yield "not reproduced"
         yield f"the first difference in the graph: {self.first.entry}: {self.first}"
-        for path in self.inputs:
-            yield f"{path} is not what the commit read"
         for name, (then, now) in self.environments.items():
             yield f"{name} was {then} and is {now} here"
 
@@ -115,8 +111,8 @@ def repeat(commit: str) -> Repetition:
     """Run the pipeline of a commit in a clean clone, which is removed if all is identical.
 
     Raises:
-        UserError: the commit cannot be run, another process runs it, or DVC's cache lacks what it
-            gave.
+        UserError: the commit cannot be run, its inputs are gone or have changed, another process
+            runs it, or DVC's cache lacks what it gave.
     """
     folder = SCRATCH / "reproduce" / commit[:12]
     with hold(SCRATCH / f"reproduce-{commit[:12]}.lock", f"reproduce {commit[:12]}"):
@@ -127,6 +123,7 @@ def _repeat(commit: str, folder: Path) -> Repetition:
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     clone = Clone(commit, folder)
+    clone.check_inputs()
     print(f"running {commit[:12]} again in {folder}", flush=True)
     clone.repeat()
     found = compared(clone)
@@ -150,7 +147,6 @@ def compared(clone: Clone) -> Repetition:
     return Repetition(
         outputs,
         sum(len(flatten(read_json(path))) for path in figures),
-        [path for path in clone.inputs if _hash(clone.lock, path) != _hash(lock, path)],
         _environments(clone, differing.entry) if differing else {},
     )
 
@@ -176,11 +172,6 @@ def _output(clone: Clone, entry: Entry, out: str, lock: dict[str, Any]) -> Outpu
 def _made(lock: dict[str, Any], entry: str, out: str) -> str | None:
     outs = lock.get(entry, {}).get("outs", ())
     return next((each["md5"] for each in outs if each["path"] == out), None)
-
-
-def _hash(lock: dict[str, Any], path: str) -> str | None:
-    deps = (dep for entry in lock.values() for dep in entry.get("deps", ()))
-    return next((dep["md5"] for dep in deps if dep["path"] == path), None)
 
 
 def _environments(clone: Clone, entry: str) -> dict[str, tuple[str, str]]:

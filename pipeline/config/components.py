@@ -1,4 +1,4 @@
-"""The files of components that a recipe and its search can use: its models and its losses.
+"""The files of components that a recipe and its search can use: its models, losses and policies.
 
 DVC names the dependencies of an entry before it runs, and cannot read names from the choices of a
 search. So the stage `components` hashes these files for each recipe, and `search` depends on the
@@ -22,6 +22,8 @@ STAGE = "components"
 def component_code(recipe: Recipe) -> dict[str, str]:
     """Return the SHA-256 of each file that the recipe names, and of those its search may choose."""
     used = {"model": recipe.model.name, "loss": recipe.loss.name}
+    if recipe.policy:
+        used["policy"] = recipe.policy.name
     return {
         file: content_hash(Path(file))
         for family, written in used.items()

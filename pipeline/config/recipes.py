@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, ValidationError
 
+from pipeline.config.augmentation import Policy
 from pipeline.config.messages import explain
 from pipeline.config.search import Search, Settings
 from pipeline.config.training import Training
@@ -29,6 +30,9 @@ class Recipe(Strict):
     model: Model
     loss: Loss
     training: Training
+    policy: Policy | None = None
+    """How its images are augmented anew in every epoch; null: by `augmentation.policy`, which makes
+    the offline copies in any case."""
     search: Search | None = None
 
 

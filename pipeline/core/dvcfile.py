@@ -1,6 +1,7 @@
 """Read the stages of dvc.yaml: their dependencies, parameters and outputs."""
 
 import re
+import time
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -13,6 +14,8 @@ from pipeline.core.tree import flatten
 LOCK = Path("dvc.lock")
 RUNS = "artifacts/runs/"
 """Outputs below it describe the run of an entry, for MLflow; they are no results."""
+WRITING_S = 5
+"""DVC has written a lock file in less time, however busy the machine is."""
 
 
 @dataclass(frozen=True)
@@ -87,20 +90,33 @@ def locked_stages(lock: Path = LOCK) -> dict[str, Any]:
     Numbers are texts here: libyaml, which reads such a file ten times faster, follows another
     version of YAML, in which other texts are numbers.
 
+    DVC does not replace the file, it writes it anew: one that was changed just now, and cannot be
+    read, is read again.
+
     Raises:
         UserError: the file is not what DVC writes.
     """
+    while lock.is_file():
+        is_settled = time.time() - lock.stat().st_mtime > WRITING_S
+        text = lock.read_bytes()
+        found = _stages_in(text)
+        if found is not None and (is_settled or text.endswith(b"\n")):
+            return found
+        if is_settled:
+            raise UserError(f"{lock}: not a lock file of DVC; restore it from git")
+        time.sleep(0.05)
+    return {}
+
+
+def _stages_in(text: bytes) -> dict[str, Any] | None:
     import yaml  # type: ignore[import-untyped]
 
-    if not lock.is_file():
-        return {}
     try:
-        with lock.open(encoding="utf-8") as file:
-            tree = yaml.load(file, getattr(yaml, "CBaseLoader", yaml.BaseLoader))
-        found: dict[str, Any] = tree["stages"]
+        tree = yaml.load(text, getattr(yaml, "CBaseLoader", yaml.BaseLoader))
+        stages = tree["stages"]
     except (yaml.YAMLError, TypeError, KeyError):
-        raise UserError(f"{lock}: not a lock file of DVC; restore it from git") from None
-    return found
+        return None
+    return stages if isinstance(stages, dict) else None
 
 
 def ensembles_in(stages: dict[str, Any]) -> str | None:

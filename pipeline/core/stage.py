@@ -139,7 +139,7 @@ def _run(
     identity = _identity(entry, tree)
     work = _kept(_work(entry, identity["fingerprint"]), partial(give_up, entry.key))
     spool = Spool(own / "run")
-    spool.open(entry.name, {**identity, "tags": environment()})
+    spool.open(entry.name, identity)
     is_followed = entry.has_run and (checked.is_live or entry.stage in LAST)
     with Follower(spool.folder) if is_followed else nullcontext() as follower:
         main(Stage(entry.key, checked, Layout(), outputs, scratch, work, spool, entry.deps))
@@ -160,6 +160,7 @@ def _identity(entry: dvcfile.Entry, tree: dict[str, Any]) -> dict[str, Any]:
         "fingerprint": entry.fingerprint(tree),
         "params": {k: str(v) for k, v in entry.settings(tree).items()},
         "outs": [out for out in entry.outs if not out.startswith(dvcfile.RUNS)],
+        "tags": environment(),
     }
 
 

@@ -164,10 +164,12 @@ def of_a_trial(hardware: Hardware) -> Hardware:
 
 def costs(params: Params, recipe: Recipe, inputs: Layout) -> Mapping[str, float]:
     """Return what a recipe's network costs."""
+    from pipeline.augmentation.freeze import policy_of
     from pipeline.models.cost import cost  # torch takes seconds to import
     from pipeline.models.network import Network
 
-    shape = tuple(read_json(inputs.augmentation / "policy.json")["output_shape"])
+    stored = read_json(inputs.augmentation / "policy.json")
+    shape = tuple(policy_of(stored, recipe.policy)["output_shape"])
     num_outputs = load("task", params.task).num_outputs(len(Card.load(inputs.card).classes))
     found = cost(Network.build(recipe.model, shape, num_outputs))
     return {"multiply_adds": found.multiply_adds, "num_parameters": found.num_parameters}

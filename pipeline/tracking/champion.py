@@ -40,10 +40,14 @@ class Standings(Strict):
         Raises:
             UserError: the file is not what `convoy promote` writes.
         """
-        if not FILE.is_file():
+        if not FILE.exists():
             return None
         try:
             return cls.model_validate_json(FILE.read_bytes())
+        except OSError as error:
+            raise UserError(
+                f"{FILE}: {error.strerror}; `git checkout {FILE}`, or remove it to begin anew"
+            ) from None
         except ValidationError as error:
             where = ".".join(map(str, error.errors()[0]["loc"])) or "the file"
             raise UserError(

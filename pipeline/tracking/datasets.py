@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipeline.core import dvcfile
 from pipeline.core.artifacts import Card
 from pipeline.core.paths import Layout
@@ -39,14 +41,33 @@ class Datasets:
             return
         card, hashes = Card.load(Layout().card), _hashes()
         for part, splits in PARTS.items():
-            path = f"{Layout().processed / part}"
+            folder = Layout().processed / part
             counts = {split: card.counts[split] for split in splits if split in card.counts}
-            digest = hashes.get(path, card.fingerprint).removesuffix(".dir")[:DIGEST_CHARS]
-            self.parts[part] = Dataset(f"{name_of(data)} {part}", digest, path, counts)
+            digest = hashes.get(f"{folder}", card.fingerprint).removesuffix(".dir")[:DIGEST_CHARS]
+            name, images = f"{name_of(data)} {part}", _num_images(folder, list(counts))
+            self.parts[part] = Dataset(name, digest, f"{folder}", counts, images)
+
+    @property
+    def num_images(self) -> dict[str, int]:
+        """The number of images by split; empty where the data is not here."""
+        return {
+            split: num for part in self.parts.values() for split, num in part.num_images.items()
+        }
 
     def read_by(self, stage: str) -> tuple[Dataset, ...]:
         """Return the parts that a stage has read; none before they are preprocessed."""
         return tuple(self.parts[part] for part in READ.get(stage, ()) if part in self.parts)
+
+
+def _num_images(folder: Path, splits: list[str]) -> dict[str, int]:
+    """Count the images of a part; those of fold 0 are validation where it is a split."""
+    file = folder / "folds.npy"
+    if not file.is_file():
+        return {}
+    folds = np.load(file)
+    first, *others = splits
+    num_val = int((folds == 0).sum()) if others else 0
+    return {first: len(folds) - num_val, **dict.fromkeys(others, num_val)}
 
 
 def _hashes() -> dict[str, str]:

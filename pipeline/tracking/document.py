@@ -27,7 +27,9 @@ class Dataset(NamedTuple):
     """DVC's hash of the folder."""
     path: str
     counts: Mapping[str, Mapping[str, int]]
-    """Number of images by split and class."""
+    """Number of images by split and class, or by split and label."""
+    num_images: Mapping[str, int]
+    """By split; an image may have several labels, or none."""
 
 
 class Model(NamedTuple):

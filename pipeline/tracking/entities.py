@@ -109,8 +109,7 @@ def metric(point: Dated, measured: Measured | None) -> Metric:
 
 def dataset_input(dataset: Dataset) -> DatasetInput:
     """Return a part of the data as MLflow takes it."""
-    counts = {split: sum(own.values()) for split, own in dataset.counts.items()}
-    profile = {"num_images": counts, "num_images_by_class": dataset.counts}
+    profile = {"num_images": dataset.num_images, "num_images_by_class": dataset.counts}
     held = MlflowDataset(
         dataset.name,
         dataset.digest,

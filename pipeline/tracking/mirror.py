@@ -68,7 +68,7 @@ class Mirror:
         self._attach_names(state, entries)
         with explained(REGISTRY):
             self._register(entries)
-            self._place_models(entries)
+            self._place_models()
         return 1 + len(entries)
 
     def _is_in_sync(self) -> bool:
@@ -76,6 +76,11 @@ class Mirror:
         state = self.workspace.state
         documents = [state, *self.workspace.entries] if state else []
         return all(self._is_pushed(document) for document in documents)
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether no run was open at the last look."""
+        return all(known.status != "RUNNING" for known in self._runs.values())
 
     def publish(self, folder: Path) -> None:
         """Mirror the run of one entry, which has ended, and those nested in it.
@@ -220,26 +225,27 @@ class Mirror:
                 run_id = self._runs[document.fingerprint].run_id
                 name, packaged = self._settings.registered_model, self.workspace.models.chosen
                 version = self.store.registry.register(
-                    name, run_id, document.fingerprint, self._note
+                    name, run_id, document.fingerprint, self._described(document.fingerprint)
                 )
                 if packaged:
                     self._models.name_version(packaged, name, version)
 
-    @property
-    def _note(self) -> str:
+    def _described(self, model: str) -> str:
+        """Return how the packaged model of the workspace stands, and what its state found."""
+        standings = Standings.load()
+        held = standings.by_alias() if standings else {}
+        known = [f"{alias}: {at.reason}" for alias, at in held.items() if at and at.model == model]
         state = self.workspace.state
-        known = self._runs.get(state.fingerprint) if state else None
-        return _with_id(state.tags, known.run_id)[NOTE] if state and known else ""
+        run = self._runs.get(state.fingerprint) if state else None
+        found = [_with_id(state.tags, run.run_id)[NOTE]] if state and run else []
+        return "\n\n".join(known + found)
 
-    def _place_models(self, entries: list[Document]) -> None:
+    def _place_models(self) -> None:
         """Give the registered models the aliases that `convoy promote` has decided on."""
         standings = Standings.load()
-        own = {document.fingerprint for document in entries}
         for alias, standing in standings.by_alias().items() if standings else ():
             model = standing.model if standing else None
-            text = f"{alias}: {standing.reason}\n\n{self._note}" if standing else ""
-            described = text if model in own else ""
-            self.store.registry.place(self._settings.registered_model, alias, model, described)
+            self.store.registry.place(self._settings.registered_model, alias, model)
 
     def _attach_names(self, state: Document, entries: list[Document]) -> None:
         """Attach the ids of all runs of a state, as its runs may be nested in a newer one."""

@@ -23,42 +23,43 @@ class Registry:
     def register(self, name: str, run_id: str, fingerprint: str, description: str) -> str:
         """Register the run's `model` as a version of `name`, once for each fingerprint.
 
-        Return the number of the version.
+        Args:
+            description: Markdown; replaces that of a version that is there.
+
+        Returns:
+            The number of the version.
         """
+        text = description[:DESCRIPTION_CHARS]
         if not self._client.search_registered_models(f"name = '{name}'"):
             despite(ALREADY, partial(self._client.create_registered_model, name))
         version = self._versions(name).get(fingerprint)
         if version is None:
             source = f"{self._client.get_run(run_id).info.artifact_uri}/model"
             tags = {FINGERPRINT: fingerprint}
-            text = description[:DESCRIPTION_CHARS]
             self._client.create_model_version(name, source, run_id, tags=tags, description=text)
             version = self._only(name, fingerprint)
+        elif version.description != text:
+            self._client.update_model_version(name, f"{version.version}", text)
         return f"{version.version}"
 
-    def place(self, name: str, alias: str, fingerprint: str | None, description: str = "") -> None:
-        """Move an alias to the version with a fingerprint, and describe that version.
+    def place(self, name: str, alias: str, fingerprint: str | None) -> None:
+        """Move an alias to the version with a fingerprint.
 
         Args:
             fingerprint: None takes the alias away. A version that the registry lacks changes
                 nothing: it is registered when its state is mirrored.
-            description: Markdown; empty leaves the description as it is.
         """
         versions = self._versions(name)
         present = self._client.get_registered_model(name).aliases.get(alias) if versions else None
         if fingerprint is None and present is not None:
             self._client.delete_registered_model_alias(name, alias)
+        for model, other in versions.items():
+            if model != fingerprint and f"{other.description}".startswith(f"{alias}: "):
+                text = f"was {other.description}"
+                self._client.update_model_version(name, f"{other.version}", text)
         version = versions.get(fingerprint) if fingerprint else None
-        for other in versions.values():
-            if other is not version and f"{other.description}".startswith(f"{alias}: "):
-                self._client.update_model_version(name, other.version, f"was {other.description}")
-        if version is None:
-            return
-        if f"{version.version}" != f"{present}":
+        if version and f"{version.version}" != f"{present}":
             self._client.set_registered_model_alias(name, alias, version.version)
-        text = description[:DESCRIPTION_CHARS]
-        if text and version.description != text:
-            self._client.update_model_version(name, version.version, text)
 
     def _only(self, name: str, fingerprint: str) -> "ModelVersion":
         """Return the version that was created; remove one that a repeated call has created."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,12 @@ def document(
             "convoy.stage": "pipeline",
             "convoy.data": card.fingerprint,
             "mlflow.source.name": "dvc.yaml",
-            NOTE: note(card, compared, has_picture=layout.plots / PICTURE in shown),
+            NOTE: note(
+                compared,
+                datasets.num_images,
+                card.classes,
+                has_picture=layout.plots / PICTURE in shown,
+            ),
             **_revision(),
             **_hashes(),
         },
@@ -75,14 +81,23 @@ def document(
     )
 
 
-def note(card: Card, compared: dict[str, Any], *, has_picture: bool = False) -> str:
+def note(
+    compared: dict[str, Any],
+    num_images: Mapping[str, int],
+    names: Sequence[str],
+    *,
+    has_picture: bool = False,
+) -> str:
     """Return the description in Markdown: what was found, on which data, and how to repeat it.
 
     Args:
+        compared: the content of comparison.json; empty before there is one.
+        num_images: by split.
+        names: the classes, labels or values of the data.
         has_picture: the run has the artifact PICTURE.
     """
-    counts = {split: sum(card.counts[split].values()) for split in card.splits}
-    images = ", ".join(f"{num:,} {split}" for split, num in counts.items())
+    images = ", ".join(f"{num:,} {split}" for split, num in num_images.items())
+    of = f" of {len(names)} {compared['kind']}" if compared else ""
     commit = git("rev-parse", "HEAD") or "COMMIT"
     parts = [
         f"**{sentence(compared['verdict'])}**" if compared else "Not evaluated yet.",
@@ -92,7 +107,7 @@ def note(card: Card, compared: dict[str, Any], *, has_picture: bool = False) -> 
         if has_picture
         else "",
         systems(compared) if compared else "",
-        f"Data: {images} images of {len(card.classes)} classes.",
+        f"Data: {images} images{of}.",
         f"Reproduce: `convoy reproduce {commit[:12]}`.",
     ]
     return "\n\n".join(part for part in parts if part)

@@ -11,9 +11,11 @@ from torch.utils.data import DataLoader
 
 from pipeline.augmentation import device as on_device
 from pipeline.augmentation import draws
+from pipeline.augmentation.freeze import policy_of
 from pipeline.augmentation.policy import Augmenter
 from pipeline.config.training import Training
 from pipeline.core.artifacts import Card
+from pipeline.core.component import Component
 from pipeline.core.files import read_json
 from pipeline.core.paths import Layout
 from pipeline.images.packed import Packed
@@ -36,8 +38,15 @@ class Inputs:
     policy: dict[str, Any]
 
     @classmethod
-    def open(cls, layout: Layout, fold: int = 0) -> "Inputs":
-        """Open packed data: `fold` is validated, other images and their copies are trained on."""
+    def open(cls, layout: Layout, fold: int = 0, policy: Component | None = None) -> "Inputs":
+        """Open packed data: `fold` is validated, other images and their copies are trained on.
+
+        Args:
+            policy: the recipe's own augmentation policy, if it has one.
+
+        Raises:
+            UserError: the policy cannot handle the images.
+        """
         packed = Packed.open(layout.trainval)
         copies = Packed.open(layout.augmentation / "copies")
         train = packed.take(np.flatnonzero(packed.folds != fold))
@@ -47,7 +56,7 @@ class Inputs:
             Card.load(layout.card),
             train,
             packed.take(np.flatnonzero(packed.folds == fold)),
-            read_json(layout.augmentation / "policy.json"),
+            policy_of(read_json(layout.augmentation / "policy.json"), policy),
         )
 
     @property

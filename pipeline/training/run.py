@@ -28,7 +28,7 @@ def main(path: Path) -> None:
 
         if job.hardware.world == 1:
             cpu.stop_looking_for_gpus()
-        fit(job, Inputs.open(Layout(), job.fold))
+        fit(job, Inputs.open(Layout(), job.fold, job.recipe.policy))
 
 
 def _rank() -> int:

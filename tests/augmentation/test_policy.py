@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.augmentation.counter import sample_keys
-from pipeline.augmentation.freeze import freeze
+from pipeline.augmentation.freeze import freeze, policy_of
 from pipeline.augmentation.policy import Augmenter
 from pipeline.augmentation.probe import probe
 from pipeline.core.component import Component, names, schema
@@ -171,3 +171,14 @@ def test_an_image_of_another_size_than_frozen_is_refused() -> None:
     images, keys = samples((8, 8, 1), num=20)
     with pytest.raises(UserError, match="4×4×1 and 8×8×1; allowed one size"):
         made(images, 0, keys)
+
+
+def test_a_recipe_s_own_policy_takes_the_place_of_the_stored_one() -> None:
+    mixing = {"mixup_alpha": 0.2, "cutmix_alpha": None, "probability": 1.0}
+    stored = freeze(policy("crop_flip"), (8, 8, 1), online=False, mixing=mixing)
+    assert policy_of(stored, None) is stored
+    own = policy_of(stored, policy("crop_flip", crop_px=6))
+    assert own == freeze(policy("crop_flip", crop_px=6), (8, 8, 1), online=True, mixing=mixing)
+    assert own["output_shape"] == [6, 6, 1]
+    with pytest.raises(UserError, match=r"^policy.crop_px: got 99; allowed at most 12, the image"):
+        policy_of(stored, policy("crop_flip", crop_px=99))

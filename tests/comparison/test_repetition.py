@@ -79,9 +79,20 @@ def test_what_cannot_be_repeated_is_said_in_one_line(copy: Workspace) -> None:
 def test_data_that_nobody_has_any_more_is_named(copy: Workspace) -> None:
     commit(copy, "done")
     lock = (copy.folder / "dvc.lock").read_text()
-    (copy.folder / "dvc.lock").write_text(lock.replace("path: data/raw\n", "path: data/pets\n"))
-    commit(copy, "data from elsewhere")
+    for path, said in (
+        ("data/pets", "data/pets is neither in git nor in DVC nor in the workspace; put it there"),
+        ("../pets", "../pets lies beside the repository, where its clone cannot find it; a commit"),
+    ):
+        moved = lock.replace("path: data/raw\n", f"path: {path}\n")
+        (copy.folder / "dvc.lock").write_text(moved)
+        commit(copy, "data from elsewhere")
+        printed = copy.run("convoy", "reproduce", "HEAD", status=1)
+        assert said in printed
+        assert len(printed.splitlines()) == 1
+    (copy.folder / "dvc.lock").write_text(lock)
+    commit(copy, "data from here")
+    (copy.folder / "data/raw/more.png").write_text("added since")
     printed = copy.run("convoy", "reproduce", "HEAD", status=1)
-    assert "data/pets is neither in git nor in DVC nor in the workspace; put it there" in printed
+    assert "data/raw is not what the commit read, so nothing was run; bring back" in printed
     assert len(printed.splitlines()) == 1
     subprocess.run(["git", "fsck"], cwd=copy.folder, check=True, capture_output=True)

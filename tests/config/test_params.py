@@ -33,7 +33,11 @@ THAWED_LATE = {
 
 REFUSALS = [
     (("trainng",), 1, "trainng: unknown key; allowed augmentation, data,"),
-    ((*CNN, "trainng"), 1, "unknown key; allowed loss, model, search, training; nearest training"),
+    (
+        (*CNN, "trainng"),
+        1,
+        "unknown key; allowed loss, model, policy, search, training; nearest training",
+    ),
     (
         (*CNN, "model", "width"),
         [1],

@@ -1,6 +1,8 @@
 """Convoy's reading of dvc.yaml: entries, their parameters, and the fingerprint of their work."""
 
+import os
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -64,3 +66,22 @@ def test_the_fingerprint_is_of_parameters_and_content(tmp_path: Path) -> None:
     assert second != first
     (tmp_path / "a/code.py").rename(tmp_path / "a/moved.py")
     assert fingerprint(TREE, tmp_path) not in (first, second)
+
+
+def test_a_lock_file_that_dvc_is_writing_is_read_when_it_is_whole(tmp_path: Path) -> None:
+    lock, text = tmp_path / "dvc.lock", "schema: '2.0'\nstages:\n  train@a:\n    cmd: train\n"
+    for end in (0, 5, 14, 20, 22, 30, 35, len(text) - 1):
+        lock.write_text(text[:end])
+        rest = Timer(0.02, lambda: lock.write_text(text))
+        rest.start()
+        assert dvcfile.locked_stages(lock) == {"train@a": {"cmd": "train"}}
+        rest.join()
+
+
+def test_a_file_that_is_no_lock_file_is_named(tmp_path: Path) -> None:
+    assert dvcfile.locked_stages(tmp_path / "dvc.lock") == {}
+    for text in ("", "stages: [", "a: 1\n", "stages"):
+        (tmp_path / "dvc.lock").write_text(text)
+        os.utime(tmp_path / "dvc.lock", (0, 0))
+        with pytest.raises(UserError, match=r"dvc.lock: not a lock file of DVC; restore it from"):
+            dvcfile.locked_stages(tmp_path / "dvc.lock")

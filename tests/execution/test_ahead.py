@@ -96,6 +96,23 @@ def test_the_first_entry_trains_all_that_are_due(trained: tuple[Workspace, str])
             assert len(set(lines)) == len(lines) > 3
 
 
+SAME = """
+from pipeline.config.load import parse_params
+from pipeline.core.stage import run, turn
+
+def main(stage):
+    assert turn("train", stage.key) == stage.own
+    raise SystemExit(7)
+
+run("train", parse_params, main)
+"""
+
+
+def test_an_entry_finds_the_work_that_another_does_for_it(fresh: Workspace) -> None:
+    """Else it starts a process to find that nothing is left to do, which takes five seconds."""
+    assert fresh.run("python", "-c", SAME, "cnn_2", status=7) == ""
+
+
 def test_the_width_of_the_engine_changes_no_bit(
     trained: tuple[Workspace, str], fresh: Workspace
 ) -> None:

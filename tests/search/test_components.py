@@ -10,7 +10,9 @@ from pipeline.config.components import component_code
 from pipeline.config.load import parse_params
 from pipeline.config.recipes import override
 from pipeline.config.search import Settings
+from pipeline.core.component import make
 from pipeline.core.dvcfile import content_hash
+from pipeline.core.errors import UserError
 from pipeline.core.files import read_json, read_yaml
 from pipeline.core.paths import CODE, Layout
 from pipeline.evaluation.tables import read as read_table
@@ -100,17 +102,35 @@ def test_another_component_starts_from_its_own_defaults() -> None:
     assert same == recipe
 
 
+def test_a_recipe_s_policy_is_searched_and_one_that_it_lacks_is_not() -> None:
+    recipe = spec().recipe
+    with pytest.raises(UserError, match=r"policy.pad_px: policy is null; set it in the recipe"):
+        override(recipe, {"policy.pad_px": 3})
+    own = recipe.model_copy(update={"policy": make("policy", "crop_flip")})
+    assert override(own, {"policy.pad_px": 3}).policy.model_dump()["pad_px"] == 3
+    other = override(own, {"policy.name": "randaugment", "policy.magnitude": 3})
+    assert (other.policy.name, other.policy.model_dump()["magnitude"]) == ("randaugment", 3)
+    with pytest.raises(UserError, match=r"policy.pad_px: got -1; allowed greater than or"):
+        override(own, {"policy.pad_px": -1})
+
+
 def test_the_hashes_are_those_of_all_that_a_search_may_choose(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(ROOT)
     tree = read_yaml(ROOT / "params.yaml")
-    tree["recipes"]["cnn"]["search"]["space"] = {"model.name": {"choices": ["resnet", "lenet"]}}
+    tree["recipes"]["cnn"]["policy"] = {"name": "light"}
+    tree["recipes"]["cnn"]["search"]["space"] = {
+        "model.name": {"choices": ["resnet", "lenet"]},
+        "policy.name": {"choices": ["none", "heavy"]},
+    }
     recipes = parse_params(tree, "test").recipes
     models, losses = "pipeline/models/architectures", "pipeline/losses"
     used = [f"{models}/{name}.py" for name in ("cnn", "lenet", "resnet")]
     used.append(f"{losses}/cross_entropy.py")
-    assert component_code(recipes["cnn"]) == {file: content_hash(Path(file)) for file in used}
+    policies = [f"pipeline/augmentation/policies/{name}.py" for name in ("heavy", "light", "none")]
+    hashes = {file: content_hash(Path(file)) for file in used + policies}
+    assert component_code(recipes["cnn"]) == hashes
     assert list(component_code(recipes["resnet"])) == [used[2], used[3]]
 
 
@@ -121,6 +141,7 @@ def either(tree: dict[str, Any]) -> None:
     """A recipe whose own network is far too narrow, so that another architecture is chosen."""
     tree["recipes"]["cnn"] |= {
         "model": {"name": "cnn", "widths": [1]},
+        "policy": {"name": "light"},
         "training": {"epochs": EPOCHS, "batch_size": 64, "lr": 0.005},
         "search": {
             "budget": {"trials": 3}, "epochs": EPOCHS, "keep": 3,
@@ -153,6 +174,7 @@ def test_an_architecture_that_a_search_has_chosen_is_trained_and_goes_all_the_wa
     trials = read_table(layout.search("cnn") / "trials.csv")
     assert [trial["model.name"] for trial in trials] == ["cnn", "resnet", "resnet"]
     assert [bool(trial["model.widths"]) for trial in trials] == [False, True, True]
+    assert read_json(layout.search("cnn") / "chosen.json")["policy"]["name"] == "light"
     assert "0" in {f"{trial}" for trial in read_json(layout.search("cnn") / "study.json")["front"]}
     built = {name: read_json(layout.member(name) / "fold_0/design.json")["model"]["name"]
              for name in ("first", "last", "trained", "other")}  # fmt: skip

@@ -4,11 +4,15 @@ import json
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.artifacts import Card
+from pipeline.core.paths import Layout
 from pipeline.core.run_log import Figure, Spool
+from pipeline.tracking.datasets import Datasets
 from pipeline.tracking.document import EVERY_STEP_BELOW, Document, is_shown
 from pipeline.tracking.state import note
 
@@ -54,14 +58,13 @@ def test_whatever_a_run_says_changes_its_digest(tmp_path: Path) -> None:
 
 
 def test_a_description_holds_the_verdict_all_systems_and_the_data() -> None:
-    counts = {"train": {"a": 900, "b": 300}, "test": {"a": 50, "b": 30}}
-    card = Card(("a", "b"), (8, 8, 1), "crop", 1, counts, (0.5,), (0.2,), "data")
     systems = {
         name: {"accuracy": {"value": value, "low": value - 0.1, "high": value + 0.05}}
         for name, value in {"a_member": 0.8, "mean": 0.9, "other": 0.7}.items()
     }
     systems["mean"]["log_loss"] = {"value": 0.3}
     compared = {
+        "kind": "labels",
         "headline": "accuracy",
         "chosen": "mean",
         "best_member": "a_member",
@@ -70,12 +73,27 @@ def test_a_description_holds_the_verdict_all_systems_and_the_data() -> None:
         "resolved": "with these 80 test samples, 2 points are detected",
         "advice": ["advice: train a second seed"],
     }
-    text = note(card, json.loads(json.dumps(compared)))
+    counts = {"train": 1200, "test": 80}
+    text = note(json.loads(json.dumps(compared)), counts, ("a", "b"))
     assert "**The ensemble mean beats the best member a_member.**" in text
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert rows[0] == "| system | accuracy | log loss |"
     assert rows[2] == "| mean (chosen) | 0.9000 [0.8000, 0.9500] | 0.3000 |"
     assert rows[3] == "| a_member (best member) | 0.8000 [0.7000, 0.8500] | – |"
     assert rows[4].startswith("| other |")
-    assert "Data: 1,200 train, 80 test images of 2 classes." in text
-    assert "Not evaluated yet." in note(card, {})
+    assert "Data: 1,200 train, 80 test images of 2 labels." in text
+    assert "Not evaluated yet." in note({}, counts, ("a", "b"))
+
+
+def test_images_are_counted_whatever_the_number_of_their_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    counts = {"train": {"a": 9, "b": 0}, "val": {"a": 1, "b": 2}, "test": {"a": 3, "b": 3}}
+    Card(("a", "b"), (8, 8, 1), "crop", 1, counts, (0.5,), (0.2,), "data").save(Layout().card)
+    for part, folds in {"trainval": [-1, 0, -1, -1, 0, -1], "test": [-1, -1, -1]}.items():
+        (Layout().processed / part).mkdir()
+        np.save(Layout().processed / part / "folds.npy", folds)
+    found = Datasets({"source": {"name": "csv"}, "path": "data/raw/pets"})
+    assert found.num_images == {"train": 4, "val": 2, "test": 3}
+    assert found.parts["trainval"].counts == {split: counts[split] for split in ("train", "val")}
