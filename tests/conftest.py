@@ -177,10 +177,10 @@ def workspace(tmp_path: Path) -> Workspace:
 
 @pytest.fixture(scope="session")
 def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A workspace in which `make repro` has run once with small parameters. Do not change it."""
+    """A workspace in which `dvc repro` has run once with small parameters. Do not change it."""
     made = Workspace(tmp_path_factory.mktemp("reproduced") / "work")
     made.edit(small)
-    made.run("make", "repro")
+    made.run("dvc", "repro")
     return made
 
 

@@ -11,15 +11,19 @@ import socket
 import sys
 
 ROOMS = ("stages", "pipeline", "examples", "dvc")  # whose modules are run in forks
+FORKS_FITS = "from multiprocessing.forkserver import main; main("
 
 
 def main(address: str, arguments: list[str]) -> None:
-    if arguments[:1] != ["-m"] or arguments[1].split(".")[0] not in ROOMS:
+    numbers = [0, 1, 2]
+    if arguments[:1] == ["-c"] and arguments[1].startswith(FORKS_FITS):
+        numbers += map(int, arguments[1].removeprefix(FORKS_FITS).split(",")[:2])
+    elif arguments[:1] != ["-m"] or arguments[1].split(".")[0] not in ROOMS:
         os.execv(sys.executable, [sys.executable, *arguments])
     server = socket.socket(socket.AF_UNIX)
     server.connect(address)
-    asked = marshal.dumps((arguments[1:], os.getcwd(), dict(os.environ)))  # noqa: PTH109  # no import
-    files = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))]
+    asked = marshal.dumps((arguments, os.getcwd(), dict(os.environ)))  # noqa: PTH109  # no import
+    files = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", numbers))]
     server.sendmsg([len(asked).to_bytes(8, "little")], files)
     server.sendall(asked)
     fork = int.from_bytes(server.recv(8), "little")

@@ -3,10 +3,11 @@
 A command such as `python -m stages.train` spends most of a test on importing torch and MLflow, two
 to five seconds each time. Here one process imports them once for all tests; what stands for
 `python` in a workspace asks it for a fork, and hands over its arguments, folder, environment and
-files. The fork imports the code of the workspace and runs it from the first line to the last. What
-tests kill, and what `make` starts, are processes of their own.
+files. The fork imports the code of the workspace and runs it from the first line to the last. So
+does the process from which a stage forks its fits. What tests kill, and what `make` starts, are
+processes of their own.
 
-    python -m tests.fork_server SOCKET PYTHON
+    python -m tests.fork_server FOLDER
 """
 
 import array
@@ -15,6 +16,7 @@ import ctypes
 import gc
 import importlib
 import marshal
+import multiprocessing
 import os
 import runpy
 import selectors
@@ -28,7 +30,9 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from multiprocessing import forkserver
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 LIBRARIES = (
@@ -41,6 +45,9 @@ LIBRARIES = (
     "matplotlib.backends.backend_svg", "dvc.repo", "dvc.commands.repro", "dvc.commands.status",
 )  # fmt: skip
 CLIENT = Path(__file__).parent / "fork_client.py"
+PYTHON = sys.executable
+DESCENDING = "CONVOY_TEST_DESCENDING"
+"""The variable for a command that is to be a process of its own; its forks descend from it."""
 COMMANDS = {
     "python": 'exec {python} -IS {client} {address} "$@"',
     "dvc": 'exec python -m dvc "$@"',
@@ -52,16 +59,9 @@ class ForkServer:
     """The running server, and a folder with the commands that ask it for forks."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        self.commands, address = folder / "bin", f"{folder / 'socket'}"
-        self.commands.mkdir()
-        named = {"python": sys.executable, "client": f"{CLIENT}", "address": address}
-        quoted = {name: shlex.quote(value) for name, value in named.items()}
-        for name, text in COMMANDS.items():
-            command = self.commands / name
-            command.write_text(f"#!/bin/sh\n{text.format(**quoted)}\n")
-            command.chmod(0o755)
+        self.commands = folder / "bin"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.fork_server", address, f"{self.commands / 'python'}"],
+            [sys.executable, "-m", "tests.fork_server", f"{folder}"],
             cwd=CLIENT.parent.parent,
             env=environment,
             stdout=subprocess.PIPE,
@@ -76,12 +76,25 @@ class ForkServer:
         shutil.rmtree(self.commands.parent)
 
 
-def serve(address: str, python: str) -> None:
+def listening_in(folder: Path) -> socket.socket:
+    """Write the commands that ask for forks, and return the socket on which they will."""
+    address = f"{folder / 'socket'}"
+    named = {"python": PYTHON, "client": f"{CLIENT}", "address": address}
+    quoted = {name: shlex.quote(value) for name, value in named.items()}
+    (folder / "bin").mkdir()
+    for name, text in COMMANDS.items():
+        command = folder / "bin" / name
+        command.write_text(f"#!/bin/sh\n{text.format(**quoted)}\n")
+        command.chmod(0o755)
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(address)
+    listening.listen()
+    return listening
+
+
+def serve(listening: socket.socket, folder: Path) -> None:
     """Fork for every connection, and tell it the process id and the exit status."""
-    with selectors.DefaultSelector() as waiting, socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(address)
-        listening.listen()
-        print("ready", flush=True)
+    with selectors.DefaultSelector() as waiting, listening:
         waiting.register(listening, selectors.EVENT_READ)
         while True:
             for key, _ in waiting.select():
@@ -95,7 +108,7 @@ def serve(address: str, python: str) -> None:
                 if not fork:
                     listening.close()
                     waiting.close()
-                    become(*asked, files, asking, python)
+                    become(*asked, files, asking, folder)
                 for file in files:
                     os.close(file)
                 asking.sendall(fork.to_bytes(8, "little"))
@@ -115,9 +128,9 @@ def reporting(fork: int, asking: socket.socket) -> Callable[[int], None]:
 
 
 def received(asking: socket.socket) -> tuple[Any, array.array]:
-    """Return arguments, folder and environment; and the three files."""
+    """Return arguments, folder and environment; and the three files, or five, see `fork_fits`."""
     files = array.array("i")
-    size, ancillary, _, _ = asking.recvmsg(8, socket.CMSG_LEN(3 * files.itemsize))
+    size, ancillary, _, _ = asking.recvmsg(8, socket.CMSG_LEN(5 * files.itemsize))
     files.frombytes(ancillary[0][2])
     raw = b""
     while len(raw) < int.from_bytes(size, "little"):
@@ -131,20 +144,26 @@ def become(
     environment: dict[str, str],
     files: array.array,
     asking: socket.socket,
-    python: str,
+    own: Path,
 ) -> None:
-    """Be the process of `python -m` with these arguments, to the end."""
-    for own, file in enumerate(files):
-        os.dup2(file, own)
+    """Be the process of `python` with these arguments, to the end."""
+    for number, file in enumerate(files[:3]):
+        os.dup2(file, number)
         os.close(file)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
     sys.path[:1] = [folder, *filter(None, environment.get("PYTHONPATH", "").split(":"))]
-    sys.argv, sys.executable = arguments, python
-    threading.Thread(target=end_with, args=(asking,), daemon=True).start()
+    if os.environ.pop(DESCENDING, None):
+        descend(arguments, Path(mkdtemp(dir=own)), asking)
+    sys.argv, sys.executable = arguments[1:], f"{own / 'bin/python'}"
+    multiprocessing.set_executable(sys.executable)
+    end_with(asking, os.getpid())
     try:
-        runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
+        if arguments[0] == "-c":
+            fork_fits(arguments[1], *files[3:])
+        else:
+            runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
         status: Any = 0
     except SystemExit as leaving:
         status = leaving.code
@@ -161,16 +180,47 @@ def become(
     os._exit((status or 0) & 255)
 
 
-def end_with(asking: socket.socket) -> None:
-    """End where the command that has asked for this fork is killed."""
-    asking.recv(1)
-    os.kill(os.getpid(), signal.SIGKILL)
+def fork_fits(command: str, listening: int, alive: int) -> None:
+    """Be the process from which the stage forks its fits, whose files have other numbers here."""
+
+    def main(_listening: int, _alive: int, *names: Any, **data: Any) -> None:
+        forkserver.main(listening, alive, *names, **data)
+
+    eval(command.partition("; ")[2], {"main": main})
+
+
+def descend(arguments: list[str], folder: Path, asking: socket.socket) -> None:
+    """Be a process of its own, from which the forks descend that it asks for, and they in turn."""
+    listening, parent = listening_in(folder), os.getpid()
+    if not os.fork():
+        end_with_parent()
+        end_with(asking, parent)
+        serve(listening, folder)
+    path = f"{folder / 'bin'}:{os.environ['PATH']}"
+    os.execve(PYTHON, [PYTHON, *arguments], {**os.environ, "PATH": path})
+
+
+def end_with(asking: socket.socket, process: int) -> None:
+    """End a process where the command that has asked for it is killed."""
+
+    def wait() -> None:
+        asking.recv(1)
+        os.kill(process, signal.SIGKILL)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 if __name__ == "__main__":
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # ends with the tests, even where those are killed
+    end_with_parent()  # the tests, even where those are killed
     for library in LIBRARIES:
         importlib.import_module(library)
     assert threading.active_count() == 1, "a fork has one thread only"
     gc.freeze()  # pages that no collection touches stay shared
-    serve(*sys.argv[1:])
+    folder = Path(sys.argv[1])
+    listening = listening_in(folder)
+    print("ready", flush=True)
+    serve(listening, folder)

@@ -15,6 +15,8 @@ from pipeline.core.component import names
 from pipeline.core.files import read_json
 from pipeline.core.paths import Layout
 from tests.conftest import ENDLESS, Workspace, small
+from tests.tracking.reading import Reader, differences
+from tests.tracking.test_mirror import client
 
 pytestmark = pytest.mark.slow
 
@@ -65,10 +67,13 @@ def test_a_reworded_comment_in_a_policy_retrains_nothing(copy: Workspace) -> Non
 
 
 def test_two_clones_end_with_the_same_lock(reproduced: Workspace, tmp_path: Path) -> None:
+    """By `make repro`, whose processes are no forks, and by `dvc repro`; in MLflow alike."""
     other = Workspace(tmp_path / "elsewhere")
     other.edit(small)
-    other.run("dvc", "repro")
+    other.run("make", "repro")
     assert (other.folder / "dvc.lock").read_bytes() == (reproduced.folder / "dvc.lock").read_bytes()
+    by_make, by_dvc = (Reader(client(made)).all() for made in (other, reproduced))
+    assert differences(by_make, by_dvc) == []
 
 
 def test_metrics_show_a_row_for_each_system(reproduced: Workspace) -> None:

@@ -104,10 +104,10 @@ def note(
         sentence(compared["resolved"]) if compared else "",
         "\n".join(map(sentence, compared.get("students", ()))),
         "\n".join(map(sentence, compared.get("advice", ()))),
+        systems(compared) if compared else "",
         f"![How the systems differ](get-artifact?path={PICTURE}&run_uuid={RUN_ID})"
         if has_picture
         else "",
-        systems(compared) if compared else "",
         f"Data: {images} images{of}.",
         f"Reproduce: `convoy reproduce {commit[:12]}`.",
     ]

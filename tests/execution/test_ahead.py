@@ -20,6 +20,7 @@ from pipeline.prediction.job import PredictionJob
 from pipeline.prediction.run import predict
 from tests.conftest import ENDLESS, Workspace, small
 from tests.execution.nodes import Nodes
+from tests.fork_server import DESCENDING
 
 pytestmark = pytest.mark.slow
 MEMBERS = ("cnn_1", "cnn_2", "resnet_1")
@@ -27,10 +28,7 @@ MEMBERS = ("cnn_1", "cnn_2", "resnet_1")
 
 def dvc(workspace: Workspace, *command: str, status: int = 0) -> str:
     """Run a real process of DVC, from which stages descend; return what it printed."""
-    running = workspace.start("dvc", *command)
-    printed = running.communicate()[0]
-    assert running.returncode == status, printed
-    return printed
+    return workspace.run("dvc", *command, status=status, **{DESCENDING: "1"})
 
 
 def width(num: int) -> Callable[[dict[str, Any]], None]:
@@ -235,11 +233,12 @@ def test_two_commands_side_by_side_train_no_member_twice(
     trained: tuple[Workspace, str], fresh: Workspace
 ) -> None:
     """DVC itself refuses one of them where both want the same entry; nothing is lost by that."""
-    first = fresh.start("dvc", "repro", "train")
+    forking = {"PATH": fresh.forking()["PATH"], DESCENDING: "1"}
+    first = fresh.start("dvc", "repro", "train", **forking)
     while not list(fresh.folder.glob(".convoy/work/train/cnn_2/*/fold_0/progress.json")):
         assert first.poll() is None
         time.sleep(0.02)
-    second = fresh.start("dvc", "repro", "train@cnn_2")
+    second = fresh.start("dvc", "repro", "train@cnn_2", **forking)
     printed = [running.communicate()[0] for running in (first, second)]
     for running, text in zip((first, second), printed, strict=True):
         assert running.returncode == 0 or "is busy" in text, text

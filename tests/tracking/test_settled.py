@@ -34,7 +34,7 @@ def test_a_store_that_nobody_has_touched_is_not_asked(copy: Workspace) -> None:
     api = client(copy)
     api.delete_run(next(r.info.run_id for r in runs(api) if r.info.run_name == "train/cnn_1"))
     assert has_asked(copy)
-    assert content(client(copy)) == before
+    assert content(client(copy)).keys() == before.keys()  # under another id
 
     copy.edit(lambda tree: tree["recipes"]["cnn"]["training"].update(lr=0.007))
     assert has_asked(copy)
