@@ -36,7 +36,7 @@ def test_settings_are_flat_and_only_its_own() -> None:
         ("train", "cnn_3", "stages.train: got cnn_3; allowed cnn_1, cnn_2, resnet_1, resnet_2"),
         ("train", "", "stages.train: got no key; allowed cnn_1"),
         ("evaluate", "cnn_1", "stages.evaluate: got 'cnn_1', but the stage takes no key"),
-        ("trian", "", "no stage 'trian'; allowed augment, components,"),
+        ("trian", "", "no stage 'trian'; allowed augment, calibrate,"),
     ],
 )
 def test_an_entry_that_is_not_there_is_refused(stage: str, key: str, message: str) -> None:
