@@ -19,7 +19,7 @@ def section(findings: Findings) -> Section | None:
             Table(
                 f"Students by {findings.metric_name}",
                 "Multiply-adds are for one image. A difference is the student minus the other; "
-                "p-values are corrected for all pairs of systems.",
+                "p-values are corrected for all comparisons of students.",
                 [
                     Column("student", is_number=False),
                     Column("compared with", is_number=False),
