@@ -55,7 +55,7 @@ def expected_loss(
     num_outputs = 3 if task == "multiclass" else 1
     network, losses = Network.create(MODEL, made.card, SHAPE, num_outputs, SEED), []
     data = DataModule(made, Training(epochs=1, batch_size=8, lr=1.0), SEED)
-    for images, first, others, share, _ in data.batches(epoch):
+    for images, first, others, share, *_ in data.batches(epoch):
         second = first if others is None else others
         with torch.no_grad():
             logits = both(network(images)) + torch.tensor(log_shares)

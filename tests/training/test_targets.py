@@ -54,7 +54,7 @@ def expected_loss(task: str, made: Inputs, weights: Tensor) -> float:
     """By the definitions, of the same batches."""
     network, losses = Network.create(MODEL, made.card, SHAPE, 3, SEED), []
     settings = Training(epochs=1, batch_size=8, lr=1.0)
-    for images, first, others, share, _ in DataModule(made, settings, SEED).batches(epoch=0):
+    for images, first, others, share, *_ in DataModule(made, settings, SEED).batches(epoch=0):
         second = first if others is None else others
         with torch.no_grad():
             logits = network(images)
