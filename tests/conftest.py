@@ -44,6 +44,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 for name in ("MLFLOW_TRACKING_URI", "MAKELEVEL", "MAKEFLAGS"):  # those of `make test` itself
     os.environ.pop(name, None)
 
+DATES = {f"GIT_{who}_DATE": "2026-01-01T12:00:00Z" for who in ("AUTHOR", "COMMITTER")}
+"""So that the first commit of every workspace has the same hash."""
 Edit = Callable[[dict[str, Any]], None]
 
 
@@ -108,7 +110,7 @@ class Workspace:
             shutil.copy(ROOT / ".dvc" / part, folder / ".dvc" / part)
         own = (["config", "user.name", "t"], ["config", "user.email", "t@example.org"])
         for command in (["init", "-q"], *own, ["add", "."], ["commit", "-qm", "start"]):
-            subprocess.run(["git", *command], cwd=folder, check=True)
+            subprocess.run(["git", *command], cwd=folder, check=True, env={**os.environ, **DATES})
 
     def copied(self, folder: Path) -> "Workspace":
         """Return a copy that is free to be changed."""

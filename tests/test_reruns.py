@@ -104,7 +104,7 @@ def test_an_edited_architecture_touches_the_searches_that_may_choose_it(copy: Wo
         ("ensembling/methods", {"ensemble", "package"}),
         ("prediction", {"soup", "predict@cnn_1", "predict@resnet_1", "inspect", "package"}),
         ("preprocessing", {"preprocess", "package"}),
-        ("augmentation/policies", {"augment", "package"}),
+        ("augmentation/policies", {"augment", "components", "package"}),
         ("losses", {"components", "package"}),
         ("models/architectures", {"components", "package"}),
     ],
