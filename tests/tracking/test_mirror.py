@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -205,18 +204,6 @@ def test_the_packaged_model_is_registered_once(copy: Workspace) -> None:
     versions = client(copy).search_model_versions("name = 'convoy'")
     assert len(versions) == 1
     assert Path(versions[0].source.removeprefix("file://"), "MLmodel").is_file()
-
-
-@pytest.mark.slow
-def test_a_deleted_store_comes_back_and_syncing_twice_adds_nothing(copy: Workspace) -> None:
-    before = content(client(copy))
-    (copy.folder / "mlflow.db").unlink()
-    shutil.rmtree(copy.folder / "mlartifacts")
-    assert copy.run("python", "-m", "pipeline", "sync").endswith(f"{EXPECTED.total()} runs\n")
-    rebuilt = content(client(copy))
-    assert rebuilt == before
-    copy.run("python", "-m", "pipeline", "sync")
-    assert content(client(copy)) == rebuilt
 
 
 @pytest.mark.slow
