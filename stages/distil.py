@@ -7,7 +7,6 @@ from pipeline.config.components import network_code
 from pipeline.config.load import parse_params
 from pipeline.config.params import Params
 from pipeline.config.recipes import Recipe
-from pipeline.core.component import retuple
 from pipeline.core.files import read_json, write_json
 from pipeline.core.paths import CODE
 from pipeline.core.run_log import Spool
@@ -32,10 +31,9 @@ def main(stage: Stage[Params]) -> None:
 def _fit(stage: Stage[Params], turn: Turn) -> Job:
     """Return the fit of a student, whose validation fold is the first."""
     student, folder = stage.params.distil[turn.key], turn.work / "fold_0"
-    settings = read_json(stage.inputs.search(student.recipe) / "chosen.json")
     return Job(
         title=f"distil {turn.key}",
-        recipe=Recipe.model_validate(retuple(settings)),
+        recipe=Recipe.load(stage.inputs.search(student.recipe) / "chosen.json"),
         task=stage.params.task,
         hardware=stage.params.hardware,
         execution=stage.params.execution,

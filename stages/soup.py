@@ -6,7 +6,6 @@ from pipeline.config.load import parse_params
 from pipeline.config.params import Params
 from pipeline.config.recipes import Recipe
 from pipeline.core.artifacts import Card
-from pipeline.core.component import retuple
 from pipeline.core.files import read_json, write_json
 from pipeline.core.paths import CODE
 from pipeline.core.stage import Stage, run
@@ -27,8 +26,7 @@ def _make(stage: Stage[Params], name: str) -> list[dict[str, Any]]:
     cpu.use(stage.params.hardware.threads)
     settings, found = stage.params.soups[name], []
     first = stage.params.members[settings.members[0]]
-    chosen = read_json(stage.inputs.search(first.recipe) / "chosen.json")
-    recipe = Recipe.model_validate(retuple(chosen))
+    recipe = Recipe.load(stage.inputs.search(first.recipe) / "chosen.json")
     for fold in range(Card.load(stage.inputs.card).num_folds):
         folders = {m: stage.inputs.member(m) / f"fold_{fold}" for m in settings.members}
         soup = make_soup(

@@ -12,7 +12,6 @@ from pipeline.config.load import parse_params
 from pipeline.config.params import Params
 from pipeline.config.recipes import Recipe
 from pipeline.core.artifacts import Card
-from pipeline.core.component import retuple
 from pipeline.core.files import read_json, write_json
 from pipeline.core.paths import CODE
 from pipeline.core.run_log import Spool, nested_run
@@ -61,8 +60,7 @@ def _fits(stage: Stage[Params], turn: Turn) -> list[Job]:
     member, num_folds = stage.params.members[turn.key], Card.load(stage.inputs.card).num_folds
     if member.trial:
         return []
-    settings = read_json(stage.inputs.search(member.recipe) / "chosen.json")
-    recipe, fits = Recipe.model_validate(retuple(settings)), []
+    recipe, fits = Recipe.load(stage.inputs.search(member.recipe) / "chosen.json"), []
     for fold in range(num_folds):
         folder, several = turn.work / f"fold_{fold}", num_folds > 1
         fits.append(

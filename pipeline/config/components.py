@@ -27,7 +27,7 @@ def component_code(recipe: Recipe) -> dict[str, str]:
     return {
         file: content_hash(Path(file))
         for family, written in used.items()
-        for file in sorted(_file(family, name) for name in {written, *searched(recipe, family)})
+        for file in sorted(_file(family, name) for name in {written, *_names(recipe, family)})
     }
 
 
@@ -58,10 +58,14 @@ def _is_current(path: Path, recipe: Recipe) -> bool:
     return path.is_file() and bool(read_json(path) == component_code(recipe))
 
 
-def searched(recipe: Recipe, family: str) -> tuple[str, ...]:
-    """Return the components of a family that the search of a recipe may choose."""
-    axis = recipe.search.space.get(f"{family}.name") if recipe.search else None
-    return tuple(map(str, axis.choices)) if isinstance(axis, Choices) else ()
+def searched(recipe: Recipe, dotted: str) -> tuple[object, ...]:
+    """Return what the search of a recipe may choose for a dotted key, if it has choices."""
+    axis = recipe.search.space.get(dotted) if recipe.search else None
+    return axis.choices if isinstance(axis, Choices) else ()
+
+
+def _names(recipe: Recipe, family: str) -> tuple[str, ...]:
+    return tuple(map(str, searched(recipe, f"{family}.name")))
 
 
 def _file(family: str, name: str) -> str:

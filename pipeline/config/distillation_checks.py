@@ -5,9 +5,9 @@ from typing import Any
 from pipeline.config.components import searched
 from pipeline.config.distillation import ENSEMBLE, Student
 from pipeline.config.params import Params
+from pipeline.config.recipe_checks import losses_for
 from pipeline.config.recipes import Recipe
-from pipeline.config.search import Choices
-from pipeline.core.component import names, schema
+from pipeline.core.component import schema
 from pipeline.core.errors import UserError, nearest, shown
 
 
@@ -63,9 +63,9 @@ def _recipe_fits(params: Params, student: Student) -> None:
             "which have no temperature; allowed 1"
         )
     recipe, given = params.recipes[student.recipe], f".recipe: got {student.recipe}, whose"
-    for loss in (recipe.loss.name, *searched(recipe, "loss")):
+    for loss in (recipe.loss.name, *map(str, searched(recipe, "loss.name"))):
         if not _takes_soft_targets(loss):
-            fitting = [n for n in names("loss") if _takes_soft_targets(n) and _suits(n, task)]
+            fitting = [n for n in losses_for(task) if _takes_soft_targets(n)]
             raise UserError(
                 f"{given} loss {loss} takes no probabilities as targets; allowed a recipe with "
                 f"loss {' or '.join(fitting)}"
@@ -83,13 +83,6 @@ def _takes_soft_targets(loss: str) -> bool:
     return bool(getattr(schema("loss", loss), "SOFT_TARGETS", False))
 
 
-def _suits(loss: str, task: Any) -> bool:
-    declared: Any = schema("loss", loss)
-    return task.ACTIVATION in declared.ACTIVATIONS
-
-
 def _used(recipe: Recipe, key: str) -> set[object]:
     """Return the values that a setting of training can have, as written or by the search."""
-    axis = recipe.search.space.get(f"training.{key}") if recipe.search else None
-    chosen = axis.choices if isinstance(axis, Choices) else ()
-    return {getattr(recipe.training, key), *chosen}
+    return {getattr(recipe.training, key), *searched(recipe, f"training.{key}")}

@@ -28,11 +28,15 @@ def check_recipe(recipe: Recipe, task: Component) -> None:
 def _loss_fits(loss: Any, task: Any) -> None:
     """Check that the loss interprets the logits as the task does."""
     if task.ACTIVATION not in loss.ACTIVATIONS:
-        fitting = [n for n in names("loss") if task.ACTIVATION in _activations(n)]
         raise UserError(
             f"loss.name: got {loss.name!r}, which does not fit task {task.name}; "
-            f"{nearest(loss.name, fitting)}"
+            f"{nearest(loss.name, losses_for(task))}"
         )
+
+
+def losses_for(task: Any) -> list[str]:
+    """Return the losses that interpret logits as the task does."""
+    return [name for name in names("loss") if task.ACTIVATION in _activations(name)]
 
 
 def _activations(loss: str) -> tuple[str, ...]:

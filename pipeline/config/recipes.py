@@ -1,6 +1,7 @@
 """The sections `recipes`, `members` and `soups`: the networks that exist."""
 
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, ValidationError
@@ -12,6 +13,7 @@ from pipeline.config.training import Training
 from pipeline.config.types import Seed
 from pipeline.core.component import Choice, Component, Strict, retuple
 from pipeline.core.errors import UserError, nearest, shown
+from pipeline.core.files import read_json
 
 Model: TypeAlias = Annotated[Component, Choice("model")]
 TRIAL = re.compile(r"(.+)/best_([1-9]\d*)")
@@ -34,6 +36,11 @@ class Recipe(Strict):
     """How its images are augmented anew in every epoch; null: by `augmentation.policy`, which makes
     the offline copies in any case."""
     search: Search | None = None
+
+    @classmethod
+    def load(cls, path: Path) -> "Recipe":
+        """Read a recipe that was written as JSON, such as the one that a search has chosen."""
+        return cls.model_validate(retuple(read_json(path)))
 
 
 class Member(Strict):

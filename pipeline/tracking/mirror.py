@@ -13,7 +13,7 @@ from pipeline.config.load import parse_params
 from pipeline.core.dvcfile import content_hash
 from pipeline.core.paths import Layout
 from pipeline.core.run_log import METRICS_FILE, RUN_FILE
-from pipeline.tracking.champion import Standings
+from pipeline.tracking.champion import Standing, Standings
 from pipeline.tracking.currency import stale
 from pipeline.tracking.document import Document
 from pipeline.tracking.entities import Known, Seen
@@ -234,9 +234,8 @@ class Mirror:
 
     def _described(self, model: str) -> str:
         """Return how the packaged model of the workspace stands, and what its state found."""
-        standings = Standings.load()
-        held = standings.by_alias() if standings else {}
-        known = [f"{alias}: {at.reason}" for alias, at in held.items() if at and at.model == model]
+        held = _standings().items()
+        known = [f"{alias}: {at.reason}" for alias, at in held if at and at.model == model]
         state = self.workspace.state
         run = self._runs.get(state.fingerprint) if state else None
         found = [_with_id(state.tags, run.run_id)[NOTE]] if state and run else []
@@ -244,8 +243,7 @@ class Mirror:
 
     def _place_models(self) -> None:
         """Give the registered models the aliases that `convoy promote` has decided on."""
-        standings = Standings.load()
-        for alias, standing in standings.by_alias().items() if standings else ():
+        for alias, standing in _standings().items():
             model = standing.model if standing else None
             self.store.registry.place(self._settings.registered_model, alias, model)
 
@@ -257,6 +255,12 @@ class Mirror:
         if known.tags.get(NAMED) != digest:
             self.store.attach_json(known.run_id, ids, "runs.json")
             self.store.log(known.run_id, tags={NAMED: digest})
+
+
+def _standings() -> dict[str, Standing | None]:
+    """Return the models that `convoy promote` has decided on, by their aliases."""
+    found = Standings.load()
+    return found.by_alias() if found else {}
 
 
 def _with_id(tags: Mapping[str, str], run_id: str) -> dict[str, str]:

@@ -4,18 +4,15 @@ This holds for a database that is a file: nobody has written to it since the las
 no run open, and nothing that a sync reads has changed.
 """
 
-import os
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
 from pipeline.core.dvcfile import LOCK, content_hash
 from pipeline.core.files import read_json, write_json
-from pipeline.core.git import git
 from pipeline.core.paths import PARAMS_FILE, SCRATCH, Layout
 from pipeline.tracking import address
 from pipeline.tracking.champion import FILE as CHAMPION
-from pipeline.tracking.state import CODE
+from pipeline.tracking.state import CODE, revision
 
 NOTE = SCRATCH / "synced.json"
 
@@ -23,12 +20,12 @@ NOTE = SCRATCH / "synced.json"
 def signature() -> str:
     """Identify all that a sync reads: files by their size and time, code by its content."""
     layout = Layout()
-    trees = (layout.runs, layout.plots, layout.model)
-    files = [LOCK, PARAMS_FILE, CHAMPION, layout.card, layout.comparison, layout.report]
-    stats = [_stat(path) for path in (*files, *_below(*trees))]
+    paths = [LOCK, PARAMS_FILE, CHAMPION, layout.card, layout.comparison, layout.report]
+    for folder in (layout.runs, layout.plots, layout.model):
+        paths += sorted(folder.rglob("*"))
+    stats = [_stat(path) for path in paths]
     code = [content_hash(Path(path)) for path in CODE]
-    commit = [git("rev-parse", "HEAD"), git("status", "--porcelain", "-uno")]
-    return sha256(f"{address.uri()}{stats}{code}{commit}".encode()).hexdigest()
+    return sha256(f"{address.uri()}{stats}{code}{revision()}".encode()).hexdigest()
 
 
 def note(signature: str, num_runs: int) -> None:
@@ -49,12 +46,6 @@ def num_runs(signature: str) -> int | None:
 def _database() -> Path:
     """Return the file that holds the runs; there is none where a server does."""
     return Path(address.uri().removeprefix("sqlite:///"))
-
-
-def _below(*folders: Path) -> Iterator[Path]:
-    for folder in folders:
-        for parent, _, names in sorted(os.walk(folder)):
-            yield from (Path(parent) / name for name in sorted(names))
 
 
 def _stat(path: Path) -> str:

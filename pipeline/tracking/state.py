@@ -72,7 +72,7 @@ def document(
                 card.classes,
                 has_picture=layout.plots / PICTURE in shown,
             ),
-            **_revision(),
+            **revision(),
             **_hashes(),
         },
         datasets=datasets.read_by("evaluate"),
@@ -124,7 +124,7 @@ def _name(data: dict[str, Any], compared: dict[str, Any]) -> str:
     return f"{name} · {commit}" if commit else name
 
 
-def _revision() -> dict[str, str]:
+def revision() -> dict[str, str]:
     """Return the commit that is checked out, and whether the files are as committed."""
     commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "-uno")
     if commit is None:
