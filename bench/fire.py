@@ -66,7 +66,7 @@ def clones(folder: Path) -> Iterator[list[Workspace]]:
     first.edit(small)
     first.edit(members(0))
     first.edit(lambda tree: tree["tracking"].update(live=False))
-    for stage in (["preprocess"], ["augment"], ["search", "cnn"]):
+    for stage in (["preprocess"], ["augment"], ["components"], ["search", "cnn"]):
         first.stage(*stage)
     made = [first, *(first.copied(folder / f"{n}") for n in range(1, NUM_WRITERS))]
     for number, clone in enumerate(made):
