@@ -98,7 +98,6 @@ def note(
     """
     images = ", ".join(f"{num:,} {split}" for split, num in num_images.items())
     of = f" of {len(names)} {compared['kind']}" if compared else ""
-    commit = git("rev-parse", "HEAD") or "COMMIT"
     parts = [
         f"**{sentence(compared['verdict'])}**" if compared else "Not evaluated yet.",
         sentence(compared["resolved"]) if compared else "",
@@ -109,9 +108,17 @@ def note(
         if has_picture
         else "",
         f"Data: {images} images{of}.",
-        f"Reproduce: `convoy reproduce {commit[:12]}`.",
+        _way_back(),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _way_back() -> str:
+    """Return how to compute this state again: its commit, or the run's id until there is one."""
+    committed, own = git("show", f"HEAD:{dvcfile.LOCK}"), dvcfile.LOCK
+    if committed and own.is_file() and committed == own.read_text().strip():
+        return f"Reproduce: `convoy reproduce {(git('rev-parse', 'HEAD') or '')[:12]}`."
+    return f"Reproduce: `convoy reproduce {RUN_ID}`, once `{own}` is committed."
 
 
 def _name(data: dict[str, Any], compared: dict[str, Any]) -> str:
