@@ -20,6 +20,7 @@ from pipeline.tracking.document import Document, File, Model
 CODE = ("pipeline", "stages", "dvc.yaml")
 NOTE = "mlflow.note.content"  # shown as the description of a run
 ENSEMBLES = "convoy.ensembles"  # DVC's hash of the ensembles, by which a commit is found
+LOCKED = "convoy.lock"  # the hash of DVC's lock file, by which one of several commits is chosen
 PICTURE = "differences.svg"
 SHOWN = (PICTURE, "learning_curves.svg", "reliability.svg")
 """The plots of the report that the run of a state shows itself."""
@@ -143,15 +144,20 @@ def revision() -> dict[str, str]:
 
 
 def _hashes() -> dict[str, str]:
-    """Return the hashes of DVC's lock file and of the fitted ensembles.
-
-    The stages that run last are left out of the first: they are not in the file yet when they bring
-    MLflow up to date.
-    """
+    """Return the hashes of DVC's lock file and of the fitted ensembles."""
     stages = dvcfile.locked_stages()
     if not stages:
         return {}
-    held = {name: entry for name, entry in stages.items() if name not in LAST}
-    found = {"convoy.lock": sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()}
+    found = {LOCKED: lock_hash(stages)}
     ensembles = dvcfile.ensembles_in(stages)
     return found | ({ENSEMBLES: ensembles} if ensembles else {})
+
+
+def lock_hash(stages: dict[str, Any]) -> str:
+    """Return the hash of the stages of DVC's lock file.
+
+    Those that run last are left out: they are not in the file yet when they bring MLflow up to
+    date.
+    """
+    held = {name: entry for name, entry in stages.items() if name not in LAST}
+    return sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()
