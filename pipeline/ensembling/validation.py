@@ -24,7 +24,7 @@ def pooled(
     inputs: Layout, members: Sequence[str], split: str, params: Params
 ) -> tuple[Pool, np.ndarray]:
     """Gather all members: stored logits, and predictions (see prediction_type.py)."""
-    paths = {member: predictions_of(inputs, member, split, params) for member in members}
+    paths = {member: predictions_of(inputs, member, split, params.distil) for member in members}
     pool = Pool.gather({member: Predictions.load(path) for member, path in paths.items()})
     scale = Card.load(inputs.card).target_scale
     return pool, load("task", params.task).predictions(pool.logits, *scale)
