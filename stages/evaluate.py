@@ -31,6 +31,7 @@ def main(stage: Stage[Params]) -> None:
         **tabulate.of_recipes(params, tested),
         "advice": advice.additions,
         **tabulate.of_chosen(params, tested, held_out, truth),
+        **tabulate.of_students(inputs, params, tested),
         **tabulate.of_curves(inputs, params, tested),
     }
     for name, rows in found.items():

@@ -123,11 +123,7 @@ def make_evaluator(
 
 
 def metrics_of(kind: Kind, classes: Sequence[str], params: Params) -> dict[str, Metric]:
-    """Return the metrics that the parameters ask for, in the order of tables.
-
-    Raises:
-        UserError: the positive class does not fit the classes.
-    """
+    """Return the metrics that the parameters ask for, in the order of tables."""
     settings, decisions = params.evaluation, params.ensemble
     return metrics(
         kind,
