@@ -18,6 +18,7 @@ from pipeline.evaluation.tables import read
 from pipeline.serving.ensemble import Ensemble
 from pipeline.serving.layout import INSIDE
 from tests.conftest import Workspace, small
+from tests.tracking.test_experiments import cloned, committed
 
 pytestmark = pytest.mark.slow
 
@@ -176,3 +177,14 @@ def test_running_again_runs_nothing_and_a_parameter_runs_what_follows(
     compared = read_json(Layout(copy.folder).comparison)
     assert "pupil" not in compared["systems"]
     assert compared["students"] == []
+    assert not list((copy.folder / "artifacts").rglob("alone"))
+    # Otherwise a clone would run again what depends on the folder that they were in.
+    clone = cloned(committed(copy), tmp_path / "clone")
+    clone.run("dvc", "cache", "dir", "--local", f"{copy.folder / '.dvc/cache'}")
+    clone.run("dvc", "checkout")
+    assert clone.run("dvc", "status", "evaluate") == "Data and pipelines are up to date.\n"
+    # A student that is back is restored.
+    copy.edit(lambda tree: tree.update(distil={"alone": {"recipe": "cnn", "weight": 0.0}}))
+    assert not ran(copy.run("dvc", "repro", "-s", "distil@alone"))
+    restored = Layout(copy.folder).student("alone") / "fold_0/weights.safetensors"
+    assert restored.read_bytes() == before
