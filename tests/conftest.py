@@ -120,6 +120,13 @@ class Workspace:
             return own
         return own | {"PATH": f"{fork_server().commands}:{own['PATH']}"}
 
+    def fork(self, *command: str, **more: str) -> "subprocess.Popen[str]":
+        """Begin a command as `start` does, but as a fork: what is left after a kill is no matter.
+
+        The fork and its fits end with what stands for it, some milliseconds after that.
+        """
+        return self.start(*command, **{"PATH": self.forking()["PATH"], **more})
+
     def start(self, *command: str, **more: str) -> "subprocess.Popen[str]":
         """Begin a command in a process group of its own, which may be killed."""
         return subprocess.Popen(

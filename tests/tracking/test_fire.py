@@ -4,7 +4,6 @@ import base64
 import ssl
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
@@ -24,17 +23,11 @@ from tests.tracking.proxy import (
     without_right_to,
 )
 from tests.tracking.reading import Reader, differences, wrong_points
-from tests.tracking.servers import Tracking, serve
+from tests.tracking.servers import Tracking
 from tests.tracking.test_mirror import client
 
 pytestmark = pytest.mark.slow
 PASSWORD = "s3cret-word"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Tracking]:
-    with serve("fire") as found:
-        yield found
 
 
 def named(name: str) -> Any:
