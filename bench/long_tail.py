@@ -131,7 +131,7 @@ def calibrated(
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield the predictions of test under `class_shares: uniform`, by each calibrator."""
     names = [f"{k}" for k in range(NUM_CLASSES)]
-    own = class_shares.weights("uniform", "classes", names, targets, "validation")
+    own = class_shares.weights("uniform", names, targets, "validation")
     truth, log_probs = Truth(targets, np.arange(len(targets)), own), log_softmax(val, axis=1)
     listed = [make("calibrator", name) for name in ("temperature", "vector", "prior_shift")]
     for calibrator in listed:

@@ -20,7 +20,7 @@ def main(stage: Stage[Params]) -> None:
     inputs, outputs, params = stage.inputs, stage.outputs, stage.params
     tested, held_out = Tested.read(inputs, params), OutOfFold.load(inputs.held_out)
     evaluator, known = tested.evaluator, Samples.load(inputs.trainval)
-    truth = truth_of(held_out, known, params.ensemble, evaluator.kind, evaluator.names)
+    truth = truth_of(held_out, known, params.ensemble, evaluator.names)
     comparison = compare(
         evaluator, tested.systems, chosen=tested.chosen, best_member=tested.best_member
     )
@@ -31,6 +31,7 @@ def main(stage: Stage[Params]) -> None:
         **tabulate.of_recipes(params, tested),
         "advice": advice.additions,
         **tabulate.of_chosen(params, tested, held_out, truth),
+        **tabulate.of_students(inputs, params, tested),
         **tabulate.of_curves(inputs, params, tested),
     }
     for name, rows in found.items():

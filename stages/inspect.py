@@ -19,7 +19,7 @@ from pipeline.images.packed import Packed
 from pipeline.inspection import gallery, robustness
 from pipeline.models import cpu
 from pipeline.models.device import choose_device
-from pipeline.prediction.predictor import Predictor
+from pipeline.prediction.stored import load_stored
 
 
 def main(stage: Stage[Params]) -> None:
@@ -33,9 +33,7 @@ def _show_errors(stage: Stage[Params]) -> None:
     card, choice = Card.load(stage.inputs.card), read_json(stage.inputs.ensemble / "choice.json")
     combiner = Combiner.load(stage.inputs.system(choice["chosen"]))
     looked_with = combiner.heaviest or choice["best_member"]
-    network = Predictor.of(stage.inputs, looked_with, stage.params, choose_device("cpu")).networks[
-        0
-    ]
+    network = load_stored(stage.inputs, looked_with, stage.params, choose_device("cpu")).networks[0]
     test, trainval = Packed.open(stage.inputs.test), Packed.open(stage.inputs.trainval)
     tables = {
         name: read(stage.inputs.tables / f"{name}.csv")
@@ -70,7 +68,7 @@ def _test_hard(stage: Stage[Params], settings: Robustness) -> None:
     device = choose_device(stage.params.hardware.accelerator)
     networks = [*tested.members, *tested.students]
     systems = robustness.Systems(
-        {name: Predictor.of(stage.inputs, name, stage.params, device) for name in networks},
+        {name: load_stored(stage.inputs, name, stage.params, device) for name in networks},
         {name: tested.combiners[name] for name in [*networks, tested.chosen]},
         lambda logits: load("task", task).predictions(logits, *card.target_scale),
     )

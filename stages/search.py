@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from pipeline.config.class_names import check_class_names
 from pipeline.config.components import component_code, require_current
 from pipeline.config.load import parse_params
 from pipeline.config.params import Params
 from pipeline.config.recipes import Recipe
+from pipeline.core.artifacts import Card
 from pipeline.core.dvcfile import content_hash
 from pipeline.core.files import write_json
 from pipeline.core.paths import CODE
@@ -23,6 +25,7 @@ from pipeline.search.trial import Trial
 
 def main(stage: Stage[Params]) -> None:
     require_current(stage.params, stage.inputs, stage.key)
+    check_class_names(stage.params, Card.load(stage.inputs.card).classes)
     recipe, folder = stage.params.recipes[stage.key], stage.outputs.search(stage.key)
     best: Trial | None = None
     if recipe.search:

@@ -7,6 +7,7 @@ import csv
 import shutil
 from pathlib import Path
 
+from pipeline.config.class_names import check_class_names
 from pipeline.config.components import network_code
 from pipeline.config.load import parse_params
 from pipeline.config.params import Params
@@ -21,6 +22,7 @@ from pipeline.execution.job import Job
 
 
 def main(stage: Stage[Params]) -> None:
+    check_class_names(stage.params, Card.load(stage.inputs.card).classes)
     member, folder = stage.params.members[stage.key], stage.outputs.member(stage.key)
     made_of = stage.inputs.search(member.recipe)
     folder.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 
-ROOMS = ("stages", "pipeline", "examples", "dvc")  # whose modules are run in forks
+ROOMS = ("stages", "pipeline", "examples", "dvc", "tests")  # whose modules are run in forks
 FORKS_FITS = "from multiprocessing.forkserver import main; main("
 
 
@@ -18,6 +18,7 @@ def main(address: str, arguments: list[str]) -> None:
     numbers = [0, 1, 2]
     if arguments[:1] == ["-c"] and arguments[1].startswith(FORKS_FITS):
         numbers += map(int, arguments[1].removeprefix(FORKS_FITS).split(",")[:2])
+        end_with_parent()
     elif arguments[:1] != ["-m"] or arguments[1].split(".")[0] not in ROOMS:
         os.execv(sys.executable, [sys.executable, *arguments])
     server = socket.socket(socket.AF_UNIX)
@@ -35,6 +36,13 @@ def main(address: str, arguments: list[str]) -> None:
             signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     os._exit(status)
+
+
+def end_with_parent() -> None:
+    """End as the process from which a stage forks its fits does, and with it the fork."""
+    import ctypes  # for few commands
+
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 if __name__ == "__main__":

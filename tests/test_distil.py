@@ -13,10 +13,12 @@ from pipeline.core.artifacts import OutOfFold, Predictions, Samples
 from pipeline.core.files import read_json
 from pipeline.core.paths import Layout
 from pipeline.ensembling.combiner import Combiner
+from pipeline.ensembling.conformal import PredictionSets
 from pipeline.evaluation.tables import read
 from pipeline.serving.ensemble import Ensemble
 from pipeline.serving.layout import INSIDE
 from tests.conftest import Workspace, small
+from tests.tracking.test_experiments import cloned, committed
 
 pytestmark = pytest.mark.slow
 
@@ -107,6 +109,35 @@ def test_what_it_is_packaged_as_predicts_as_the_stages_do(taught: Workspace) -> 
     assert "learned from the ensemble" in card
 
 
+def test_where_it_is_weaker_is_measured_on_its_own_answers(taught: Workspace) -> None:
+    layout = Layout(taught.folder)
+    stored = Predictions.load(layout.student_predictions("pupil") / "test.npz")
+    combiner = Combiner.load(layout.student_system("pupil"))
+    logits = stored.logits.astype(np.float64)
+    log_p = combiner({"pupil": logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))})
+    decided, targets = combiner.decision(log_p), stored.targets
+    slices = read(layout.tables / "student_slices.csv")
+    assert {row["system"] for row in slices} == {"pupil", "alone"}
+    of_class = [r for r in slices if (r["system"], r["column"]) == ("pupil", "true class")]
+    assert of_class
+    for row in of_class:
+        is_it = targets == int(row["part"])
+        assert float(row["figure"]) == pytest.approx((decided == targets)[is_it].mean(), abs=1e-6)
+    rule = PredictionSets.load(layout.student_sets("pupil"))
+    covered = rule(log_p)[np.arange(len(targets)), targets].mean()
+    (sets,) = (
+        row for row in read(layout.tables / "student_prediction_sets.csv")
+        if (row["system"], row["name"]) == ("pupil", "(all)")
+    )  # fmt: skip
+    assert float(sets["coverage"]) == pytest.approx(covered, abs=1e-6)
+    card = (layout.model / "model_card.md").read_text()
+    assert f"They contain the true class of {covered:.1%}" in card
+    mistaken = [
+        r for r in read(layout.tables / "student_confused_pairs.csv") if r["system"] == "pupil"
+    ]
+    assert sum(int(row["count"]) for row in mistaken) == (decided != targets).sum()
+
+
 def test_mlflow_links_a_student_to_its_teacher(taught: Workspace) -> None:
     taught.run("convoy", "sync")
     api = MlflowClient(tracking_uri=f"sqlite:///{taught.folder}/mlflow.db")
@@ -146,3 +177,14 @@ def test_running_again_runs_nothing_and_a_parameter_runs_what_follows(
     compared = read_json(Layout(copy.folder).comparison)
     assert "pupil" not in compared["systems"]
     assert compared["students"] == []
+    assert not list((copy.folder / "artifacts").rglob("alone"))
+    # Otherwise a clone would run again what depends on the folder that they were in.
+    clone = cloned(committed(copy), tmp_path / "clone")
+    clone.run("dvc", "cache", "dir", "--local", f"{copy.folder / '.dvc/cache'}")
+    clone.run("dvc", "checkout")
+    assert clone.run("dvc", "status", "evaluate") == "Data and pipelines are up to date.\n"
+    # A student that is back is restored.
+    copy.edit(lambda tree: tree.update(distil={"alone": {"recipe": "cnn", "weight": 0.0}}))
+    assert not ran(copy.run("dvc", "repro", "-s", "distil@alone"))
+    restored = Layout(copy.folder).student("alone") / "fold_0/weights.safetensors"
+    assert restored.read_bytes() == before

@@ -39,7 +39,7 @@ def hash_components(workspace: Workspace) -> None:
 
 
 def test_a_new_component_changes_nothing(copy: Workspace) -> None:
-    """In any family; the packaged model carries all code, and is no result of training."""
+    """In any family; the packaged model may carry any code, and is no result of training."""
     for family, package in FAMILIES.items():
         folder = copy.folder / package.replace(".", "/")
         some = next(path for path in sorted(folder.glob("*.py")) if path.stem != "__init__")

@@ -21,7 +21,7 @@ from pipeline.core.errors import UserError, nearest
 from pipeline.core.files import read_json, read_yaml
 from pipeline.core.git import git
 from pipeline.core.paths import CODE, PARAMS_FILE, Layout
-from pipeline.core.run_log import Spool
+from pipeline.core.run_log import ADOPTED, Spool
 
 CODE_FOLDERS = ("pipeline/", "stages/")
 
@@ -64,7 +64,7 @@ def adopt(
     commit = git("rev-parse", "--short=12", "HEAD") or "no commit"
     for name in chosen:
         spool = Spool(Layout().runs / changes[name].entry.name)
-        spool.tag({"convoy.adopted_at": commit, "convoy.adopted_code": " ".join(able[name].code)})
+        spool.tag({f"{ADOPTED}_at": commit, f"{ADOPTED}_code": " ".join(able[name].code)})
     _dvc("commit", "--force", *chosen)
     print(f"adopted at {commit}: {', '.join(chosen)}")
 

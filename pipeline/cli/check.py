@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.config.class_names import check_class_names
 from pipeline.config.load import load_params
 from pipeline.config.params import Params
 from pipeline.core.component import load
@@ -51,7 +52,7 @@ def check(
 
 
 def _check_data(params: Params) -> None:
-    """List the samples, and compare the splits that the source brings with those asked for."""
+    """List the samples; compare the splits that the source brings, and classes, with parameters."""
     from pipeline.preprocessing.split import check_fractions  # scipy takes half a second to import
 
     data = params.data
@@ -59,3 +60,4 @@ def _check_data(params: Params) -> None:
     listing = load("source", data.source).load(data.source, Path(data.path), kind)
     brought = set() if listing.given is None else set(listing.given.tolist()) - {"train"}
     check_fractions(brought, data.val_fraction, data.test_fraction, data.num_folds)
+    check_class_names(params, listing.classes)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Int
 
 from pipeline.config.distillation import ENSEMBLE
-from pipeline.config.networks import deployed, model_in
+from pipeline.config.networks import deployed, model_in, predictions_of
 from pipeline.config.params import Params
 from pipeline.core.artifacts import Card, Pool, Predictions, Samples, rows_of
 from pipeline.core.component import Component, load
@@ -113,13 +113,8 @@ def _predictions(
     inputs: Layout, tree: dict[str, Any], card: Card, members: Iterable[str]
 ) -> tuple[Pool, dict[str, np.ndarray]]:
     students = tree.get("distil") or {}
-    paths = {
-        name: inputs.student_predictions(name) / "test.npz"
-        if name in students
-        else inputs.predictions(name, "test")
-        for name in members
-    }
-    pool = Pool.gather({member: Predictions.load(path) for member, path in paths.items()})
+    paths = {name: predictions_of(inputs, name, "test", students) for name in members}
+    pool = Pool.gather({name: Predictions.load(path) for name, path in paths.items()})
     task = load("task", Component(name=tree["task"]["name"]))
     made = task.predictions(pool.logits, *card.target_scale)
     return pool, dict(zip(pool.members, made, strict=True))

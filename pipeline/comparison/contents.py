@@ -8,10 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.core.environment import PREFIX
-from pipeline.core.run_log import RUN_FILE
+from pipeline.core.run_log import ADOPTED, RUN_FILE
 
-ADOPTED = "convoy.adopted"
-"""Begins the tags of entries whose code has changed since they ran, see `convoy adopt`."""
 DIFFERENT = float("inf")
 """More than numbers differ."""
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?![\w.])")

@@ -1,5 +1,6 @@
 """Where the networks, the predictions and the fitted system of a name lie."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,9 @@ def networks_of(inputs: Layout, name: str, params: Params) -> Path:
     return inputs.soup(name) if name in params.soups else inputs.member(name)
 
 
-def predictions_of(inputs: Layout, name: str, split: str, params: Params) -> Path:
+def predictions_of(inputs: Layout, name: str, split: str, students: Collection[str]) -> Path:
     """Return the file of the predictions of a member, a soup or a student."""
-    if name in params.distil:
+    if name in students:
         return inputs.student_predictions(name) / f"{split}.npz"
     return inputs.predictions(name, split)
 

@@ -20,6 +20,8 @@ from pipeline.core.paths import SCRATCH
 
 LAST = ("package", "report")  # after these stages, MLflow is synchronised with all artifacts
 RUN_FILE, METRICS_FILE = "run.json", "metrics.jsonl"
+ADOPTED = "convoy.adopted"
+"""Begins the tags of entries whose code has changed since they ran, see `convoy adopt`."""
 GRACE_S = 4.0  # how long the last stages wait for a tracking server, and any stage that fails
 LOCAL_GRACE_S = 600.0  # the same for a local database, which nothing but a busy machine delays
 INTERRUPT_GRACE_S = 3.0  # the same after an interrupt

@@ -24,6 +24,7 @@ from pipeline.core.files import read_json, read_yaml
 from pipeline.core.lock import hold
 from pipeline.core.lock_file import keep_copy
 from pipeline.core.paths import PARAMS_FILE, SCRATCH, WORK, Layout
+from pipeline.core.removed import remove_outputs
 from pipeline.core.run_log import LAST, RUN_FILE, Follower, Spool
 
 
@@ -130,6 +131,7 @@ def _run(
 ) -> None:
     lock = hold(SCRATCH / "locks" / entry.dvc_name, entry.name)
     keep_copy()
+    remove_outputs(entry, tree)
     # A process that outlives a killed run for a moment cannot write into this one.
     # Relative, as the folder of work may have another path on another machine.
     own = Path(os.path.relpath(mkdtemp(dir=_emptied(SCRATCH / "staging" / entry.name))))

@@ -10,34 +10,30 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from pipeline.config.ensembling import SHARES_ROUNDING, ClassShares
+from pipeline.config.ensembling import ClassShares
 from pipeline.core.errors import UserError
-from pipeline.core.kind import Kind
-
-KEY = "ensemble.class_shares"
 
 
 def weights(
-    shares: ClassShares, kind: Kind, classes: Sequence[str], targets: np.ndarray, split: str
+    shares: ClassShares, classes: Sequence[str], targets: np.ndarray, split: str
 ) -> Float[np.ndarray, " n"]:
     """Return how much each sample counts; the mean is 1.
 
     Args:
+        shares: one for each class; see `pipeline.config.class_names`.
         split: what the samples are called in messages.
 
     Raises:
-        UserError: the shares do not fit the classes, or a class with a share has no sample.
+        UserError: a class with a share has no sample.
     """
     if shares == "as_found":
         return np.ones(len(targets))
-    if kind != "classes":
-        raise UserError(f"{KEY}: got {shares!r}; allowed as_found where samples have no classes")
     wanted, counts = _wanted(shares, classes), np.bincount(targets, minlength=len(classes))
     for name, share, count in zip(classes, wanted, counts, strict=True):
         if share and not count:
             raise UserError(
-                f"{KEY}: got a share of {share:g} for {name}, but {split} has no sample of it; "
-                "allowed 0, or as_found"
+                f"ensemble.class_shares: got a share of {share:g} for {name}, but {split} has no "
+                "sample of it; allowed 0, or as_found"
             )
     of_class = np.divide(wanted * len(targets), counts, out=np.zeros(len(counts)), where=counts > 0)
     made: np.ndarray = of_class[targets]
@@ -47,12 +43,4 @@ def weights(
 def _wanted(shares: ClassShares, classes: Sequence[str]) -> Float[np.ndarray, " k"]:
     if isinstance(shares, str):
         return np.full(len(classes), 1 / len(classes))
-    if set(shares) != set(classes):
-        raise UserError(
-            f"{KEY}: got shares of {', '.join(shares)}; allowed one for each of "
-            f"{', '.join(classes)}"
-        )
-    total = sum(shares.values())
-    if abs(total - 1) > SHARES_ROUNDING:
-        raise UserError(f"{KEY}: got shares that sum to {total:g}; allowed a sum of 1")
     return np.array([shares[name] for name in classes])

@@ -11,11 +11,14 @@ would have to carry both for the twenty lines below.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from pipeline.config.ensembling import SetMethod, Sets
+from pipeline.core.component import retuple
+from pipeline.core.files import read_json
 from pipeline.ensembling.truth import Truth
 
 ROUNDING = 1e-12
@@ -35,6 +38,10 @@ class PredictionSets:
     """The share of samples whose set should contain the true class."""
     thresholds: tuple[float, ...]
     """The highest score of a class in a set: one for all classes, or one for each."""
+
+    @classmethod
+    def load(cls, path: Path) -> "PredictionSets":
+        return cls(**retuple(read_json(path)))
 
     def __call__(self, log_probs: Float[np.ndarray, "n k"]) -> Bool[np.ndarray, "n k"]:
         """Return which classes each sample's set holds; the most probable one unless empty sets are

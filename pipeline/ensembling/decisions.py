@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from pipeline.config.ensembling import Costs, Ensembling, Goal
-from pipeline.core.errors import UserError, nearest
 from pipeline.core.kind import Kind
 from pipeline.ensembling.truth import Truth
 
@@ -87,44 +86,10 @@ def _of_two(
     return threshold(probs[:, 1], truth.targets == 1, truth.weights, goal)
 
 
-def positive_index(settings: Ensembling, kind: Kind, classes: Sequence[str]) -> int | None:
-    """Return the index of the positive class; None if the goal treats both classes alike.
-
-    Raises:
-        UserError: the goal needs a positive class and none is given, or a class is given that
-            does not exist or of which there are not two.
-    """
-    key, name = "ensemble.positive_class", settings.positive_class
-    if kind != "classes" or len(classes) != 2:
-        if name is not None:
-            raise UserError(f"{key}: got {name!r}; allowed null except with two classes")
-        return None
-    if name is None:
-        if settings.threshold == "f1" and settings.costs is None:
-            raise UserError(
-                f"{key}: got null with ensemble.threshold f1, which differs between the classes; "
-                f"allowed {' or '.join(classes)}"
-            )
-        return None
-    if name not in classes:
-        raise UserError(f"{key}: got {name!r}; {nearest(name, classes)}")
-    return list(classes).index(name)
-
-
-def check_costs(costs: Costs | None, kind: Kind, classes: Sequence[str]) -> None:
-    """Raise UserError unless there is a row and a column for each class."""
-    if costs is None:
-        return
-    if kind != "classes":
-        raise UserError(
-            "ensemble.costs: got a matrix; allowed null where samples have no single class"
-        )
-    shape = [len(costs), *sorted({len(row) for row in costs})]
-    if shape != [len(classes)] * 2:
-        raise UserError(
-            f"ensemble.costs: got {shape[0]} rows of {' or '.join(map(str, shape[1:]))} costs; "
-            f"allowed {len(classes)} rows of {len(classes)}, in the order {', '.join(classes)}"
-        )
+def positive_index(settings: Ensembling, classes: Sequence[str]) -> int | None:
+    """Return the index of the positive class; None if the goal treats both classes alike."""
+    name = settings.positive_class
+    return None if name is None else list(classes).index(name)
 
 
 def threshold(

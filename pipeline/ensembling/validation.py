@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pipeline.config.class_names import check_class_names
 from pipeline.config.ensembling import fitting, needs_class_shares
 from pipeline.config.networks import predictions_of
 from pipeline.config.params import Params
@@ -12,7 +13,7 @@ from pipeline.core.component import load
 from pipeline.core.paths import Layout
 from pipeline.ensembling import class_shares
 from pipeline.ensembling.cross_fitting import Validation
-from pipeline.ensembling.decisions import check_costs, choose, positive_index
+from pipeline.ensembling.decisions import choose, positive_index
 from pipeline.ensembling.folds import folds
 from pipeline.ensembling.practicable import practicable
 from pipeline.ensembling.prediction_type import PredictionType
@@ -23,7 +24,7 @@ def pooled(
     inputs: Layout, members: Sequence[str], split: str, params: Params
 ) -> tuple[Pool, np.ndarray]:
     """Gather all members: stored logits, and predictions (see prediction_type.py)."""
-    paths = {member: predictions_of(inputs, member, split, params) for member in members}
+    paths = {member: predictions_of(inputs, member, split, params.distil) for member in members}
     pool = Pool.gather({member: Predictions.load(path) for member, path in paths.items()})
     scale = Card.load(inputs.card).target_scale
     return pool, load("task", params.task).predictions(pool.logits, *scale)
@@ -33,16 +34,15 @@ def validation(inputs: Layout, pool: Pool, params: Params) -> Validation:
     """Return how systems are fitted, evaluated, calibrated and decided on the samples of `pool`.
 
     Raises:
-        UserError: the costs or the positive class do not fit the classes.
+        UserError: costs, the positive class or shares speak of other classes, or a class with a
+            share has no sample.
     """
     settings, card = params.ensemble, Card.load(inputs.card)
     prediction_type = PredictionType(load("task", params.task).Params.KIND, card.target_scale)
-    check_costs(settings.costs, prediction_type.kind, card.classes)
-    positive = positive_index(settings, prediction_type.kind, card.classes)
+    check_class_names(params, card.classes)
+    positive = positive_index(settings, card.classes)
     units = Samples.load(inputs.trainval).of(pool.ids).units
-    weights = class_shares.weights(
-        settings.class_shares, prediction_type.kind, card.classes, pool.targets, "validation"
-    )
+    weights = class_shares.weights(settings.class_shares, card.classes, pool.targets, "validation")
     truth = Truth(pool.targets, units, weights)
     listed = fitting("calibrator", settings.calibrators, params.task)
     if settings.calibrators is None and truth.is_even:

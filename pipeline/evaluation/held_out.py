@@ -18,7 +18,7 @@ from pipeline.evaluation.significance import pseudo_values
 def headline_metric(kind: Kind, classes: tuple[str, ...], settings: Ensembling) -> Metric:
     """Return the metric by which systems are compared."""
     goal, costs = settings.threshold, settings.costs
-    positive = positive_index(settings, kind, classes)
+    positive = positive_index(settings, classes)
     found = metrics(kind, len(classes), num_bins=1, top_k=1, costs=costs, positive=positive)
     return found[headline(kind, len(classes), goal, costs)]
 
@@ -27,7 +27,6 @@ def truth_of(
     held_out: OutOfFold,
     samples: Samples,
     settings: Ensembling,
-    kind: Kind,
     classes: tuple[str, ...],
 ) -> Truth:
     """Return the truth of validation, with the weights that systems were fitted with.
@@ -37,7 +36,7 @@ def truth_of(
     """
     targets, units = held_out.targets, samples.of(held_out.ids).units
     shares = settings.class_shares
-    weights = class_shares.weights(shares, kind, classes, targets, "validation")
+    weights = class_shares.weights(shares, classes, targets, "validation")
     return Truth(targets, units, weights)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from pipeline.config.ensembling import SetMethod, Sets
-from pipeline.ensembling.conformal import calibrate
+from pipeline.ensembling.conformal import PredictionSets, calibrate
 from pipeline.ensembling.truth import Truth
 from pipeline.evaluation.evaluator import Evaluator
 from pipeline.evaluation.intervals import Estimate
@@ -53,18 +53,33 @@ def set_qualities(
     for method, by_class in ways:
         own = settings.model_copy(update={"method": method, "by_class": by_class})
         rule = calibrate(held_out, truth, own, coverage)
-        inside = rule(outputs.predictions)
         is_used = (method, by_class) == used
-        names = (ALL, *evaluator.names) if is_used else (ALL,)
-        made = evaluator.estimates(_metrics(inside, evaluator.targets, names))
-        found += [
-            SetQuality(
-                method, by_class, is_used, name, *(made[f"{figure} {name}"] for figure in FIGURES)
-            )
-            for name in names
-            if f"coverage {name}" in made  # no sample of an absent class
-        ]
+        found += qualities(evaluator, outputs, rule, by_class=by_class, is_used=is_used)
     return found
+
+
+def qualities(
+    evaluator: Evaluator,
+    outputs: SystemOutput,
+    rule: PredictionSets,
+    *,
+    by_class: bool,
+    is_used: bool,
+) -> list[SetQuality]:
+    """Measure the sets of one rule on test; those in use also for each class."""
+    names = (ALL, *evaluator.names) if is_used else (ALL,)
+    made = evaluator.estimates(_metrics(rule(outputs.predictions), evaluator.targets, names))
+    return [
+        SetQuality(
+            rule.method,
+            by_class,
+            is_used,
+            name,
+            *(made[f"{figure} {name}"] for figure in FIGURES),
+        )
+        for name in names
+        if f"coverage {name}" in made  # no sample of an absent class
+    ]
 
 
 FIGURES = ("coverage", "mean_size", "single")

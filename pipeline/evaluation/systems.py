@@ -104,7 +104,7 @@ def make_evaluator(
     """
     settings, decisions, classes = params.evaluation, params.ensemble, card.classes
     groups = samples.units
-    weights = class_shares.weights(decisions.class_shares, kind, classes, pool.targets, "test")
+    weights = class_shares.weights(decisions.class_shares, classes, pool.targets, "test")
     compared_by = headline(kind, len(classes), decisions.threshold, decisions.costs)
     usual = None if compared_by in IN_UNITS else SHARE_MARGIN
     return Evaluator(
@@ -123,11 +123,7 @@ def make_evaluator(
 
 
 def metrics_of(kind: Kind, classes: Sequence[str], params: Params) -> dict[str, Metric]:
-    """Return the metrics that the parameters ask for, in the order of tables.
-
-    Raises:
-        UserError: the positive class does not fit the classes.
-    """
+    """Return the metrics that the parameters ask for, in the order of tables."""
     settings, decisions = params.evaluation, params.ensemble
     return metrics(
         kind,
@@ -135,5 +131,5 @@ def metrics_of(kind: Kind, classes: Sequence[str], params: Params) -> dict[str, 
         num_bins=settings.num_bins,
         top_k=settings.top_k,
         costs=decisions.costs,
-        positive=positive_index(decisions, kind, classes),
+        positive=positive_index(decisions, classes),
     )

@@ -51,6 +51,11 @@ def _cells(row: Any) -> Iterator[tuple[str, Any]]:
         yield "num_samples", num_samples
 
 
+def named(system: str, rows: Sequence[Any]) -> list[Cells]:
+    """Return rows that say which system they are about."""
+    return [{"system": system, **_parts(row)} for row in rows]
+
+
 def _parts(row: Any) -> Cells:
     if is_dataclass(row):
         return {field.name: getattr(row, field.name) for field in fields(row)}

@@ -1,5 +1,6 @@
 """Everything that an evaluation finds, as tables; rows are of any kind that a table accepts."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ from pipeline.core.artifacts import Cost, OutOfFold
 from pipeline.core.files import read_json
 from pipeline.core.paths import Layout
 from pipeline.ensembling.combiner import Combiner
+from pipeline.ensembling.conformal import PredictionSets
 from pipeline.ensembling.truth import Truth
 from pipeline.evaluation import contributions, curves
 from pipeline.evaluation.calibration import calibrated
@@ -20,11 +22,12 @@ from pipeline.evaluation.errors import confusion_matrix, confusions, misses, mis
 from pipeline.evaluation.frontier import frontier
 from pipeline.evaluation.histories import histories
 from pipeline.evaluation.label_errors import suspects
-from pipeline.evaluation.prediction_sets import set_qualities
+from pipeline.evaluation.prediction_sets import qualities, set_qualities
 from pipeline.evaluation.recipes import by_recipe, recipe_figures, recipe_pairs, trained
 from pipeline.evaluation.slices import slices
 from pipeline.evaluation.students import taught
 from pipeline.evaluation.systems import Tested, outputs_of
+from pipeline.evaluation.tables import named
 
 Tables = dict[str, Sequence[Any]]
 """The rows of each table, by its name."""
@@ -133,6 +136,23 @@ def of_chosen(params: Params, tested: Tested, held_out: OutOfFold, truth: Truth)
         "confident_mistakes": mistakes(chosen, targets, ids, names),
         "confused_pairs": confusions(evaluator, chosen.decided),
     }
+
+
+def of_students(inputs: Layout, params: Params, tested: Tested) -> Tables:
+    """Tabulate the errors and prediction sets of each student, as each may be packaged."""
+    evaluator, found = tested.evaluator, defaultdict[str, list[Any]](list)
+    for name in tested.students:
+        own = tested.systems[name]
+        found["student_slices"] += named(name, slices(evaluator, own, tested.samples))
+        if evaluator.kind != "values":
+            pairs = confusions(evaluator, own.decided)
+            found["student_confused_pairs"] += named(name, pairs)
+        if evaluator.kind == "classes":
+            rule = PredictionSets.load(inputs.student_sets(name))
+            by_class = params.ensemble.sets.by_class
+            measured = qualities(evaluator, own, rule, by_class=by_class, is_used=True)
+            found["student_prediction_sets"] += named(name, measured)
+    return dict(found)
 
 
 def of_curves(inputs: Layout, params: Params, tested: Tested) -> Tables:

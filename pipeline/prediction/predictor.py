@@ -7,12 +7,9 @@ import torch
 from jaxtyping import Float
 
 from pipeline.config.hardware import Hardware
-from pipeline.config.networks import networks_of
-from pipeline.config.params import Params
 from pipeline.config.prediction import Views
 from pipeline.core.artifacts import Predictions
 from pipeline.core.errors import UserError
-from pipeline.core.paths import Layout
 from pipeline.images.packed import Images, Packed
 from pipeline.models.network import Network
 from pipeline.models.precision import Arithmetic, choose
@@ -37,13 +34,6 @@ class Predictor:
         if not folds:
             raise UserError(f"{folder}: contains no fold_0; run `dvc repro train@{folder.name}`")
         return cls([Network.load(fold) for fold in folds], device, test_time)
-
-    @classmethod
-    def of(cls, inputs: Layout, name: str, params: Params, device: torch.device) -> "Predictor":
-        """Load a member with the views and hardware that the parameters set."""
-        member = cls.load(networks_of(inputs, name, params), device, params.prediction.of(name))
-        member.arrange(params.hardware)
-        return member
 
     def arrange(self, hardware: Hardware) -> Arithmetic:
         """Compute as `hardware` says; all folds share an architecture, so they compute alike."""

@@ -11,9 +11,8 @@ from jaxtyping import UInt8
 from pipeline.config.hardware import Hardware
 from pipeline.config.prediction import Views
 from pipeline.core.artifacts import Card
-from pipeline.core.component import Component, load, retuple
+from pipeline.core.component import Component, load
 from pipeline.core.errors import UserError
-from pipeline.core.files import read_json
 from pipeline.core.kind import Kind
 from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.conformal import PredictionSets
@@ -68,7 +67,7 @@ class Ensemble:
             members[name] = Predictor.load(folder / "members" / name, device, Views(**test_time))
             members[name].arrange(hardware)
         rule = folder / "sets.json"
-        sets = PredictionSets(**retuple(read_json(rule))) if rule.is_file() else None
+        sets = PredictionSets.load(rule) if rule.is_file() else None
         combiner, card = Combiner.load(folder / "combiner.json"), Card.load(folder / "card.json")
         return cls(members, combiner, card, how["task"], sets)
 

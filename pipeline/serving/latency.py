@@ -21,7 +21,7 @@ from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.systems import outputs_of
 from pipeline.models import cpu
 from pipeline.models.device import choose_device
-from pipeline.prediction.predictor import Predictor
+from pipeline.prediction.stored import load_stored
 
 BATCH_SIZES = (1, 64)
 Predict = Callable[[UInt8[np.ndarray, "n h w c"]], object]
@@ -87,7 +87,7 @@ def _systems(inputs: Layout, params: Params) -> dict[str, Predict]:
     cpu.use(hardware.threads)
     device, task = choose_device(hardware.accelerator), load("task", params.task)
     names = [*choice["members"], *params.distil]
-    members = {name: Predictor.of(inputs, name, params, device) for name in names}
+    members = {name: load_stored(inputs, name, params, device) for name in names}
     scale = Card.load(inputs.card).target_scale
 
     def predict_with(name: str) -> Predict:

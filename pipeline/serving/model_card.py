@@ -11,7 +11,8 @@ from pipeline.core.files import read_json
 from pipeline.core.kind import Kind
 from pipeline.core.markdown import figure, sentence, systems, table
 from pipeline.core.paths import Layout
-from pipeline.evaluation.tables import read
+from pipeline.evaluation.prediction_sets import ALL
+from pipeline.evaluation.tables import Row, read
 
 FILE = "model_card.md"
 MOST_CLASSES, MOST_PAIRS = 30, 5
@@ -35,12 +36,8 @@ def model_card(inputs: Layout, name: str, members: tuple[str, ...]) -> str:
     parts = {
         f"Model card: {name}": _purpose(card, compared, members, taught),
         "Figures": _figures(compared, name),
-        "Where it is weaker": (
-            f"Parts of the test images were compared for the ensemble {compared['chosen']} alone, "
-            "from which this network has learned."
-            if taught
-            else _weaknesses(inputs.tables)
-        ),
+        "Where it is weaker": _weaknesses(inputs.tables, name, is_student=bool(taught)),
+        "Prediction sets": _sets(inputs.tables, name, is_student=bool(taught)),
         "Data": _data(card, compared["kind"]),
         "Limits": _limits(compared),
         "How to reproduce it": (
@@ -92,8 +89,16 @@ def _figures(compared: dict[str, Any], name: str) -> str:
     ])  # fmt: skip
 
 
-def _weaknesses(tables: Path) -> str:
-    weak = [row for row in read(tables / "slices.csv") if row["is_weak"] == "True"]
+def _rows(tables: Path, table: str, name: str, *, is_student: bool) -> list[Row]:
+    """Return what a table says about the packaged system."""
+    if not is_student:
+        return read(tables / f"{table}.csv")
+    return [row for row in read(tables / f"student_{table}.csv") if row["system"] == name]
+
+
+def _weaknesses(tables: Path, name: str, *, is_student: bool) -> str:
+    found = _rows(tables, "slices", name, is_student=is_student)
+    weak = [row for row in found if row["is_weak"] == "True"]
     lines = [
         f"- {row['column']} {row['part']}: {float(row['figure']):.4f} "
         f"[{float(row['figure_low']):.4f}, {float(row['figure_high']):.4f}] on "
@@ -102,12 +107,30 @@ def _weaknesses(tables: Path) -> str:
     ]
     pairs = [
         f"- {row['true']} taken for {row['predicted']}: {row['count']} of {row['num_true']} images"
-        for row in read(tables / "confused_pairs.csv")[:MOST_PAIRS]
+        for row in _rows(tables, "confused_pairs", name, is_student=is_student)[:MOST_PAIRS]
     ]
     return "\n".join([
         *(lines or ["No part of the test images is shown to be weaker than the others."]),
         *(["", "The decisions that are wrong most often:", "", *pairs] if pairs else []),
     ])  # fmt: skip
+
+
+def _sets(tables: Path, name: str, *, is_student: bool) -> str:
+    rows = _rows(tables, "prediction_sets", name, is_student=is_student)
+    used = [row for row in rows if row["is_used"] == "True" and row["name"] == ALL]
+    return "\n".join(
+        f"They contain the true class of {_percent(row, 'coverage')} of the test images, and hold "
+        f"{float(row['mean_size']):.2f} classes on average; {_percent(row, 'single')} hold a "
+        "single one."
+        for row in used
+    )
+
+
+def _percent(row: Row, name: str) -> str:
+    """Return a share with its interval, where there is one."""
+    value, low, high = (row[key] for key in (name, f"{name}_low", f"{name}_high"))
+    ends = f" [{float(low):.1%}, {float(high):.1%}]" if low and high else ""
+    return f"{float(value):.1%}{ends}"
 
 
 def _data(card: Card, kind: Kind) -> str:

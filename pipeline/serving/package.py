@@ -15,7 +15,6 @@ import numpy as np
 from PIL import Image
 from ruamel.yaml import YAML
 
-import pipeline
 from pipeline.config.networks import networks_of, sets_of
 from pipeline.config.params import Params
 from pipeline.core.artifacts import Card
@@ -25,6 +24,7 @@ from pipeline.core.kind import Kind
 from pipeline.core.paths import Layout
 from pipeline.ensembling.combiner import Combiner
 from pipeline.images.decode import MAX_PIXELS
+from pipeline.serving.carried import INTERFACE, components, copy_code
 from pipeline.serving.layout import FORMAT, SETTINGS
 from pipeline.serving.table import CONTENTS, Content
 
@@ -63,9 +63,8 @@ def package(
         without_history = shutil.ignore_patterns("history.csv")
         folder = networks_of(inputs, name, params)
         shutil.copytree(folder, ensemble / "members" / name, ignore=without_history)
-    code = scratch / "code" / "pipeline"
-    source = Path(pipeline.__file__).parent
-    shutil.copytree(source, code, ignore=shutil.ignore_patterns("__pycache__"))
+    named = components(combiner, params.task.name, ensemble / "members")
+    code = copy_code({INTERFACE, *named}, scratch / "code")
     _save(target, code, ensemble, Card.load(inputs.card), combiner.prediction_type.kind)
     _without_chance(target / "MLmodel", content_hash(ensemble))
 

@@ -7,7 +7,16 @@ from contextlib import contextmanager
 from pipeline.core.errors import FULL, UserError
 from pipeline.tracking import address
 
-LIBRARIES = ("mlflow", "requests", "urllib3", "sqlalchemy", "psycopg", "boto3", "botocore")
+LIBRARIES = (
+    "mlflow",
+    "requests",
+    "urllib3",
+    "sqlalchemy",
+    "sqlite3",
+    "psycopg",
+    "boto3",
+    "botocore",
+)
 LONGEST = 200  # characters of what somebody else's error says
 
 
@@ -26,9 +35,17 @@ BROKEN = "the server has failed ({text}); see its log"
 BY_TEXT = {
     r"too many 5\d\d error responses": "the server answers with errors; see its log",
     r"No space left on device|disk is full": FULL_DISK,
-    r"CERTIFICATE|certificate|SSLError": (
-        "its certificate is not accepted ({text}); name the authority's in "
+    r"\[SSL: \w*ALERT\w*(CERT|_CA)\w*\] (?P<why>[^(]*\w)": (
+        "it does not accept this client ({why}); name a certificate that it knows in "
+        "MLFLOW_TRACKING_CLIENT_CERT_PATH"
+    ),
+    r"\[SSL: \w+\] (?P<why>[^(]*\w)": (
+        "its certificate is not accepted ({why}); name the authority's in "
         "MLFLOW_TRACKING_SERVER_CERT_PATH"
+    ),
+    r"(?P<why>SSL error: .*|root certificate file .* does not exist)": (
+        "the database's certificate is not accepted ({why}); name the authority's by sslrootcert "
+        "in MLFLOW_TRACKING_URI"
     ),
     r"password authentication failed|no password supplied|role .* does not exist": (
         "the login is refused ({text}); correct it in MLFLOW_TRACKING_URI"

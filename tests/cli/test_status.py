@@ -34,7 +34,7 @@ def test_entries_and_their_runs(copy: Workspace) -> None:
 
 
 def test_what_an_edited_component_is_used_for_has_changed(copy: Workspace) -> None:
-    """Nothing where no recipe uses it; the packaged model carries all code."""
+    """Nothing where no recipe uses it; the packaged model may carry any code."""
     copy.run("convoy", "sync")
     edit(copy, "pipeline/models/architectures/lenet.py")
     found = rows(copy.run("convoy", "status"))

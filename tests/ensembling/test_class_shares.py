@@ -11,7 +11,7 @@ TARGETS = np.repeat([0, 1, 2], [60, 30, 10])
 
 
 def test_as_found_all_samples_count_alike() -> None:
-    np.testing.assert_array_equal(weights("as_found", "labels", NAMES, TARGETS, "test"), 1)
+    np.testing.assert_array_equal(weights("as_found", NAMES, TARGETS, "test"), 1)
 
 
 @pytest.mark.parametrize(
@@ -19,27 +19,13 @@ def test_as_found_all_samples_count_alike() -> None:
     [("uniform", [1 / 3] * 3), ({"ant": 0.1, "bee": 0.2, "cat": 0.7}, [0.1, 0.2, 0.7])],
 )
 def test_weighted_samples_have_the_shares_of_the_population(shares, expected) -> None:
-    found = weights(shares, "classes", NAMES, TARGETS, "test")
+    found = weights(shares, NAMES, TARGETS, "test")
     assert found.mean() == pytest.approx(1)
     np.testing.assert_allclose(np.bincount(TARGETS, found) / 100, expected)
 
 
-@pytest.mark.parametrize(
-    ("shares", "kind", "message"),
-    [
-        ("uniform", "values", "got 'uniform'; allowed as_found where samples have no classes"),
-        ({"ant": 1.0}, "classes", "got shares of ant; allowed one for each of ant, bee, cat"),
-        (dict.fromkeys(NAMES, 0.5), "classes", "got shares that sum to 1.5; allowed a sum of 1"),
-    ],
-)
-def test_shares_that_do_not_fit_are_refused(shares, kind, message: str) -> None:
-    with pytest.raises(UserError, match=r"^ensemble\.class_shares: ") as refused:
-        weights(shares, kind, NAMES, TARGETS, "test")
-    assert message in str(refused.value)
-
-
 def test_a_class_without_a_sample_cannot_be_weighed() -> None:
     with pytest.raises(UserError, match=r"a share of 0\.333333 for cat, but test has no sample"):
-        weights("uniform", "classes", NAMES, np.repeat([0, 1], 5), "test")
+        weights("uniform", NAMES, np.repeat([0, 1], 5), "test")
     shares = {"ant": 0.5, "bee": 0.5, "cat": 0.0}
-    assert weights(shares, "classes", NAMES, np.repeat([0, 1], 5), "test") == pytest.approx(1)
+    assert weights(shares, NAMES, np.repeat([0, 1], 5), "test") == pytest.approx(1)

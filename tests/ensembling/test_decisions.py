@@ -6,10 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from pipeline.config.ensembling import Ensembling
-from pipeline.core.errors import UserError
 from pipeline.ensembling import decisions
-from pipeline.ensembling.decisions import check_costs, positive_index
 from pipeline.ensembling.truth import Truth
 
 SCORES = {
@@ -110,29 +107,6 @@ def test_a_few_samples_give_the_widest_interval() -> None:
     assert choose("values", np.zeros((3, 1)), errors, **DEFAULT).half_widths == (4.0,)
 
 
-@pytest.mark.parametrize(
-    ("costs", "kind", "message"),
-    [
-        (
-            ((0.0, 1.0),),
-            "classes",
-            "got 1 rows of 2 costs; allowed 3 rows of 3, in the order a, b, c",
-        ),
-        (((0.0, 1.0, 1.0), (1.0,), (1.0, 1.0, 0.0)), "classes", "got 3 rows of 1 or 3 costs"),
-        (((0.0,),), "values", "allowed null where samples have no single class"),
-    ],
-)
-def test_wrong_costs_are_refused(costs, kind, message: str) -> None:
-    with pytest.raises(UserError, match=r"ensemble\.costs") as refused:
-        check_costs(costs, kind, ["a", "b", "c"])
-    assert message in str(refused.value)
-
-
-def test_fitting_costs_are_taken() -> None:
-    check_costs(((0.0, 1.0), (1.0, 0.0)), "classes", ["a", "b"])
-    check_costs(None, "values", ["a"])
-
-
 @pytest.mark.parametrize("goal", [*SCORES, "half"])
 @settings(deadline=None, max_examples=50)
 @given(seed=st.integers(0, 10_000), size=st.integers(2, 40))
@@ -163,26 +137,3 @@ def test_a_rare_noisy_class_is_found_under_either_name() -> None:
     )(log_probs[:, ::-1])
     np.testing.assert_array_equal(second, first == 0)
     assert metrics.f1_score(is_defect, second) > 0.5
-
-
-@pytest.mark.parametrize(
-    ("name", "goal", "kind", "classes", "message"),
-    [
-        (None, "f1", "classes", ("bad", "good"), "got null with ensemble.threshold f1, which"),
-        ("god", "f1", "classes", ("bad", "good"), "got 'god'; allowed bad, good; nearest good"),
-        ("a", "half", "classes", ("a", "b", "c"), "got 'a'; allowed null except with two classes"),
-        ("a", "f1", "labels", ("a", "b"), "got 'a'; allowed null except with two classes"),
-    ],
-)
-def test_a_wrong_positive_class_is_refused(name, goal, kind, classes, message: str) -> None:
-    with pytest.raises(UserError, match=r"^ensemble\.positive_class: ") as refused:
-        positive_index(Ensembling(positive_class=name, threshold=goal), kind, classes)
-    assert message in str(refused.value)
-
-
-def test_the_positive_class_is_only_needed_where_classes_differ() -> None:
-    names = ("bad", "good")
-    named = Ensembling(positive_class="bad", threshold="f1")
-    assert positive_index(named, "classes", names) == 0
-    assert positive_index(Ensembling(threshold="balanced_accuracy"), "classes", names) is None
-    assert positive_index(Ensembling(threshold="f1"), "labels", names) is None

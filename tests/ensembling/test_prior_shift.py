@@ -18,7 +18,7 @@ def long_tail(size: int, seed: int = 0) -> tuple[np.ndarray, Truth]:
     targets = rng.choice(4, size, p=COMMON)
     seen = 1.5 * np.eye(4)[targets] + rng.normal(size=(size, 4))
     exact = log_softmax(1.5 * seen + np.log(COMMON), axis=1)
-    own = weights("uniform", "classes", CLASSES, targets, "validation")
+    own = weights("uniform", CLASSES, targets, "validation")
     return exact, Truth(targets, np.arange(size), own)
 
 
@@ -80,7 +80,7 @@ def test_a_class_that_validation_does_not_show_is_not_made_likelier() -> None:
     exact, truth = long_tail(2_000)
     shown = truth.targets != 3
     shares = {"ant": 0.4, "bee": 0.3, "cat": 0.3, "dog": 0.0}
-    own = weights(shares, "classes", CLASSES, truth.targets[shown], "validation")
+    own = weights(shares, CLASSES, truth.targets[shown], "validation")
     made = shifted(exact[shown], Truth(truth.targets[shown], truth.units[shown], own))
     assert np.exp(made)[:, 3].mean() < 1.5 * np.exp(exact)[shown, 3].mean()
 
@@ -88,7 +88,7 @@ def test_a_class_that_validation_does_not_show_is_not_made_likelier() -> None:
 def test_a_class_that_the_population_lacks_stays_finite() -> None:
     exact, truth = long_tail(500)
     shares = {"ant": 0.5, "bee": 0.3, "cat": 0.2, "dog": 0.0}
-    own = weights(shares, "classes", CLASSES, truth.targets, "validation")
+    own = weights(shares, CLASSES, truth.targets, "validation")
     made = shifted(exact, Truth(truth.targets, truth.units, own))
     assert np.isfinite(made).all()
     assert made[:, 3].max() < exact[:, 3].max()

@@ -98,8 +98,7 @@ def test_a_killed_search_goes_on_and_ends_the_same(workspace: Workspace) -> None
     assert "trial 1  epoch 12/" in printed
     resumed = searched(workspace)
     assert len(resumed) > 8
-    forking = workspace.forking()["PATH"]
-    again = workspace.start("python", "-m", "stages.search", "cnn", PATH=forking)
+    again = workspace.fork("python", "-m", "stages.search", "cnn")
     assert again.stdout
     for line in again.stdout:
         if "trial 1  epoch 2/" in line:
@@ -130,7 +129,7 @@ def test_a_killed_halving_goes_on_from_its_rung_and_ends_the_same(workspace: Wor
     workspace.edit(lambda tree: tree["recipes"]["cnn"].update(search=search))
     for stage in ("preprocess", "augment", "components"):
         workspace.stage(stage)
-    running = workspace.start("python", "-m", "stages.search", "cnn")
+    running = workspace.fork("python", "-m", "stages.search", "cnn")
     assert running.stdout
     printed = []
     for line in running.stdout:

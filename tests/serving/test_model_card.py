@@ -89,9 +89,25 @@ def test_that_of_a_student_says_what_it_lost(tmp_path: Path) -> None:
     inputs.tables.mkdir(parents=True)
     rows = ("student,other,said", "small,mean,small loses", "small,a,small wins", "b,a,no", "")
     (inputs.tables / "students.csv").write_text("\n".join(rows))
+    rows = (
+        "system,column,part,figure,figure_low,figure_high,num_samples,is_weak",
+        "small,true class,x,0.5,0.25,0.75,40,True",
+        "other,true class,y,0.5,0.25,0.75,41,True",
+    )
+    (inputs.tables / "student_slices.csv").write_text("\n".join(rows))
+    rows = (
+        "system,is_used,name,coverage,coverage_low,coverage_high,mean_size,single,single_low,"
+        "single_high",
+        "small,True,(all),0.91,0.85,0.96,1.254,0.7,,",
+        "small,True,x,0.5,0.4,0.6,1.5,0.5,0.4,0.6",
+    )
+    (inputs.tables / "student_prediction_sets.csv").write_text("\n".join(rows))
     text = model_card(inputs, "small", ("small",))
     assert text.startswith("# Model card: small\n")
     assert "**Small loses. Small wins.**" in text
     assert "It is one network, small. It has learned from the ensemble mean." in text
     assert "| accuracy | 0.6250 |" in text
-    assert "compared for the ensemble mean alone" in text
+    assert "- true class x: 0.5000 [0.2500, 0.7500] on 40 images" in text
+    assert "true class y" not in text
+    assert "true class of 91.0% [85.0%, 96.0%] of the test images, and hold 1.25 classes" in text
+    assert "; 70.0% hold a single one.\n" in text

@@ -1,10 +1,13 @@
 """Stands before a real server and spoils what passes: errors, delays, refusals, lost answers."""
 
+import os
+import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 HOPS = ("connection", "transfer-encoding", "keep-alive", "host", "content-length")
 
@@ -57,13 +60,31 @@ class Proxy(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, tls: ssl.SSLContext | None) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.target, self.way = target, passing
+        self.target, self.way, self._tls = target, passing, tls
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
+        return f"http{'s' if self._tls else ''}://127.0.0.1:{self.server_port}"
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Encrypt the connection, in the thread that it has of its own."""
+        if self._tls is None or (request := self._encrypted(request, self._tls)):
+            super().finish_request(request, client_address)
+
+    def _encrypted(self, request: Any, tls: ssl.SSLContext) -> ssl.SSLSocket | None:
+        """Return the connection, or None where one side does not trust the other."""
+        made = tls.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+        try:
+            made.do_handshake()
+        except OSError:
+            with suppress(OSError):  # a client that still sends would hear of no reason
+                while os.read(made.fileno(), 2**16):
+                    pass
+            made.close()
+            return None
+        return made
 
 
 def passing(request: Handler) -> None:
@@ -134,9 +155,9 @@ class Forgetful:
 
 
 @contextmanager
-def before(target: int) -> Iterator[Proxy]:
-    """Yield a proxy that listens."""
-    proxy = Proxy(target)
+def before(target: int, tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
+    """Yield a proxy that listens; with `tls`, over HTTPS."""
+    proxy = Proxy(target, tls)
     thread = threading.Thread(target=proxy.serve_forever, daemon=True)
     thread.start()
     try:

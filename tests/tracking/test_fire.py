@@ -1,15 +1,16 @@
 """A server that is killed, broken, slow, forgetful, closed or full costs a warning and no point."""
 
 import base64
+import ssl
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from tests.conftest import Workspace
 from tests.tracking.proxy import (
@@ -22,17 +23,11 @@ from tests.tracking.proxy import (
     without_right_to,
 )
 from tests.tracking.reading import Reader, differences, wrong_points
-from tests.tracking.servers import Tracking, serve
+from tests.tracking.servers import Tracking
 from tests.tracking.test_mirror import client
 
 pytestmark = pytest.mark.slow
 PASSWORD = "s3cret-word"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Tracking]:
-    with serve("fire") as found:
-        yield found
 
 
 def named(name: str) -> Any:
@@ -184,6 +179,35 @@ def test_a_login_is_given_by_variables_and_a_wrong_one_costs_one_plain_line(
         assert refused.count("\n") == 1
         workspace.run("convoy", "sync", MLFLOW_TRACKING_URI=proxy.address, **right)
     assert wrong_points(workspace.folder, Reader(server.client, "login")) == []
+
+
+def test_certificates_are_given_by_variables_and_missing_ones_cost_one_plain_line(
+    workspace: Workspace, server: Tracking, tmp_path: Path
+) -> None:
+    """The server shows a certificate of an authority of its own, and asks its clients for one."""
+    authority, tls = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    authority.configure_trust(tls)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    authority.issue_cert("ann@example.org").private_key_and_cert_chain_pem.write_to_path(
+        tmp_path / "ann.pem"
+    )
+    trusting = {"MLFLOW_TRACKING_SERVER_CERT_PATH": f"{tmp_path / 'authority.pem'}"}
+    known = {**trusting, "MLFLOW_TRACKING_CLIENT_CERT_PATH": f"{tmp_path / 'ann.pem'}"}
+    workspace.edit(named("certificates"))
+    with before(server.port, tls) as proxy:
+        to = {"MLFLOW_TRACKING_URI": proxy.address}
+        (warning,) = warnings(workspace.stage("preprocess", **to))
+        refused = workspace.run("convoy", "sync", status=1, **to)
+        for said in (warning, refused):
+            assert said.startswith(f"tracking: {proxy.address}: its certificate is not accepted (")
+            assert "MLFLOW_TRACKING_SERVER_CERT_PATH" in said
+        unknown = workspace.run("convoy", "sync", status=1, **to, **trusting)
+        assert "MLFLOW_TRACKING_CLIENT_CERT_PATH" in unknown
+        assert refused.count("\n") == unknown.count("\n") == 1
+        workspace.run("convoy", "sync", **to, **known)
+    assert wrong_points(workspace.folder, Reader(server.client, "certificates")) == []
 
 
 def test_a_registry_without_rights_costs_the_registration_alone(

@@ -17,11 +17,11 @@ from tests.tracking.test_mirror import client, live, runs
 @pytest.mark.slow
 @pytest.mark.parametrize("blow", [signal.SIGTERM, signal.SIGKILL])
 def test_a_killed_stage_is_marked_so(copy: Workspace, blow: signal.Signals) -> None:
-    copy.edit(live)
     copy.edit(lambda tree: tree["members"]["cnn_1"].update(seed=77))
     copy.edit(lambda tree: tree["recipes"]["cnn"]["training"].update(ENDLESS))
     copy.run("dvc", "repro", "-s", "search@cnn")
-    stage = copy.start("python", "-m", "stages.train", "cnn_1")
+    copy.edit(live)
+    stage = copy.fork("python", "-m", "stages.train", "cnn_1")
 
     def found() -> list[str]:
         return statuses(copy, lambda run: run.data.params.get("members.cnn_1.seed") == "77")
@@ -55,7 +55,6 @@ def wait_for(wanted: object, found: Callable[[], object]) -> None:
 @pytest.mark.slow
 def test_trials_are_shown_while_they_run_and_failures_as_failed(workspace: Workspace) -> None:
     """One trial diverges at once; the other is still running when the first is shown as failed."""
-    workspace.edit(live)
 
     def two_kinds(tree: dict[str, Any]) -> None:
         space = {"training.lr": {"choices": [0.01, 1e30]}}
@@ -71,7 +70,8 @@ def test_trials_are_shown_while_they_run_and_failures_as_failed(workspace: Works
 
     workspace.edit(two_kinds)
     workspace.run("dvc", "repro", "augment", "components")
-    stage = workspace.start("python", "-m", "stages.search", "cnn")
+    workspace.edit(live)
+    stage = workspace.fork("python", "-m", "stages.search", "cnn")
 
     def trials() -> list[str]:
         return statuses(workspace, lambda r: r.info.run_name.startswith("search/cnn/trial_"))
@@ -92,7 +92,6 @@ def test_trials_are_shown_while_they_run_and_failures_as_failed(workspace: Works
 @pytest.mark.slow
 def test_members_that_are_trained_ahead_are_shown_meanwhile(copy: Workspace) -> None:
     """Even if the mirror is killed with everything else, no run stays RUNNING."""
-    copy.edit(live)
 
     def endless(tree: dict[str, Any]) -> None:
         for recipe in tree["recipes"].values():
@@ -103,6 +102,7 @@ def test_members_that_are_trained_ahead_are_shown_meanwhile(copy: Workspace) -> 
     for recipe in ("cnn", "resnet"):
         copy.edit(lambda tree, recipe=recipe: tree["recipes"][recipe].pop("search", None))
         copy.run("dvc", "repro", f"search@{recipe}")
+    copy.edit(live)
     known = {run.info.run_id for run in runs(client(copy))}
     both = {"train/cnn_1", "train/resnet_1"}
     repro = copy.start("dvc", "repro", "train")

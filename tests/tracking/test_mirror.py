@@ -268,8 +268,8 @@ def wait_for(port: int) -> None:
 def test_stages_that_start_at_once_share_a_fresh_database(workspace: Workspace) -> None:
     """sqlite is broken for good by two processes that create it at once."""
     workspace.edit(live)
-    commands = [workspace.start("python", "-m", "stages.preprocess") for _ in range(1)]
-    commands += [workspace.start("python", "-m", "pipeline", "sync") for _ in range(3)]
+    commands = [workspace.fork("python", "-m", "stages.preprocess")]
+    commands += [workspace.fork("python", "-m", "pipeline", "sync") for _ in range(3)]
     printed = [command.communicate(timeout=120)[0] for command in commands]
     assert [command.returncode for command in commands] == [0] * 4, printed
     assert not any("Error" in text or "tracking:" in text for text in printed), printed

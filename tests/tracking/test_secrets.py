@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -12,7 +11,7 @@ from tests import postgresql
 from tests.conftest import Workspace
 from tests.tracking.proxy import asking_for, before
 from tests.tracking.reading import Reader
-from tests.tracking.servers import Tracking, serve
+from tests.tracking.servers import Tracking
 from tests.tracking.test_fire import basic, named
 from tests.tracking.test_mirror import free_port, wait_for
 
@@ -23,12 +22,6 @@ LOGIN = {
     "MLFLOW_TRACKING_TOKEN": "token-s3cret",
 }
 SECRET = re.compile(rf"{re.escape(postgresql.PASSWORD)}|{postgresql.SPELT}|\w+-s3cret".encode())
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Tracking]:
-    with serve("secrets") as found:
-        yield found
 
 
 def printed_by(workspace: Workspace, **given: str) -> str:

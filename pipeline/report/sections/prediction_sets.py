@@ -24,14 +24,14 @@ def section(findings: Findings) -> Section | None:
     return Section(
         "prediction-sets",
         "Prediction sets",
-        f"Instead of one class, the packaged model also names all classes that come into question: "
+        f"Instead of one class, the chosen ensemble also names all that come into question: "
         f"sets meant to contain the true class of {wording.percent(ensemble.coverage)} of samples "
         f"or more. Validation alone sets their size (split conformal prediction); the figures are "
         f"from test. Single: {single}.",
         [
             _table("By method", METHODS, "method", [row for row in rows if row["name"] == ALL]),
             _table(
-                "By class", "The sets of the packaged model.", "class",
+                "By class", "The sets in use.", "class",
                 [row for row in rows if row["name"] != ALL], is_folded=True,
             ),
         ],

@@ -12,9 +12,8 @@ from torch import Tensor, nn
 from pipeline.config.networks import networks_of, sets_of, system_of
 from pipeline.config.params import Params
 from pipeline.core.artifacts import Card
-from pipeline.core.component import load, retuple
+from pipeline.core.component import load
 from pipeline.core.errors import UserError
-from pipeline.core.files import read_json
 from pipeline.core.paths import Layout
 from pipeline.ensembling.combiner import Combiner
 from pipeline.ensembling.conformal import PredictionSets
@@ -34,7 +33,7 @@ def export(inputs: Layout, combiner: Combiner, params: Params, target: Path) -> 
     """
     combiner, card = combiner.without_idle(), Card.load(inputs.card)
     rule = sets_of(inputs, params.serving.model, params)
-    sets = PredictionSets(**retuple(read_json(rule))) if rule.is_file() else None
+    sets = PredictionSets.load(rule) if rule.is_file() else None
     members = {
         name: Predictor.load(
             networks_of(inputs, name, params), torch.device("cpu"), params.prediction.of(name)
