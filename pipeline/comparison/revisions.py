@@ -11,6 +11,7 @@ from pipeline.core.dvcfile import LOCK, content_hash, ensembles_in, locked_stage
 from pipeline.core.errors import UserError, nearest
 from pipeline.core.files import read_yaml
 from pipeline.core.git import git
+from pipeline.core.paths import PARAMS_FILE
 from pipeline.tracking.failures import TrackingError
 from pipeline.tracking.state import ENSEMBLES, LOCKED, lock_hash
 from pipeline.tracking.store import Store
@@ -148,7 +149,7 @@ def _of_run(run_id: str, experiment: str) -> str | None:
     ensembles, lock, own = tags.get(ENSEMBLES), tags.get(LOCKED, ""), locked_stages()
     commit = holding(ensembles, lock) if ensembles else None
     is_exact = bool(commit) and _lock_of(commit or "") == lock
-    if ensembles and ensembles == ensembles_in(own) and (not is_exact or lock_hash(own) == lock):
+    if ensembles and ensembles == ensembles_in(own) and (not is_exact or _own_hash(own) == lock):
         return None
     if commit:
         return commit
@@ -179,4 +180,14 @@ def _lock_of(commit: str) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / LOCK.name
         file.write_text(text)
-        return lock_hash(locked_stages(file))
+        return lock_hash(locked_stages(file), _tree_of(commit, Path(scratch)))
+
+
+def _own_hash(stages: dict[str, Any]) -> str:
+    return lock_hash(stages, read_yaml(PARAMS_FILE)) if PARAMS_FILE.is_file() else ""
+
+
+def _tree_of(commit: str, scratch: Path) -> dict[str, Any]:
+    file = scratch / PARAMS_FILE.name
+    file.write_text(git("show", f"{commit}:{PARAMS_FILE}") or "{}")
+    return read_yaml(file)

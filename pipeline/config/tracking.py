@@ -15,13 +15,19 @@ def _plain(name: str) -> str:
     return name
 
 
+def _some(name: str) -> str:
+    if not name.strip():
+        raise PydanticCustomError("experiment_name", "a name")
+    return name
+
+
 ModelName = Annotated[str, AfterValidator(_plain)]
 
 
 class Tracking(Strict):
     """How the runs are named in MLflow. MLFLOW_TRACKING_URI sets the server."""
 
-    experiment: str = "convoy"
+    experiment: Annotated[str, AfterValidator(_some)] = "convoy"
     registered_model: ModelName = "convoy"
     live: bool = True
     """Show each stage while it runs, by a process beside it that takes 3 s of processor time; false

@@ -24,7 +24,8 @@ def is_litter(name: str) -> bool:
 def write_json(path: Path, tree: Any) -> None:
     """Write sorted, indented JSON, so that equal trees give equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(tree, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    text = json.dumps(tree, indent=2, sort_keys=True, ensure_ascii=False)
+    path.write_text(f"{text}\n", encoding="utf-8")
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -39,7 +40,18 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def read_json(path: Path) -> Any:
-    return json.loads(path.read_text())
+    """Read a JSON file.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # no JSON, or no text at all
+        raise UserError(
+            f"{path}: damaged ({error}); remove it, and restore it with `dvc checkout` if it is an "
+            "output of a stage"
+        ) from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

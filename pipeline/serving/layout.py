@@ -21,7 +21,7 @@ def settings(folder: Path) -> dict[str, Any]:
         )
     try:
         how = read_json(folder / SETTINGS)
-    except (OSError, ValueError):
+    except (OSError, UserError):
         how = {}
     if how.get("format") != FORMAT:
         raise UserError(

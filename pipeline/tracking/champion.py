@@ -20,9 +20,9 @@ class Standing(Strict):
 
     commit: Annotated[str, Field(pattern="^[0-9a-f]{40,64}$")]
     """The commit whose dvc.lock names its results."""
-    model: str
+    model: Annotated[str, Field(min_length=1)]
     """The fingerprint of the run that packaged it, which its version in the registry carries."""
-    system: str
+    system: Annotated[str, Field(min_length=1)]
     """The ensemble that it is."""
     reason: str
 

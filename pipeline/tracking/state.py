@@ -7,11 +7,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.distillation import ENSEMBLE
+from pipeline.config.networks import model_in
 from pipeline.core import dvcfile
 from pipeline.core.artifacts import Card
 from pipeline.core.files import read_json
 from pipeline.core.git import git
-from pipeline.core.markdown import sentence, systems
+from pipeline.core.markdown import figure, sentence, systems
 from pipeline.core.paths import Layout
 from pipeline.core.run_log import LAST, RUN_FILE
 from pipeline.tracking.datasets import Datasets, name_of
@@ -20,7 +22,7 @@ from pipeline.tracking.document import Document, File, Model
 CODE = ("pipeline", "stages", "dvc.yaml")
 NOTE = "mlflow.note.content"  # shown as the description of a run
 ENSEMBLES = "convoy.ensembles"  # DVC's hash of the ensembles, by which a commit is found
-LOCKED = "convoy.lock"  # the hash of DVC's lock file, by which one of several commits is chosen
+LOCKED = "convoy.lock"  # see `lock_hash`; by it, one of several commits is chosen
 PICTURE = "differences.svg"
 SHOWN = (PICTURE, "learning_curves.svg", "reliability.svg")
 """The plots of the report that the run of a state shows itself."""
@@ -33,9 +35,12 @@ RUN_ID = "RUN_ID"
 def fingerprint(tree: dict[str, Any], data: str) -> str:
     """Identify a state by everything that shapes its results: parameters, code and data."""
     code = [dvcfile.content_hash(Path(path)) for path in CODE]
-    silent = ("tracking", "execution")  # change no result; the latter may hold a password
-    shaping = {key: part for key, part in tree.items() if key not in silent}
-    return sha256(f"{shaping}{code}{data}".encode()).hexdigest()
+    return sha256(f"{_shaping(tree)}{code}{data}".encode()).hexdigest()
+
+
+def _shaping(tree: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters without those that change no result, of which one holds a password."""
+    return {key: part for key, part in tree.items() if key not in ("tracking", "execution")}
 
 
 def document(
@@ -71,10 +76,11 @@ def document(
                 compared,
                 datasets.num_images,
                 card.classes,
+                model=model_in(tree),
                 has_picture=layout.plots / PICTURE in shown,
             ),
             **revision(),
-            **_hashes(),
+            **_hashes(tree),
         },
         datasets=datasets.read_by("evaluate"),
         reads=(models[chosen],) if chosen in models else (),
@@ -87,6 +93,7 @@ def note(
     num_images: Mapping[str, int],
     names: Sequence[str],
     *,
+    model: str = ENSEMBLE,
     has_picture: bool = False,
 ) -> str:
     """Return the description in Markdown: what was found, on which data, and how to repeat it.
@@ -95,6 +102,7 @@ def note(
         compared: the content of comparison.json; empty before there is one.
         num_images: by split.
         names: the classes, labels or values of the data.
+        model: what `serving.model` says.
         has_picture: the run has the artifact PICTURE.
     """
     images = ", ".join(f"{num:,} {split}" for split, num in num_images.items())
@@ -102,6 +110,7 @@ def note(
     parts = [
         f"**{sentence(compared['verdict'])}**" if compared else "Not evaluated yet.",
         sentence(compared["resolved"]) if compared else "",
+        _packaged(compared, model) if compared else "",
         "\n".join(map(sentence, compared.get("students", ()))),
         "\n".join(map(sentence, compared.get("advice", ()))),
         systems(compared) if compared else "",
@@ -112,6 +121,15 @@ def note(
         _way_back(),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _packaged(compared: dict[str, Any], model: str) -> str:
+    """Return which student is packaged, as the name of the state tells of the ensemble."""
+    own = compared["systems"].get(model)
+    if model == ENSEMBLE or own is None:
+        return ""
+    headline = compared["headline"]
+    return f"Packaged is the student {model}: {headline.replace('_', ' ')} {figure(own[headline])}."
 
 
 def _way_back() -> str:
@@ -143,21 +161,21 @@ def revision() -> dict[str, str]:
     }
 
 
-def _hashes() -> dict[str, str]:
+def _hashes(tree: dict[str, Any]) -> dict[str, str]:
     """Return the hashes of DVC's lock file and of the fitted ensembles."""
     stages = dvcfile.locked_stages()
     if not stages:
         return {}
-    found = {LOCKED: lock_hash(stages)}
+    found = {LOCKED: lock_hash(stages, tree)}
     ensembles = dvcfile.ensembles_in(stages)
     return found | ({ENSEMBLES: ensembles} if ensembles else {})
 
 
-def lock_hash(stages: dict[str, Any]) -> str:
-    """Return the hash of the stages of DVC's lock file.
+def lock_hash(stages: dict[str, Any], tree: dict[str, Any]) -> str:
+    """Return the hash of the stages of DVC's lock file, and of the parameters.
 
-    Those that run last are left out: they are not in the file yet when they bring MLflow up to
-    date.
+    The stages that run last are not in the file yet when they bring MLflow up to date, so that the
+    parameters stand for them.
     """
     held = {name: entry for name, entry in stages.items() if name not in LAST}
-    return sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()
+    return sha256(f"{json.dumps(held, sort_keys=True)}{_shaping(tree)}".encode()).hexdigest()

@@ -97,7 +97,7 @@ def test_a_cache_that_lost_its_files_is_named(here: Workspace, tmp_path: Path) -
 def test_of_commits_with_the_same_ensembles_a_run_is_that_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Such as an experiment that only evaluates them in another way."""
+    """Such as an experiment that only evaluates them in another way, or deploys another model."""
     monkeypatch.chdir(tmp_path)
     for arguments in (
         ["init", "-q"],
@@ -106,16 +106,22 @@ def test_of_commits_with_the_same_ensembles_a_run_is_that_of_its_own(
     ):
         assert git(*arguments) is not None
     locks, commits = [], []
-    for num_bootstrap in (1, 2):
+    for num_bootstrap, model in ((1, "ensemble"), (2, "ensemble"), (2, "small")):
+        tree = {"serving": {"model": model}, "tracking": {"experiment": f"named {len(locks)}"}}
+        Path("params.yaml").write_text(json.dumps(tree))
         stages = {
             "ensemble": {"outs": [{"path": "artifacts/ensemble", "md5": "e.dir"}]},
             "evaluate": {"params": {"params.yaml": {"num_bootstrap": f"{num_bootstrap}"}}},
+            "package": {"params": {"params.yaml": {"serving.model": model}}},
         }
         LOCK.write_text(json.dumps({"schema": "2.0", "stages": stages}))  # JSON is YAML
-        assert git("add", "dvc.lock") is not None
+        assert git("add", "dvc.lock", "params.yaml") is not None
         assert git("commit", "-qm", "more") is not None
-        locks.append(lock_hash(locked_stages()))
+        assert lock_hash(locked_stages(), {**tree, "tracking": {}}) == lock_hash(
+            locked_stages(), tree
+        )
+        locks.append(lock_hash(locked_stages(), tree))
         commits.append(git("rev-parse", "HEAD"))
     assert [holding("e.dir", lock) for lock in locks] == commits
-    assert holding("e.dir", "of no commit") == holding("e.dir") == commits[1]
+    assert holding("e.dir", "of no commit") == holding("e.dir") == commits[2]
     assert holding("f.dir", locks[0]) is None

@@ -75,6 +75,7 @@ REFUSALS = [
     (("data", "image"), {"size_px": [8, 0]}, "size_px.1: got 0; allowed greater than 0"),
     (("data", "near_duplicate_distance"), 0.7, "equal to 0.5, 'auto' or null"),
     (("data", "near_duplicate_distance"), "auot", "got 'auot'; allowed a number, null or auto; ne"),
+    (("tracking",), {"experiment": " "}, "tracking.experiment: got ' '; allowed a name"),
     (("tracking",), {"registered_model": "o'brien"}, "allowed a name without quotes, slashes and"),
     (("ensemble", "class_shares"), "unifrom", "allowed a mapping, `key: value` or as_found, unifo"),
     (("data", "image"), {"size_px": [8]}, "got [8]; allowed a whole number, a longer list or null"),

@@ -85,6 +85,9 @@ def test_a_description_holds_the_verdict_all_systems_and_the_data() -> None:
     assert rows[4].startswith("| other |")
     assert "Data: 1,200 train, 80 test images of 2 labels." in text
     assert "Not evaluated yet." in note({}, counts, ("a", "b"))
+    assert "Packaged is" not in text
+    student = note(compared, counts, ("a", "b"), model="other")
+    assert "Packaged is the student other: accuracy 0.7000 [0.6000, 0.7500]." in student
 
 
 def test_a_description_names_no_commit_that_gives_something_else(
