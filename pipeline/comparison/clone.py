@@ -107,9 +107,13 @@ class Clone:
         return path
 
     def _inputs(self) -> list[str]:
-        """Return what entries read and none of them makes, in whole or in part."""
+        """Return what entries read and none of them makes, in whole or in part.
+
+        DVC's lock file also names entries that were removed before the commit.
+        """
+        held = [self.lock.get(entry.dvc_name, {}) for entry in self.entries]
         outs = {out["path"] for entry in self.lock.values() for out in entry.get("outs", ())}
-        deps = {dep["path"] for entry in self.lock.values() for dep in entry.get("deps", ())}
+        deps = {dep["path"] for entry in held for dep in entry.get("deps", ())}
         return sorted(d for d in deps if not any(_overlap(d, out) for out in outs))
 
     def _refuse_outside(self) -> None:

@@ -15,10 +15,13 @@ pytestmark = pytest.mark.slow
 LOCK = """\
 schema: '2.0'
 stages:
-  train@a:
+  train@removed:
+    cmd: train
+    deps: [{path: pipeline/removed.py, md5: 0a}]
+  train@cnn_1:
     cmd: train
     deps: [{path: data/raw, md5: 0.dir}]
-    outs: [{path: artifacts/members/a, md5: 1.dir}]
+    outs: [{path: artifacts/members/cnn_1, md5: 1.dir}]
   report:
     cmd: report
     deps: [{path: artifacts/members, md5: 2.dir}]
@@ -33,7 +36,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     monkeypatch.setenv("PATH", made.environment()["PATH"])
     for name in ("pictures/räum 1.png", "kept/once.png", "new/free.png"):
         write(Path("data/raw") / name, name)
-    write(Path("artifacts/members/a/weights"), "trained before")
+    write(Path("artifacts/members/cnn_1/weights"), "trained before")
     made.run("dvc", "add", "--quiet", "data/raw/pictures")
     made.run("git", "add", "--force", "data/raw/pictures.dvc", "data/raw/kept")
     Path("dvc.lock").write_text(LOCK)
