@@ -17,7 +17,7 @@ schema: '2.0'
 stages:
   train@removed:
     cmd: train
-    deps: [{path: pipeline/removed.py, md5: 0a}]
+    deps: [{path: pipeline/removed.py, md5: 0.dir}]
   train@cnn_1:
     cmd: train
     deps: [{path: data/raw, md5: 0.dir}]
