@@ -6,12 +6,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # two halves of the suite share t
 import atexit
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,25 +79,6 @@ def forking_python() -> str:
     return f"{fork_server().commands}/python" if hasattr(os, "pidfd_open") else sys.executable
 
 
-PLACES = {
-    "experiments": ("artifact_location",),
-    "runs": ("artifact_uri",),
-    "logged_models": ("artifact_location",),
-    "model_versions": ("source", "storage_location"),
-}
-
-
-def move_store(database: Path, old: str, new: str) -> None:
-    """Let a copied store keep its artifacts beside itself, since MLflow notes whole paths."""
-    if not database.is_file():
-        return
-    with closing(sqlite3.connect(database)) as store, store:
-        for table, columns in PLACES.items():
-            for column in columns:
-                change = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
-                store.execute(change, (f"file://{old}/", f"file://{new}/"))
-
-
 def install(environment: Path) -> None:
     """Put what `make` would install in a folder: the Python and the DVC that run the tests.
 
@@ -138,10 +117,13 @@ class Workspace:
 
     def copied(self, folder: Path) -> "Workspace":
         """Return a copy that is free to be changed."""
+        from pipeline.tracking.relocation import bring_home  # once annotations are checked
+
         made = object.__new__(Workspace)
         made.folder = folder
         shutil.copytree(self.folder, folder, symlinks=True)
-        move_store(folder / "mlflow.db", f"{self.folder}", f"{folder}")
+        if (folder / "mlflow.db").is_file():
+            bring_home(folder / "mlflow.db")
         return made
 
     def edit(self, change: Edit) -> None:

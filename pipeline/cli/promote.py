@@ -21,14 +21,15 @@ def promote(
     """
     loaded = load_params(PARAMS_FILE)
     from pipeline.comparison.promotion import decide
-    from pipeline.tracking.champion import FILE
+    from pipeline.tracking.champion import FILE, Standings
 
     found = decide(loaded)
     print(f"{'would be' if dry_run else 'now'} {found.alias}: {found.reason}")
     if dry_run:
         return
-    found.standings.save()
-    print(f"written to {FILE}; commit it")
+    if found.standings != Standings.load():
+        found.standings.save()
+        print(f"written to {FILE}; commit it")
     _mirror()
 
 

@@ -44,7 +44,7 @@ def decide(settings: Params) -> Promotion:
         first = candidate.model_copy(update={"reason": "the first model to be promoted"})
         return Promotion("champion", first.reason, Standings(champion=first))
     if known.champion.model == candidate.model:
-        return Promotion("champion", "it is the champion already", known)
+        return Promotion("champion", "it is the champion already", _kept(known, candidate.commit))
     leads, reason = _compared(known.champion, candidate, settings)
     own = candidate.model_copy(update={"reason": reason})
     if leads:
@@ -74,6 +74,14 @@ def _candidate(settings: Params) -> Standing:
     )
 
 
+def _kept(known: Standings, commit: str) -> Standings:
+    """Return the standings, with a commit that is there in place of one that was squashed away."""
+    if _is_there(known.champion.commit):
+        return known
+    found = known.champion.model_copy(update={"commit": commit})
+    return known.model_copy(update={"champion": found})
+
+
 def _compared(champion: Standing, candidate: Standing, settings: Params) -> tuple[bool, str]:
     """Return whether the candidate leads by the margin, and a sentence that says why."""
     _refuse_lost(champion.commit)
@@ -89,11 +97,16 @@ def _compared(champion: Standing, candidate: Standing, settings: Params) -> tupl
 
 
 def _refuse_lost(commit: str) -> None:
-    if git("cat-file", "-e", f"{commit}^{{commit}}") is None:
+    if not _is_there(commit):
         raise UserError(
             f"promote: {FILE} names the commit {commit[:12]}, which this repository lacks; "
-            f"`git fetch` it, or remove {FILE} to begin anew"
+            "`git fetch` it, or promote the same model first from a commit that is left, or "
+            f"remove {FILE} to begin anew"
         )
+
+
+def _is_there(commit: str) -> bool:
+    return git("cat-file", "-e", f"{commit}^{{commit}}") is not None
 
 
 def _refuse_other_samples(champion: Loaded, own: Loaded) -> None:

@@ -34,7 +34,7 @@ def check(params: Params, origin: str) -> None:
         _members_are_several,
         check_ensemble,
         check_distillation,
-        _margin_fits,
+        _margins_fit,
         check_serving,
     ):
         one(params, origin)
@@ -201,12 +201,17 @@ def _members_are_several(params: Params, origin: str) -> None:
         )
 
 
-def _margin_fits(params: Params, origin: str) -> None:
-    """Check that a margin of shares is a share: all systems are within one of each other."""
+def _margins_fit(params: Params, origin: str) -> None:
+    """Check that a margin of shares is a share: no two systems are further apart than 1."""
     task: Any = params.task
-    margin, is_share = params.evaluation.equivalence_margin, task.KIND != "values"
-    if margin is not None and margin >= 1 and is_share and params.ensemble.costs is None:
-        raise UserError(
-            f"{origin}: evaluation.equivalence_margin: got {margin:g}; allowed less than 1, as "
-            "systems are compared by a share; write 0.01 for one point"
-        )
+    if task.KIND == "values" or params.ensemble.costs is not None:
+        return
+    for key, margin in (
+        ("evaluation.equivalence_margin", params.evaluation.equivalence_margin),
+        ("tracking.promotion_margin", params.tracking.promotion_margin),
+    ):
+        if margin is not None and margin >= 1:
+            raise UserError(
+                f"{origin}: {key}: got {margin:g}; allowed less than 1, as systems are compared by "
+                "a share; write 0.01 for one point"
+            )

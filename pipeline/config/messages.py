@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, get_args, get_origin
 
@@ -45,7 +46,9 @@ ALLOWED = {  # where pydantic's message names Python types
 def explain(error: ValidationError, tree: Any, root: type[Strict]) -> str:
     """Return the first error, as `key: got this; allowed that; nearest other`."""
     errors = [one for one in error.errors() if not _follows_from_others(one)]
-    errors.sort(key=lambda one: _advice(one, tree) is None)  # what replaces a key may be missing
+    # What replaces a key may be missing, and so is a section whose name is misspelt.
+    missing = [f"{one['loc'][0]}" for one in errors if one["type"] == "missing"]
+    errors.sort(key=lambda one: not (_is_misspelt(one, missing) or _advice(one, tree)))
     errors = _of_first_value(errors, tree)
     first = errors[0]
     loc, kind, given = first["loc"], first["type"], first["input"]
@@ -98,6 +101,12 @@ def _advice(error: ErrorDetails, tree: Any) -> str | None:
     if error["type"] != "extra_forbidden":
         return None
     return next((RENAMED[key] for key in RENAMED if fnmatchcase(where, key)), None)
+
+
+def _is_misspelt(error: ErrorDetails, missing: list[str]) -> bool:
+    """Return whether a section stands there under a name that resembles a missing one's."""
+    is_section = error["type"] == "extra_forbidden" and len(error["loc"]) == 1
+    return is_section and bool(get_close_matches(f"{error['loc'][0]}".casefold(), missing, n=1))
 
 
 def _follows_from_others(error: ErrorDetails) -> bool:

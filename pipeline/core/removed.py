@@ -6,6 +6,7 @@ folder then differs from its hash in a fresh clone, where those stages would run
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,8 @@ def _is_below(path: str, folder: str) -> bool:
 
 
 def _cache() -> Path:
-    told = subprocess.run(["dvc", "cache", "dir"], check=True, capture_output=True, text=True)
+    command = [sys.executable, "-m", "dvc", "cache", "dir"]
+    told = subprocess.run(command, check=True, capture_output=True, text=True)
     return Path(told.stdout.strip()) / "files" / "md5"
 
 

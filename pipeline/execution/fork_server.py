@@ -6,10 +6,13 @@ so that its forks begin like fresh processes.
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Sequence
 from importlib import import_module
-from multiprocessing import reduction
+from multiprocessing import forkserver, reduction
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -23,7 +26,6 @@ from pipeline.execution.work import Work
 WARM = "pipeline.execution.warm"
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload([WARM, "pipeline.training.fit"])
 
 
 class ForkedProcess:
@@ -74,7 +76,7 @@ def starter_of(work: Work) -> Starter:
 
 def start_fork(work: Work, lock: IO[str], environment: Environment) -> Started:
     """Fork a process for some work of one device."""
-    _context.set_forkserver_preload([WARM, *work.IMPORTS])  # where the server does not run yet
+    _start_server(work.IMPORTS)
     folder, shared = str(Path.cwd()), _Shared(lock.fileno())
     arguments = (work.MODULE, f"{work.file}", folder, dict(environment), shared)
     forked = _context.Process(target=_run, args=arguments, name=work.title)
@@ -82,9 +84,27 @@ def start_fork(work: Work, lock: IO[str], environment: Environment) -> Started:
     return ForkedProcess(forked)
 
 
+def _start_server(imports: Sequence[str]) -> None:
+    """Start the server, unless it runs already, with what its forks need.
+
+    It ignores Ctrl-C once it has imported all, and here from the beginning, since Python would
+    show where the imports were interrupted. Its forks do so until they have a group of their own.
+    """
+    _context.set_forkserver_preload([WARM, *imports])
+    if threading.current_thread() is not threading.main_thread():  # where no handler can be set
+        forkserver.ensure_running()
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def num_gpus() -> int:
     """Return the number of GPUs that torch sees, which the server has imported and this process
     need not."""
+    _start_server(("pipeline.training.fit",))
     receiver, sender = _context.Pipe(duplex=False)
     asked = _context.Process(target=_send_num_gpus, args=(sender,))
     asked.start()
@@ -102,6 +122,7 @@ def _send_num_gpus(sender: Connection) -> None:
 
 def _run(module: str, file: str, folder: str, environment: Environment, lock: _Shared) -> None:  # noqa: ARG001
     os.setpgid(0, 0)  # Ctrl-C is for the process that started it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(folder)
     starter = multiprocessing.parent_process()
     if starter and not starter.is_alive():

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from pipeline.core.errors import UserError
+from pipeline.core.errors import FULL, UserError
 from pipeline.core.kind import Kind
 from pipeline.serving.table import CONTENTS, Columns
 
@@ -26,31 +26,53 @@ class Writer(Protocol):
         """Add rows: the names of files, and their answers."""
 
 
-def check_name(output: Path | None) -> None:
-    """Refuse a file that is neither CSV nor Parquet.
+def check_output(output: Path | None) -> None:
+    """Refuse a file that is neither CSV nor Parquet, and a folder.
 
     Raises:
         UserError: names it.
     """
     if output and output.suffix.lower() not in FORMATS:
         raise UserError(f"--output: got {output}; allowed a name that ends in .csv or .parquet")
+    if output and output.is_dir():
+        raise UserError(f"--output: got {output}, which is a folder; name a file")
 
 
 @contextmanager
 def opened(output: Path | None, kind: Kind, names: Sequence[str]) -> Iterator[Writer]:
-    """Open a table, which appears under its name at the end; None prints CSV."""
+    """Open a table, which appears under its name at the end; None prints CSV.
+
+    Raises:
+        UserError: there cannot be such a file.
+    """
     if output is None:
         yield _Csv(sys.stdout, kind, names)
         return
-    output.parent.mkdir(parents=True, exist_ok=True)
     unfinished = output.with_name(f"{output.name}.part")
-    if output.suffix.lower() == ".csv":
-        with unfinished.open("w", newline="", encoding="utf-8") as file:
-            yield _Csv(file, kind, names)
-    else:
-        with closing(_Parquet(unfinished, kind, names)) as table:
-            yield table
-    unfinished.replace(output)
+    _make(unfinished, output)
+    try:
+        if output.suffix.lower() == ".csv":
+            with unfinished.open("w", newline="", encoding="utf-8") as file:
+                yield _Csv(file, kind, names)
+        else:
+            with closing(_Parquet(unfinished, kind, names)) as table:
+                yield table
+        unfinished.replace(output)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _make(unfinished: Path, output: Path) -> None:
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.touch()
+    except OSError as error:
+        if error.errno in FULL:
+            raise
+        raise UserError(
+            f"--output: got {output}, which cannot be written ({error.strerror}); name a file "
+            "in a folder where you may write"
+        ) from None
 
 
 def headings(kind: Kind, names: Sequence[str]) -> dict[str, str]:

@@ -10,12 +10,17 @@ ROOT = Path(str(Path.cwd()).split("/.dvc/tmp/")[0])
 POSTGRESQL = ("postgres", "postgresql")
 
 
+def own() -> Path:
+    """Return the database of the repository."""
+    return ROOT / "mlflow.db"
+
+
 def uri() -> str:
     """Return `MLFLOW_TRACKING_URI`, or the absolute path of the repository's sqlite file.
 
     The driver of a PostgreSQL database is the one that Convoy's extra installs.
     """
-    given = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{ROOT / 'mlflow.db'}"
+    given = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{own()}"
     scheme, mark, rest = given.partition("://")
     return f"postgresql+psycopg://{rest}" if mark and scheme in POSTGRESQL else given
 
@@ -28,6 +33,11 @@ def shown() -> str:
 def is_database() -> bool:
     """Return whether there is no server that would keep the artifacts, too."""
     return not uri().startswith("http")
+
+
+def is_own() -> bool:
+    """Return whether runs go to the database of the repository, and to no other's."""
+    return uri() == f"sqlite:///{own()}"
 
 
 def is_file() -> bool:

@@ -10,6 +10,7 @@ from mlflow.entities import LifecycleStage
 from mlflow.exceptions import MlflowException
 
 from pipeline.tracking import address
+from pipeline.tracking.relocation import FOLDER, bring_home
 
 ALREADY, GONE = "RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"
 
@@ -21,6 +22,8 @@ logging.getLogger("urllib3").setLevel(logging.ERROR)  # the mirror warns, once
 def connect() -> MlflowClient:
     """Return a client of the address in use, whose database is created where it is missing."""
     _create_database()
+    if address.is_own():
+        bring_home(address.own())
     return MlflowClient(tracking_uri=address.uri(), registry_uri=address.uri())
 
 
@@ -55,7 +58,7 @@ def despite(code: str, call: Callable[[], object]) -> None:
 
 
 def _create_experiment(client: MlflowClient, name: str) -> None:
-    folder = (address.ROOT / "mlartifacts").as_uri() if address.is_database() else None
+    folder = (address.ROOT / FOLDER).as_uri() if address.is_database() else None
     # Without a kind, the pages open in a view for language models, which hides the runs.
     kind = {"mlflow.experimentKind": "custom_model_development"}
     client.create_experiment(name, artifact_location=folder, tags=kind)

@@ -7,7 +7,16 @@ from contextlib import contextmanager
 from pipeline.core.errors import FULL, UserError
 from pipeline.tracking import address
 
-LIBRARIES = ("mlflow", "requests", "urllib3", "sqlalchemy", "psycopg", "boto3", "botocore")
+LIBRARIES = (
+    "mlflow",
+    "requests",
+    "urllib3",
+    "sqlalchemy",
+    "sqlite3",
+    "psycopg",
+    "boto3",
+    "botocore",
+)
 LONGEST = 200  # characters of what somebody else's error says
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 from pipeline.tracking import address
+from pipeline.tracking.relocation import FOLDER
 
 
 def serve(page: str, port: int | None) -> int:
@@ -20,7 +21,7 @@ def serve(page: str, port: int | None) -> int:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_BACKEND_STORE_URI": address.uri(),  # may hold a password, as no argument should
     }
-    artifacts = (address.ROOT / "mlartifacts").as_uri()
+    artifacts = (address.ROOT / FOLDER).as_uri()
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
     command += ["--host", "127.0.0.1", "--port", str(port)]
     command += ["--default-artifact-root", artifacts]

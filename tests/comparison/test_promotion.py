@@ -8,12 +8,13 @@ import pytest
 from mlflow import MlflowClient
 
 from pipeline.comparison.comparison import compare
-from pipeline.comparison.promotion import _refuse_lost, _refuse_other_samples, lead
+from pipeline.comparison.promotion import _kept, _refuse_lost, _refuse_other_samples, lead
 from pipeline.core.errors import UserError
-from pipeline.tracking.champion import Standings
+from pipeline.core.git import git
+from pipeline.tracking.champion import Standing, Standings
 from tests.comparison.test_comparison import SETTINGS, state
 from tests.comparison.test_revisions import commit
-from tests.conftest import Workspace
+from tests.conftest import ROOT, Workspace
 
 ALL = np.arange(300)
 
@@ -59,6 +60,18 @@ def test_a_champion_whose_commit_is_gone_is_named() -> None:
         _refuse_lost("a" * 40)
 
 
+def test_a_champion_that_was_squashed_away_is_found_again_where_its_model_is() -> None:
+    """Otherwise the next model would have no champion to be compared with."""
+    head = git("rev-parse", "HEAD", folder=ROOT)
+    assert head
+    champion = Standing(commit="a" * 40, model="b" * 64, system="mean", reason="the first")
+    gone = Standings(champion=champion, challenger=champion)
+    kept = _kept(gone, head)
+    assert kept.champion == champion.model_copy(update={"commit": head})
+    assert kept.challenger == champion
+    assert _kept(kept, "c" * 40) == kept
+
+
 def test_a_champion_without_a_commit_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,7 +93,7 @@ def test_the_registry_follows_the_decisions(copy: Workspace) -> None:
     assert not (copy.folder / "champion.json").exists()
     copy.run("convoy", "promote")
     assert standing(copy) == {"champion": "1"}
-    assert "it is the champion already" in copy.run("convoy", "promote")
+    assert copy.run("convoy", "promote") == "now champion: it is the champion already\n"
 
     copy.edit(lambda tree: tree["ensemble"].update(methods=[{"name": "majority"}]))
     assert "is not up to date; run `dvc repro`" in copy.run("convoy", "promote", status=1)

@@ -601,6 +601,16 @@ def test_a_margin_in_points_is_refused_where_systems_are_compared_by_a_share() -
     assert parse_params(tree, "params.yaml").evaluation.equivalence_margin == 1
 
 
+def test_a_lead_of_points_that_no_model_can_have_is_refused() -> None:
+    """The champion would stay for ever."""
+    tree = read_yaml(ROOT / "params.yaml")
+    tree["tracking"] = {"promotion_margin": 2}
+    with pytest.raises(UserError, match=r"promotion_margin: got 2; allowed less than 1, as"):
+        parse_params(tree, "params.yaml")
+    tree["ensemble"] = {"costs": [[0.0, 3.0], [3.0, 0.0]]}
+    assert parse_params(tree, "params.yaml").tracking.promotion_margin == 2
+
+
 def test_a_file_that_refers_to_itself_or_is_a_folder_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "params.yaml"
     file.write_text("data: &a {x: *a}\n")

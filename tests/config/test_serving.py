@@ -37,6 +37,18 @@ def test_a_file_of_before_there_was_the_section_is_told_what_to_add() -> None:
     )
 
 
+@pytest.mark.parametrize("key", ["servng", "Serving", "distill"])
+def test_a_misspelt_section_is_named_rather_than_missed(key: str) -> None:
+    """Whoever has written it would add it again, and then be told of the first."""
+    tree = read_yaml(ROOT / "params.yaml")
+    meant = "distil" if key == "distill" else "serving"
+    tree[key] = tree.pop(meant)
+    with pytest.raises(UserError) as refused:
+        parse_params(tree, "params.yaml")
+    assert str(refused.value).startswith(f"params.yaml: {key}: unknown key; allowed augmentation,")
+    assert str(refused.value).endswith(f"; nearest {meant}")
+
+
 def test_a_missing_library_is_named_only_where_it_is_needed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

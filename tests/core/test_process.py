@@ -1,8 +1,11 @@
 """SIGTERM ends a process, wherever it arrives, and what is open is closed first."""
 
+import os
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -64,3 +67,25 @@ def test_another_exception_of_a_destructor_is_printed_as_ever() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == "went on\n"
     assert done.stderr.startswith("Exception ignored in: <function Thing.__del__")
+
+
+@pytest.mark.parametrize("command", ["stages.evaluate", "pipeline sync"])
+@pytest.mark.parametrize("after_s", [0.0, 0.1, 0.2])
+def test_ctrl_c_while_a_command_imports_is_no_traceback(
+    command: str, after_s: float, tmp_path: Path
+) -> None:
+    started = subprocess.Popen(
+        [sys.executable, "-m", *command.split()],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}"},
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    )
+    maps = Path(f"/proc/{started.pid}/maps")
+    while "pydantic_core" not in maps.read_text():  # one of the first packages
+        assert started.poll() is None
+    time.sleep(after_s)
+    started.send_signal(signal.SIGINT)
+    assert "Traceback" not in started.communicate()[1]
+    assert started.returncode

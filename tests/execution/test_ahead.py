@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from pipeline.config.load import load_params
@@ -245,6 +246,21 @@ def test_two_commands_side_by_side_train_no_member_twice(
     printed.append(dvc(fresh, "repro", "predict"))
     assert sorted(first_epochs("".join(printed))) == list(MEMBERS)
     assert outputs(fresh) == outputs(trained[0])
+
+
+@pytest.mark.parametrize("after_s", [0.3, 1.0, 2.0])
+def test_ctrl_c_while_the_fork_server_imports_is_no_traceback(
+    after_s: float, fresh: Workspace
+) -> None:
+    stage = fresh.start("python", "-m", "stages.train", "cnn_1")
+    own = psutil.Process(stage.pid)
+    while not any("forkserver" in " ".join(child.cmdline()) for child in own.children()):
+        assert stage.poll() is None
+        time.sleep(0.01)
+    time.sleep(after_s)
+    os.killpg(stage.pid, signal.SIGINT)
+    assert stage.communicate()[0] == ""
+    assert stage.returncode == 130
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from pipeline.core.errors import UserError
 from pipeline.core.paths import Layout
 from pipeline.images.packed import Packed
 from pipeline.serving.files import listed, predict_files
-from pipeline.serving.writer import headings, opened
+from pipeline.serving.writer import check_output, headings, opened
 from tests.conftest import Workspace
 from tests.preprocessing.make_images import encode
 from tests.serving.test_package import expected
@@ -41,14 +41,67 @@ def test_folders_files_and_patterns_are_listed_once(photos: Path) -> None:
     assert listed([f"{photos}/.e.png"]) == [photos / ".e.png"]  # named itself
 
 
-@pytest.mark.parametrize("given", ["nowhere.png", "nowhere/*.png", "empty", "", "http://a/b.png"])
+@pytest.mark.parametrize("given", ["nowhere.png", "nowhere/*.png", "", "http://a/b.png"])
 def test_a_path_to_no_file_is_named(
     given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """An empty name is a variable that was not set, not the folder one stands in."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "empty").mkdir()
+    (tmp_path / "photo.png").touch()
     with pytest.raises(UserError, match="no such file; name image files, folders or patterns"):
         listed([given])
+
+
+def test_a_folder_without_files_is_named_as_one(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="a folder without files; name image files, folders or pat"):
+        listed([str(tmp_path)])
+
+
+def test_links_that_lead_nowhere_are_not_left_out(photos: Path) -> None:
+    (photos / "f.png").symlink_to("gone.png")
+    for given in (f"{photos}", f"{photos}/*.png"):
+        assert photos / "f.png" in listed([given])
+    (photos / "far").symlink_to(photos / "more")
+    with pytest.raises(UserError, match="far: a link to a folder, which could form a loop; name"):
+        listed([str(photos)])
+
+
+def test_an_earlier_output_among_the_files_is_none_of_them(photos: Path) -> None:
+    before, output = listed([str(photos)]), photos / "found.csv"
+    output.write_text("file,class,error")
+    assert listed([str(photos)], output) == before
+    assert output in listed([str(photos)])
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("there.csv", r"there.csv, which is a folder; name a file"),
+        ("a.png/x.csv", r"a.png/x.csv, which cannot be written \(File exists\); name a file in"),
+        ("a.png/b/x.parquet", r"x.parquet, which cannot be written \(Not a directory\); name a"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_named(photos: Path, output: str, said: str) -> None:
+    (photos / "there.csv").mkdir()
+
+    def write() -> None:
+        check_output(photos / output)
+        with opened(photos / output, "values", ("age",)):
+            pass
+
+    with pytest.raises(UserError, match=rf"^--output: got .*{said}"):
+        write()
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
+def test_what_fails_half_way_leaves_the_old_table_and_nothing_else(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_text("old")
+    with pytest.raises(KeyError), opened(tmp_path / name, "values", ("age",)) as table:
+        table.write({})
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "old"
 
 
 def test_an_output_of_another_format_is_refused_before_any_work(photos: Path) -> None:
