@@ -10,25 +10,9 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from tests.comparison.test_revisions import commit, state_run
-from tests.conftest import Workspace, brief
+from tests.conftest import Workspace
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def reproduced_briefly(
-    reproduced: Workspace, tmp_path_factory: pytest.TempPathFactory
-) -> Workspace:
-    """All that follows an ensemble is run again once here, and once more by two of the tests."""
-    made = reproduced.copied(tmp_path_factory.mktemp("repetition") / "work")
-    made.edit(brief)
-    made.run("dvc", "repro")
-    return made
-
-
-@pytest.fixture
-def copy(reproduced_briefly: Workspace, tmp_path: Path) -> Workspace:
-    return reproduced_briefly.copied(tmp_path / "copy")
 
 
 def test_a_commit_gives_the_same_again_by_the_id_of_its_run(copy: Workspace) -> None:
