@@ -1,6 +1,7 @@
 """The states that `compare` accepts: git revisions, DVC experiments, MLflow runs, the workspace."""
 
 import re
+import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from pipeline.core.errors import UserError, nearest
 from pipeline.core.files import read_yaml
 from pipeline.core.git import git
 from pipeline.tracking.failures import TrackingError
-from pipeline.tracking.state import ENSEMBLES
+from pipeline.tracking.state import ENSEMBLES, LOCKED, lock_hash
 from pipeline.tracking.store import Store
 
 WORKSPACE = "workspace"
@@ -141,12 +142,14 @@ def _of_run(run_id: str, experiment: str) -> str | None:
     None stands for the working directory. MLflow only identifies the commit: results come from DVC.
     """
     try:
-        ensembles = Store(experiment).tags_of_state(run_id).get(ENSEMBLES)
+        tags = Store(experiment).tags_of_state(run_id)
     except TrackingError as error:
         raise UserError(f"{run_id}: {error}") from None
-    if ensembles and ensembles == ensembles_in(locked_stages()):
+    ensembles, lock, own = tags.get(ENSEMBLES), tags.get(LOCKED, ""), locked_stages()
+    commit = holding(ensembles, lock) if ensembles else None
+    is_exact = bool(commit) and _lock_of(commit or "") == lock
+    if ensembles and ensembles == ensembles_in(own) and (not is_exact or lock_hash(own) == lock):
         return None
-    commit = holding(ensembles) if ensembles else None
     if commit:
         return commit
     raise UserError(
@@ -155,11 +158,25 @@ def _of_run(run_id: str, experiment: str) -> str | None:
     )
 
 
-def holding(ensembles: str) -> str | None:
-    """Return the newest commit, or an experiment's, whose dvc.lock names these ensembles."""
+def holding(ensembles: str, lock: str = "") -> str | None:
+    """Return the newest commit, or an experiment's, whose dvc.lock names these ensembles.
+
+    Args:
+        lock: the hash of a whole dvc.lock; a commit of that one goes before others, whose members
+            were compared in another way.
+    """
     commits = [
         *(git("log", "--all", "--format=%H", "--", str(LOCK)) or "").split(),
         *_experiments().values(),
     ]
-    found = (commit for commit in commits if ensembles in (git("show", f"{commit}:{LOCK}") or ""))
-    return next(found, None)
+    found = [commit for commit in commits if ensembles in (git("show", f"{commit}:{LOCK}") or "")]
+    exact = (commit for commit in found if lock and _lock_of(commit) == lock)
+    return next(exact, None) or next(iter(found), None)
+
+
+def _lock_of(commit: str) -> str:
+    text = git("show", f"{commit}:{LOCK}") or ""
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch) / LOCK.name
+        file.write_text(text)
+        return lock_hash(locked_stages(file))

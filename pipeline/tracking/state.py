@@ -20,6 +20,7 @@ from pipeline.tracking.document import Document, File, Model
 CODE = ("pipeline", "stages", "dvc.yaml")
 NOTE = "mlflow.note.content"  # shown as the description of a run
 ENSEMBLES = "convoy.ensembles"  # DVC's hash of the ensembles, by which a commit is found
+LOCKED = "convoy.lock"  # the hash of DVC's lock file, by which one of several commits is chosen
 PICTURE = "differences.svg"
 SHOWN = (PICTURE, "learning_curves.svg", "reliability.svg")
 """The plots of the report that the run of a state shows itself."""
@@ -98,7 +99,6 @@ def note(
     """
     images = ", ".join(f"{num:,} {split}" for split, num in num_images.items())
     of = f" of {len(names)} {compared['kind']}" if compared else ""
-    commit = git("rev-parse", "HEAD") or "COMMIT"
     parts = [
         f"**{sentence(compared['verdict'])}**" if compared else "Not evaluated yet.",
         sentence(compared["resolved"]) if compared else "",
@@ -109,9 +109,17 @@ def note(
         if has_picture
         else "",
         f"Data: {images} images{of}.",
-        f"Reproduce: `convoy reproduce {commit[:12]}`.",
+        _way_back(),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _way_back() -> str:
+    """Return how to compute this state again: its commit, or the run's id until there is one."""
+    committed, own = git("show", f"HEAD:{dvcfile.LOCK}"), dvcfile.LOCK
+    if committed and own.is_file() and committed == own.read_text().strip():
+        return f"Reproduce: `convoy reproduce {(git('rev-parse', 'HEAD') or '')[:12]}`."
+    return f"Reproduce: `convoy reproduce {RUN_ID}`, once `{own}` is committed."
 
 
 def _name(data: dict[str, Any], compared: dict[str, Any]) -> str:
@@ -136,15 +144,20 @@ def revision() -> dict[str, str]:
 
 
 def _hashes() -> dict[str, str]:
-    """Return the hashes of DVC's lock file and of the fitted ensembles.
-
-    The stages that run last are left out of the first: they are not in the file yet when they bring
-    MLflow up to date.
-    """
+    """Return the hashes of DVC's lock file and of the fitted ensembles."""
     stages = dvcfile.locked_stages()
     if not stages:
         return {}
-    held = {name: entry for name, entry in stages.items() if name not in LAST}
-    found = {"convoy.lock": sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()}
+    found = {LOCKED: lock_hash(stages)}
     ensembles = dvcfile.ensembles_in(stages)
     return found | ({ENSEMBLES: ensembles} if ensembles else {})
+
+
+def lock_hash(stages: dict[str, Any]) -> str:
+    """Return the hash of the stages of DVC's lock file.
+
+    Those that run last are left out: they are not in the file yet when they bring MLflow up to
+    date.
+    """
+    held = {name: entry for name, entry in stages.items() if name not in LAST}
+    return sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()

@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from pipeline.comparison.revisions import holding
 from pipeline.comparison.run import run
 from pipeline.config.load import load_params
+from pipeline.core.dvcfile import LOCK, locked_stages
 from pipeline.core.errors import UserError
+from pipeline.core.git import git
 from pipeline.core.paths import PARAMS_FILE
+from pipeline.tracking.state import lock_hash
 from tests.conftest import Workspace
 
 pytestmark = pytest.mark.slow
@@ -88,3 +92,30 @@ def test_a_cache_that_lost_its_files_is_named(here: Workspace, tmp_path: Path) -
     (here.folder / ".dvc/cache").rename(tmp_path / "cache")
     with pytest.raises(UserError, match="cannot be fetched"):
         compared("HEAD", "workspace")
+
+
+def test_of_commits_with_the_same_ensembles_a_run_is_that_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as an experiment that only evaluates them in another way."""
+    monkeypatch.chdir(tmp_path)
+    for arguments in (
+        ["init", "-q"],
+        ["config", "user.email", "a@b"],
+        ["config", "user.name", "a"],
+    ):
+        assert git(*arguments) is not None
+    locks, commits = [], []
+    for num_bootstrap in (1, 2):
+        stages = {
+            "ensemble": {"outs": [{"path": "artifacts/ensemble", "md5": "e.dir"}]},
+            "evaluate": {"params": {"params.yaml": {"num_bootstrap": f"{num_bootstrap}"}}},
+        }
+        LOCK.write_text(json.dumps({"schema": "2.0", "stages": stages}))  # JSON is YAML
+        assert git("add", "dvc.lock") is not None
+        assert git("commit", "-qm", "more") is not None
+        locks.append(lock_hash(locked_stages()))
+        commits.append(git("rev-parse", "HEAD"))
+    assert [holding("e.dir", lock) for lock in locks] == commits
+    assert holding("e.dir", "of no commit") == holding("e.dir") == commits[1]
+    assert holding("f.dir", locks[0]) is None

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.artifacts import Card
+from pipeline.core.dvcfile import LOCK
+from pipeline.core.git import git
 from pipeline.core.paths import Layout
 from pipeline.core.run_log import Figure, Spool
 from pipeline.tracking.datasets import Datasets
@@ -83,6 +85,29 @@ def test_a_description_holds_the_verdict_all_systems_and_the_data() -> None:
     assert rows[4].startswith("| other |")
     assert "Data: 1,200 train, 80 test images of 2 labels." in text
     assert "Not evaluated yet." in note({}, counts, ("a", "b"))
+
+
+def test_a_description_names_no_commit_that_gives_something_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`dvc repro` after a change of params.yaml runs at the commit of what was there before."""
+    monkeypatch.chdir(tmp_path)
+    by_id = "Reproduce: `convoy reproduce RUN_ID`, once `dvc.lock` is committed."
+    assert note({}, {}, ()).endswith(by_id)  # not a repository
+    for arguments in (
+        ["init", "-q"],
+        ["config", "user.email", "a@b"],
+        ["config", "user.name", "a"],
+    ):
+        assert git(*arguments) is not None
+    LOCK.write_text("first\n")
+    assert note({}, {}, ()).endswith(by_id)
+    assert git("add", "dvc.lock") is not None
+    assert git("commit", "-qm", "first") is not None
+    head = git("rev-parse", "HEAD") or ""
+    assert note({}, {}, ()).endswith(f"Reproduce: `convoy reproduce {head[:12]}`.")
+    LOCK.write_text("second\n")
+    assert note({}, {}, ()).endswith(by_id)
 
 
 def test_images_are_counted_whatever_the_number_of_their_labels(
