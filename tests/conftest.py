@@ -60,12 +60,36 @@ def small(tree: dict[str, Any]) -> None:
     tree["tracking"] = {"live": False}
 
 
+def brief(tree: dict[str, Any]) -> None:
+    """One method and few resamples, for tests of something else."""
+    tree["ensemble"] = {"methods": [{"name": "mean"}]}
+    tree["evaluation"]["num_bootstrap"] = 100
+
+
 @cache
 def fork_server() -> ForkServer:
     """Return the server of this session, which starts when the first command does."""
     server = ForkServer(Path(tempfile.mkdtemp()), dict(os.environ))
     atexit.register(server.close)
     return server
+
+
+def forking_python() -> str:
+    """Return the Python whose commands start as forks, see `ForkServer`; outside Linux its own."""
+    return f"{fork_server().commands}/python" if hasattr(os, "pidfd_open") else sys.executable
+
+
+def install(environment: Path) -> None:
+    """Put what `make` would install in a folder: the Python and the DVC that run the tests.
+
+    A link to their folder would be another path of all libraries, to be compiled once more.
+    """
+    (environment / "bin").mkdir(parents=True)
+    for name in ("python", "dvc"):
+        command = environment / "bin" / name
+        command.write_text(f'#!/bin/sh\nexec "{sys.prefix}/bin/{name}" "$@"\n')
+        command.chmod(0o755)
+    (environment / "installed").touch()
 
 
 ENDLESS = {"epochs": 100_000, "patience": None}  # training that is there to be ended
@@ -84,7 +108,7 @@ class Workspace:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, target)
         (folder / ".dvc").mkdir()
-        (folder / ".venv").symlink_to(sys.prefix)  # what `make` would install
+        install(folder / ".venv")
         for part in ("config", ".gitignore"):
             shutil.copy(ROOT / ".dvc" / part, folder / ".dvc" / part)
         own = (["config", "user.name", "t"], ["config", "user.email", "t@example.org"])

@@ -21,7 +21,7 @@ from ruamel.yaml import YAML
 
 from pipeline.config.load import parse_params
 from pipeline.core.files import read_yaml
-from tests.conftest import ROOT, Workspace
+from tests.conftest import ROOT, Workspace, brief
 from tests.preprocessing.test_sources import idx_bytes
 
 README = (ROOT / "README.md").read_text()
@@ -61,9 +61,10 @@ def shorten(example: Path) -> None:
     yaml = YAML(typ="safe")
     tree = yaml.load(example)
     for recipe in tree["recipes"].values():
-        recipe["training"].update(epochs=1, batch_size=64, schedule={"name": "constant"})
-        recipe["model"].update(widths=[8, 16, 16])
+        recipe["training"].update(epochs=1, batch_size=32, schedule={"name": "constant"})
+        recipe["model"].update(widths=[4, 8, 8])
     del tree["members"]["cnn_3"]
+    brief(tree)
     yaml.dump(tree | {"tracking": {"live": False}}, example)
 
 

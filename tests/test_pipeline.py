@@ -6,6 +6,7 @@ import re
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -115,23 +116,42 @@ def family(folder: Path) -> list[psutil.Process]:
     return found
 
 
-@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("stage", ["search@cnn", "train@cnn_1"])
-def test_ending_dvc_leaves_no_process_behind(
-    copy: Workspace, stage: str, blow: signal.Signals
-) -> None:
-    """SIGINT goes to the group, as Ctrl-C does; the others to dvc alone."""
+@pytest.fixture(scope="module")
+def endless(reproduced: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace in which a search, and without one a training, has no end."""
+    made = reproduced.copied(tmp_path_factory.mktemp("endless") / "work")
 
-    def endless(tree) -> None:
+    def edit(tree: dict[str, Any]) -> None:
         tree["recipes"]["cnn"]["training"].update(ENDLESS)
         tree["recipes"]["cnn"]["search"]["epochs"] = 5000
         tree["execution"] = {"loader_workers": 1}
-        if stage.startswith("train"):
-            del tree["recipes"]["cnn"]["search"]
 
-    copy.edit(endless)
-    if stage.startswith("train"):
-        copy.run("dvc", "repro", "-s", "search@cnn")
+    made.edit(edit)
+    return made
+
+
+@pytest.fixture(scope="module")
+def unsearched(endless: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The same without a search, where training is what DVC runs next."""
+    made = endless.copied(tmp_path_factory.mktemp("unsearched") / "work")
+    made.edit(lambda tree: tree["recipes"]["cnn"].pop("search"))
+    made.run("dvc", "repro", "-s", "search@cnn")
+    return made
+
+
+@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    ("stage", "state"), [("search@cnn", "endless"), ("train@cnn_1", "unsearched")]
+)
+def test_ending_dvc_leaves_no_process_behind(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    stage: str,
+    state: str,
+    blow: signal.Signals,
+) -> None:
+    """SIGINT goes to the group, as Ctrl-C does; the others to dvc alone."""
+    copy = request.getfixturevalue(state).copied(tmp_path / "copy")
     held = Layout(copy.folder).member("cnn_1") / "fold_0/weights.safetensors"
     before = held.read_bytes()
     command = copy.start("dvc", "repro", "-s", stage)

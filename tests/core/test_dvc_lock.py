@@ -2,13 +2,13 @@
 
 import fcntl
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from pipeline.core.dvc_lock import remove_torn_record
 from pipeline.core.errors import UserError
+from tests.conftest import forking_python
 
 WRITING = '{"write": {"a": {"pid": 1, "cmd": "dvc repro"}}, "read": {}}'
 READING = '{"write": {}, "read": {"a": [{"pid": 1, "cmd": "dvc repro"}]}}'
@@ -31,7 +31,7 @@ NOT_JSON, NOT_ITS_FORM = "JSON structure is corrupted", "format error"
     ],
 )
 def test_dvc_works_again_after_a_kill_in_mid_write(tmp_path: Path, torn: str, printed: str) -> None:
-    dvc = [sys.executable, "-m", "dvc"]
+    dvc = [forking_python(), "-m", "dvc"]
     subprocess.run([*dvc, "init", "--no-scm", "-q"], cwd=tmp_path, check=True)
     (tmp_path / "dvc.yaml").write_text("stages: {a: {cmd: echo x > b, outs: [b]}}")
     folder = tmp_path / ".dvc/tmp"

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.core.dvcfile import entry
 from pipeline.core.removed import remove_outputs
+from tests.conftest import forking_python
 
 DVC = """
 stages:
@@ -32,7 +33,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str,
     Path("dvc.yaml").write_text(DVC)
     Path("params.yaml").write_text("parts: {a: {}, b: {}, c: {}}\n")
     for command in (["init", "--no-scm"], ["repro"]):
-        subprocess.run(["dvc", *command, "-q"], check=True)
+        subprocess.run([forking_python(), "-m", "dvc", *command, "-q"], check=True)
     Path("parts/mine").write_text("mine")
     return {"parts": {"a": None}}
 

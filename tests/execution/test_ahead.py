@@ -263,10 +263,20 @@ def test_ctrl_c_while_the_fork_server_imports_is_no_traceback(
     assert stage.returncode == 130
 
 
+@pytest.fixture(scope="module")
+def endless(searched: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace in which the next training has no end."""
+    made = searched.copied(tmp_path_factory.mktemp("endless") / "work")
+    made.edit(lambda tree: tree["recipes"]["cnn"]["training"].update(ENDLESS))
+    dvc(made, "repro", "search")
+    return made
+
+
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_command_stops_all_fits(blow: signal.Signals, fresh: Workspace) -> None:
-    fresh.edit(lambda tree: tree["recipes"]["cnn"]["training"].update(ENDLESS))
-    dvc(fresh, "repro", "search")
+def test_a_stopped_command_stops_all_fits(
+    blow: signal.Signals, endless: Workspace, tmp_path: Path
+) -> None:
+    fresh = endless.copied(tmp_path / "work")
     running = fresh.start("dvc", "repro", "train")
     while len(list(fresh.folder.glob(".convoy/work/train/*/*/fold_0/progress.json"))) < 2:
         assert running.poll() is None

@@ -20,7 +20,7 @@ from pipeline.search.choice import choose, chosen, kept
 from pipeline.search.importance import importances
 from pipeline.search.space import SearchSpace
 from pipeline.search.table import read, write
-from tests.conftest import ROOT, Workspace, small
+from tests.conftest import ROOT, Workspace, brief, small
 from tests.search.simulated import Simulated, run_once, spec
 
 AXES: dict[str, Any] = {
@@ -169,6 +169,7 @@ def test_an_architecture_that_a_search_has_chosen_is_trained_and_goes_all_the_wa
     workspace = Workspace(tmp_path / "work")
     workspace.edit(small)
     workspace.edit(either)
+    workspace.edit(brief)
     workspace.run("dvc", "repro")
     layout = Layout(workspace.folder)
     trials = read_table(layout.search("cnn") / "trials.csv")

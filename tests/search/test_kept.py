@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from pipeline.config.load import parse_params
 from pipeline.core.errors import UserError
 from pipeline.core.files import read_json, read_yaml
-from tests.conftest import ROOT, Workspace, small
+from tests.conftest import ROOT, Workspace, brief, small
 
 EPOCHS = 2
 SPACE = {
@@ -72,6 +72,7 @@ def test_the_best_trial_is_the_member_that_training_would_give(tmp_path: Path) -
     workspace = Workspace(tmp_path / "work")
     workspace.edit(small)
     workspace.edit(keeping)
+    workspace.edit(brief)
     printed = workspace.run("dvc", "repro", "report")
     assert "train cnn_1  epoch 1/" in printed
     assert "train cnn_a  epoch" not in printed

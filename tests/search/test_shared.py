@@ -18,7 +18,7 @@ from pipeline.core.errors import UserError
 from pipeline.search.choice import choose
 from pipeline.search.shared import SharedStorage
 from pipeline.search.trial import Ended, Fit, Trial
-from tests.conftest import ROOT
+from tests.conftest import ROOT, forking_python
 from tests.postgresql import PASSWORD, SPELT, Server, serve
 from tests.search.toy_worker import HEARTBEAT_S, Formulas, main, toy_spec
 
@@ -30,11 +30,18 @@ def server() -> Iterator[Server]:
 
 
 def start(
-    url: str, folder: Path, settings: dict[str, Any], seconds: float = 0.1
+    url: str,
+    folder: Path,
+    settings: dict[str, Any],
+    seconds: float = 0.1,
+    *,
+    is_fork: bool = True,
 ) -> "subprocess.Popen[str]":
+    """Begin a worker; what stands for a fork passes all signals on to it that end it, no other."""
+    python = forking_python() if is_fork else sys.executable
     arguments = [url, f"{folder}", json.dumps(settings), f"{seconds}"]
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.search.toy_worker", *arguments],
+        [python, "-m", "tests.search.toy_worker", *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -141,7 +148,7 @@ def test_a_worker_that_was_only_asleep_changes_nothing_that_was_taken_over(
     server: Server, tmp_path: Path
 ) -> None:
     url, settings = server.create("asleep"), {"budget": {"trials": 2}}
-    worker = start(url, tmp_path / "a", settings, 1.0)
+    worker = start(url, tmp_path / "a", settings, 1.0, is_fork=False)
     read_until(worker, "begin")
     os.kill(worker.pid, signal.SIGSTOP)
     trials = finished(url, tmp_path / "b", settings)

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -37,6 +38,7 @@ from pipeline.training.callbacks import checkpoints
 from pipeline.training.checkpoint import EPOCH, MIDDLE
 from pipeline.training.datamodule import Inputs
 from pipeline.training.fit import fit
+from tests.conftest import forking_python
 from tests.training.test_data import inputs
 
 EPOCHS = 3  # of five batches each
@@ -195,6 +197,7 @@ def forked(folder: Path, chosen: Recipe, patches: str = "", **settings: Any) -> 
         settings: as those of `job`.
     """
     on_disk(folder, inputs("crop_flip", MIXED))
+    python = forking_python() if "command" in settings else sys.executable
     child = os.fork()
     if child:
         return child
@@ -202,8 +205,9 @@ def forked(folder: Path, chosen: Recipe, patches: str = "", **settings: Any) -> 
         os.chdir(folder)
         from tests.training import forks, patched
 
-        if "command" in settings:  # which starts real processes
+        if "command" in settings:  # which starts processes of its own
             os.environ["PYTHONPATH"] = f"{Path(__file__).parents[2]}"
+            sys.executable = python
         else:
             forks.start_fits_as_forks()
         patched.apply(patches)

@@ -82,11 +82,11 @@ def test_two_nodes_of_torchrun(searched: Workspace) -> None:
     first, second = (f"{torchrun} --master-port {port} --node-rank {node}" for node in (0, 1))
     searched.edit(on_nodes(2, command=first))
     job = folder / ".convoy/scratch/train/cnn_1/fold_0.json"
-    stage = searched.start(*STAGE)
+    stage = searched.fork(*STAGE)
     while not job.exists() and stage.poll() is None:
         time.sleep(0.1)
     fit = ("python", "-m", "pipeline.training.run", f"{job}")
-    message = finished([stage, searched.start(*second.split(), *fit)])
+    message = finished([stage, searched.fork(*second.split(), *fit)])
     assert ["epoch 2/2" in lines for lines in message] == [True, False]
     weights, figures = trained(searched)
     assert figures.count("\n") == logged.count("\n")
