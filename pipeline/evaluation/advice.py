@@ -19,6 +19,7 @@ from pipeline.evaluation.intervals import Bootstrap, Estimate
 from pipeline.evaluation.metrics import Metric
 from pipeline.evaluation.metrics.metric import mean
 from pipeline.evaluation.outputs import SystemOutput
+from pipeline.evaluation.verdict import positive
 
 Errors = dict[str, Float[np.ndarray, "n e"]]
 """Each member's errors on each sample, scaled so that a sample's loss is their sum of squares."""
@@ -143,6 +144,9 @@ def sentences(found: Advice) -> list[str]:
 
 
 def _on_the_ensemble(found: Advice, name: str) -> str:
+    if found.saved.high < 0:
+        size = f"raises the {name} of {found.best_member} by {_shown(positive(found.saved))}"
+        return f"one network is enough: the ensemble {size} on validation"
     size = f"lowers the {name} of {found.best_member} by {_shown(found.saved)} on validation"
     if found.saved.low > 0:
         return f"keep the ensemble: it {size}"
