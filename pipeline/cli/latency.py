@@ -24,5 +24,6 @@ def latency(
     for row in found:
         took = row.median_ms
         interval = f"[{took.low:.2f}, {took.high:.2f}]"
-        print(f"{row.system:20}  {row.batch_size:3} images  {took.value:8.2f} ms {interval}")
+        noun = "image " if row.batch_size == 1 else "images"
+        print(f"{row.system:20}  {row.batch_size:3} {noun}  {took.value:8.2f} ms {interval}")
     print(f"medians of {num_rounds}, {loaded.evaluation.confidence:.0%} intervals")

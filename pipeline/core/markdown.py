@@ -26,20 +26,22 @@ def figure(estimate: dict[str, Any] | None) -> str:
     return f"{value:.4f} [{low:.4f}, {high:.4f}]" if has_interval else f"{value:.4f}"
 
 
-def systems(compared: dict[str, Any]) -> str:
+def systems(compared: dict[str, Any], packaged: str = "") -> str:
     """Return the systems of `comparison.json` with intervals, the chosen and the best member first.
 
     Args:
         compared: the content of `comparison.json`.
+        packaged: the system to mark as this model, and to put first; empty for none.
     """
     found, chosen = compared["systems"], compared["chosen"]
     further = [m for m in ("log_loss",) if m in found[chosen] and m != compared["headline"]]
     metrics = [compared["headline"], *further]
-    named = {compared["best_member"]: " (best member)", chosen: " (chosen)"}
+    best = compared["best_member"]
+    named = {best: " (best member)", chosen: " (chosen)", packaged: " (this model)"}
     return table(
         ["system", *(metric.replace("_", " ") for metric in metrics)],
         (
             [f"{name}{named.get(name, '')}", *(figure(found[name].get(m)) for m in metrics)]
-            for name in dict.fromkeys([chosen, compared["best_member"], *found])
+            for name in dict.fromkeys([packaged or chosen, chosen, best, *found])
         ),
     )

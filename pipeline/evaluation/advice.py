@@ -143,7 +143,9 @@ def sentences(found: Advice) -> list[str]:
 
 
 def _on_the_ensemble(found: Advice, name: str) -> str:
-    size = f"lowers the {name} of {found.best_member} by {_shown(found.saved)} on validation"
+    saved = found.saved
+    verb, change = ("lowers", saved) if saved.value >= 0 else ("raises", _negative(saved))
+    size = f"{verb} the {name} of {found.best_member} by {_shown(change)} on validation"
     if found.saved.low > 0:
         return f"keep the ensemble: it {size}"
     return f"one network is enough: the ensemble {size}, which shows no gain"
@@ -164,6 +166,10 @@ def _on_seeds(first: Addition, best_mean: tuple[str, ...], name: str) -> list[st
         f"{alike}: the {name} is {one} for one, would be {_shown(first.twice)} "
         f"for the mean of {2 * num}, and {_shown(first.limit)} for that of any number",
     ]
+
+
+def _negative(found: Estimate) -> Estimate:
+    return Estimate(-found.value, -found.high, -found.low, found.num_samples)
 
 
 def _shown(found: Estimate) -> str:

@@ -250,6 +250,6 @@ def _estimate(evaluator: Evaluator, value: float, variance: Variance, low: float
     quantile = scipy.stats.t.ppf((1 + evaluator.confidence) / 2, variance.freedom)
     reach = variance.total**0.5 * quantile
     ends = value - reach, value + reach
-    if evaluator.headline_metric.share_of:
+    if evaluator.headline_metric.interval == "share":
         ends = max(low, ends[0]), min(1.0, ends[1])
     return Estimate(value, float(ends[0]), float(ends[1]), len(evaluator.ids))

@@ -35,7 +35,7 @@ def model_card(inputs: Layout, name: str, members: tuple[str, ...]) -> str:
     taught = [row["said"] for row in rows if row["student"] == name]
     parts = {
         f"Model card: {name}": _purpose(card, compared, members, taught),
-        "Figures": _figures(compared, name),
+        "Figures": _figures(compared, name, is_student=bool(taught)),
         "Where it is weaker": _weaknesses(inputs.tables, name, is_student=bool(taught)),
         "Prediction sets": _sets(inputs.tables, name, is_student=bool(taught)),
         "Data": _data(card, compared["kind"]),
@@ -76,7 +76,7 @@ def _made_of(members: tuple[str, ...]) -> str:
     return f"It combines {len(members)} networks ({', '.join(members)})."
 
 
-def _figures(compared: dict[str, Any], name: str) -> str:
+def _figures(compared: dict[str, Any], name: str, *, is_student: bool) -> str:
     own = compared["systems"][name]
     rows = [[name.replace("_", " "), figure(estimate)] for name, estimate in own.items()]
     return "\n\n".join([
@@ -84,8 +84,9 @@ def _figures(compared: dict[str, Any], name: str) -> str:
         f"{compared['confidence']:.0%} intervals where there are any:",
         table(["metric", "value"], rows),
         "Beside the other systems:",
-        systems(compared),
-        sentence(compared["resolved"]),
+        systems(compared, name if is_student else ""),
+        # What these samples can resolve is said of the ensemble and the best member.
+        *([] if is_student else [sentence(compared["resolved"])]),
     ])  # fmt: skip
 
 
@@ -106,7 +107,8 @@ def _weaknesses(tables: Path, name: str, *, is_student: bool) -> str:
         for row in weak
     ]
     pairs = [
-        f"- {row['true']} taken for {row['predicted']}: {row['count']} of {row['num_true']} images"
+        f"- {row['true']} predicted as {row['predicted']}: {row['count']} of {row['num_true']} "
+        "images"
         for row in _rows(tables, "confused_pairs", name, is_student=is_student)[:MOST_PAIRS]
     ]
     return "\n".join([

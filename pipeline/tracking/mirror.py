@@ -133,7 +133,7 @@ class Mirror:
         parent, times = self._parent(document), Times(document.fingerprint)
         self._models.link(run_id, document, seen)
         self._attach(run_id, document)
-        ended_s = _changed_s(document.folder / METRICS_FILE, document.folder / RUN_FILE)
+        ended_s = ended(document)
         measured = self._models.measured_by(document)
         points = dated(document.figures, seen, times, ended_s)
         if not measured:  # what is about a model is stored twice, of which one may be missing
@@ -271,6 +271,15 @@ def _with_id(tags: Mapping[str, str], run_id: str) -> dict[str, str]:
 
 def _num_lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.is_file() else 0
+
+
+def ended(document: Document) -> float | None:
+    """Return when a run ended, in seconds; None where it has written nothing.
+
+    A state does not end before it began: DVC's cache may give it an older evaluation.
+    """
+    last = [document.folder / METRICS_FILE, document.folder / RUN_FILE]
+    return _changed_s(*last, *([document.begun] if document.begun else []))
 
 
 def _changed_s(*paths: Path) -> float | None:

@@ -4,6 +4,8 @@ import os
 import socket
 import subprocess
 import sys
+import time
+from contextlib import suppress
 
 from pipeline.tracking import address
 from pipeline.tracking.relocation import FOLDER
@@ -25,13 +27,25 @@ def serve(page: str, port: int | None) -> int:
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
     command += ["--host", "127.0.0.1", "--port", str(port)]
     command += ["--default-artifact-root", artifacts]
-    print(f"MLflow: http://127.0.0.1:{port}{page}  (Ctrl-C stops it)", flush=True)
+    command += ["--uvicorn-opts", "--no-access-log"]  # hundreds of lines would hide the address
+    print("MLflow starts, which takes some seconds", flush=True)
     server = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     try:
+        if answers(server, port):
+            print(f"MLflow: http://127.0.0.1:{port}{page}  (Ctrl-C stops it)", flush=True)
         return server.wait()
     except (KeyboardInterrupt, SystemExit):
         server.terminate()
         return server.wait() and 0
+
+
+def answers(server: subprocess.Popen[bytes], port: int) -> bool:
+    """Wait until the server takes connections; return False if it ends before that."""
+    while server.poll() is None:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def free_port() -> int:

@@ -142,6 +142,16 @@ def test_members_that_spoil_the_mean_are_left_out_of_it() -> None:
     assert found.additions[1].saved.high < 0
 
 
+def test_an_ensemble_that_is_worse_than_its_best_member_raises_the_loss() -> None:
+    errors, recipe_of = pool(0, cnn=(0.3, 0.3, 3), poor=(3.0, 0.1, 3))
+    found = advised(errors, recipe_of)
+    assert found.saved.high < 0
+    said, worse = sentences(found)[0], f"{-found.saved.value:.4f}"
+    assert said.startswith(
+        f"advice: one network is enough: the ensemble raises the Brier score of cnn_0 by {worse} ["
+    )
+
+
 def test_one_network_is_enough_where_all_err_alike() -> None:
     errors, recipe_of = pool(0, cnn=(1.0, 0.0, 3))
     found = advised(errors, recipe_of)

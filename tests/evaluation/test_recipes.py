@@ -99,6 +99,14 @@ def test_the_interval_of_a_mean_covers_it() -> None:
     assert 0.94 <= np.mean(covered) <= 0.99
 
 
+def test_an_accuracy_and_its_interval_stay_within_0_and_1() -> None:
+    """The line of two seeds that differ a little reaches beyond 1: t has one degree of freedom."""
+    right = np.ones((2, NUM_SAMPLES), bool)
+    right[0, :2] = right[1, :20] = False
+    (found,) = recipe_figures(EVALUATOR, {"r": recipe(right)})
+    assert 0 <= found.mean.low < found.mean.value < found.mean.high == 1
+
+
 def test_as_many_seeds_as_are_called_for_show_the_difference() -> None:
     """The number is estimated from many seeds, and then put to the test."""
     first, second = draw(1, 60, gap=0.18, luck=0.1, seed=3)[0]

@@ -11,6 +11,7 @@ from typing import get_args
 import pytest
 from playwright.sync_api import Browser, Page
 
+from pipeline.config.distillation import Student
 from pipeline.core.kind import Kind
 from pipeline.core.paths import Layout
 from pipeline.report.page import write_page
@@ -119,6 +120,14 @@ def test_the_first_screen_says_what_was_compared_and_found(page: Page) -> None:
     for part in ("4 members and 3 ensembles", "2,000 test samples", "by 1.20 points", "p = 0.003"):
         assert part in seen
     assert "[0.40, 2.10]" in page.inner_text("h1")
+
+
+@pytest.mark.parametrize(("num", "text"), [(1, "1 student,"), (2, "2 students,")])
+def test_the_first_line_counts_students(tmp_path: Path, num: int, text: str) -> None:
+    layout, own = make_findings.write(tmp_path), make_findings.params("classes")
+    students = {f"small_{i}": Student(recipe="cnn") for i in range(num)}
+    write_page(layout, layout, own.model_copy(update={"distil": students}))
+    assert f"4 members, 3 ensembles and {text} compared on" in layout.report.read_text()
 
 
 @pytest.mark.slow

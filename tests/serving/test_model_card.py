@@ -107,6 +107,10 @@ def test_that_of_a_student_says_what_it_lost(tmp_path: Path) -> None:
     assert "**Small loses. Small wins.**" in text
     assert "It is one network, small. It has learned from the ensemble mean." in text
     assert "| accuracy | 0.6250 |" in text
+    marked = ("small (this model)", "mean (chosen)", "a (best member)")
+    places = [text.index(f"| {system} |") for system in marked]
+    assert places == sorted(places)
+    assert "hese 2 can show none" not in text  # as it is about the ensemble and the member
     assert "- true class x: 0.5000 [0.2500, 0.7500] on 40 images" in text
     assert "true class y" not in text
     assert "true class of 91.0% [85.0%, 96.0%] of the test images, and hold 1.25 classes" in text

@@ -1,6 +1,8 @@
 """What a run says, and how its series are thinned."""
 
 import json
+import os
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,9 +15,10 @@ from pipeline.core.artifacts import Card
 from pipeline.core.dvcfile import LOCK
 from pipeline.core.git import git
 from pipeline.core.paths import Layout
-from pipeline.core.run_log import Figure, Spool
+from pipeline.core.run_log import RUN_FILE, Figure, Spool
 from pipeline.tracking.datasets import Datasets
 from pipeline.tracking.document import EVERY_STEP_BELOW, Document, is_shown
+from pipeline.tracking.mirror import ended
 from pipeline.tracking.state import note
 
 
@@ -125,3 +128,17 @@ def test_images_are_counted_whatever_the_number_of_their_labels(
     found = Datasets({"source": {"name": "csv"}, "path": "data/raw/pets"})
     assert found.num_images == {"train": 4, "val": 2, "test": 3}
     assert found.parts["trainval"].counts == {split: counts[split] for split in ("train", "val")}
+
+
+def test_a_state_with_an_evaluation_from_the_cache_does_not_end_before_it_began(
+    tmp_path: Path,
+) -> None:
+    times_s = {"evaluate": 1000, "preprocess": 2000}
+    for name, time_s in times_s.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / RUN_FILE).write_text("{}")
+        os.utime(tmp_path / name / RUN_FILE, (time_s, time_s))
+    own = Document("digits", "f", tmp_path / "evaluate")
+    assert ended(own) == 1000
+    assert ended(replace(own, begun=tmp_path / "preprocess" / RUN_FILE)) == 2000
+    assert ended(replace(own, folder=tmp_path / "none")) is None

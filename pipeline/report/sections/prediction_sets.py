@@ -24,7 +24,7 @@ def section(findings: Findings) -> Section | None:
     return Section(
         "prediction-sets",
         "Prediction sets",
-        f"Instead of one class, the chosen ensemble also names all that come into question: "
+        f"Beside its decision, the chosen ensemble names all classes that come into question: "
         f"sets meant to contain the true class of {wording.percent(ensemble.coverage)} of samples "
         f"or more. Validation alone sets their size (split conformal prediction); the figures are "
         f"from test. Single: {single}.",

@@ -20,8 +20,8 @@ def section(findings: Findings) -> Section:
                     ("seed of the split", str(params.data.seed)),
                     (
                         "intervals",
-                        f"{evaluation.confidence:.0%}, percentile bootstrap, "
-                        f"{evaluation.num_bootstrap:,} draws, seed {evaluation.seed}",
+                        f"{evaluation.confidence:.0%}, {evaluation.num_bootstrap:,} draws of the "
+                        f"bootstrap, seed {evaluation.seed}",
                     ),
                     (
                         "fitting on validation",
