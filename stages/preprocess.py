@@ -10,6 +10,7 @@ from pipeline.core.stage import Stage, run
 from pipeline.preprocessing.audit import (
     audit,
     classes_line,
+    few_line,
     shares_lines,
     summary,
     summary_line,
@@ -58,7 +59,7 @@ def main(stage: Stage[Params]) -> None:
     figures = summary(listing, seen, findings)
     write_audit(stage.outputs.audit, listing, seen, findings, card.counts)
     stage.spool.record(figures)
-    said = (classes_line(card), summary_line(figures), *shares_lines(findings))
+    said = (classes_line(card), summary_line(figures), *shares_lines(findings), few_line(card))
     for line in (*said, pairs.message, places.message):
         if line:
             print(f"preprocess  {line}", flush=True)

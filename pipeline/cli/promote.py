@@ -24,10 +24,12 @@ def promote(
     from pipeline.tracking.champion import FILE, Standings
 
     found = decide(loaded)
-    print(f"{'would be' if dry_run else 'now'} {found.alias}: {found.reason}")
+    is_new = found.standings != Standings.load()
+    verb = ("would be" if dry_run else "now") if is_new else "still"
+    print(f"{verb} {found.alias}: {found.reason}")
     if dry_run:
         return
-    if found.standings != Standings.load():
+    if is_new:
         found.standings.save()
         print(f"written to {FILE}; commit it")
     _mirror()

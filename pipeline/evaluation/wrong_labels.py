@@ -72,6 +72,8 @@ def wrong_labels_sentence(found: Estimate, num_suspects: int, num_unseen: int) -
         "predictions, which hard samples do as well; the list of suspects holds "
         f"{num_suspects:,}"
     )
+    if num_suspects > found.high:
+        said += ", more than are wrong, as hard samples look alike"
     if not num_unseen:
         return said
     return (

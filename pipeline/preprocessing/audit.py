@@ -20,6 +20,7 @@ from pipeline.preprocessing.shares import differences
 CONSTANT_CONTRAST = 2.0  # grey levels of 255; an image below this shows nothing
 ENLARGED = 2.0  # a side stretched by more than this is mostly invented
 MOST_NAMED = 20  # classes in a line
+FEW_IN_VAL = 10  # samples of a class
 ELONGATED = 2.0  # factor by which an aspect ratio may differ from the usual one
 
 
@@ -79,6 +80,20 @@ def classes_line(card: Card) -> str:
     named = [f"{name} {count:,}" for name, count in list(totals.items())[:MOST_NAMED]]
     more = ", …" if len(totals) > MOST_NAMED else ""
     return f"{len(totals)} classes: {', '.join(named)}{more}"
+
+
+def few_line(card: Card) -> str:
+    """Name the classes or labels with so few samples in val that they decide by chance, if any."""
+    found = card.counts.get("val", {})
+    few = {name: num for name, num in found.items() if num < FEW_IN_VAL}
+    if card.target_scale or not few:
+        return ""
+    named = ", ".join(f"{num:,} of {name}" for name, num in list(few.items())[:MOST_NAMED])
+    more = ", …" if len(few) > MOST_NAMED else ""
+    return (
+        f"val holds only {named}{more}: ensembles, calibration and thresholds are chosen on it; "
+        "data.num_folds would choose them on every training sample"
+    )
 
 
 def shares_lines(findings: list[Finding]) -> list[str]:

@@ -21,7 +21,6 @@ from pipeline.report import wording
 from pipeline.report.blocks import Cell, text
 
 BETWEEN_PARTS = r", (?![^\[]*\])"  # a comma outside brackets
-HYPHEN = r"(?<=[ \[])-(?=\d)"  # one that stands for a minus
 MOST_SYSTEMS = 24
 """The most systems in a matrix; if there are more, the best by the headline metric are shown."""
 
@@ -96,7 +95,7 @@ class Findings:
     @property
     def verdict(self) -> tuple[str, str]:
         """The finding and its certainty, as two parts of the sentence."""
-        verdict = re.sub(HYPHEN, wording.MINUS, self.comparison["verdict"])
+        verdict = wording.with_minus(self.comparison["verdict"])
         found, *sure = re.split(BETWEEN_PARTS, verdict, maxsplit=1)
         return found, "".join(sure)
 
@@ -153,6 +152,8 @@ class Findings:
 
     def name_cell(self, name: str) -> Cell:
         marks = {self.chosen: "chosen", self.best_member: "best member"}
+        packaged = self.params.serving.model
+        marks |= {packaged: "packaged"} if packaged in self.params.distil else {}
         return text(name, self.look(name))._replace(detail=marks.get(name, ""))
 
     def table(self, name: str) -> list[Row]:

@@ -1,8 +1,10 @@
 """Formatting of numbers and names for readers."""
 
+import re
 from collections.abc import Iterable, Sequence
 from math import floor, isfinite, log10
 
+HYPHEN = r"(?<=[ \[(])-(?=\d)"  # one that stands for a minus
 MINUS, NONE = "\u2212", "–"
 PREFIXES = ("", " k", " M", " G", " T")
 MOST_DECIMALS = 9
@@ -29,8 +31,13 @@ def words(name: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return the text with a capital at its start."""
-    return text[:1].upper() + text[1:]
+    """Return the text with a capital at its start, and with minus signs."""
+    return with_minus(text[:1].upper() + text[1:])
+
+
+def with_minus(text: str) -> str:
+    """Return the text with minus signs instead of the hyphens that terminals show."""
+    return re.sub(HYPHEN, MINUS, text)
 
 
 def decimals(values: Iterable[float]) -> int:

@@ -16,6 +16,7 @@ from pipeline.core.git import git
 from pipeline.core.markdown import figure, sentence, systems
 from pipeline.core.paths import Layout
 from pipeline.core.run_log import LAST, RUN_FILE
+from pipeline.core.tree import flatten
 from pipeline.tracking.datasets import Datasets, name_of
 from pipeline.tracking.document import Document, File, Model
 
@@ -68,6 +69,7 @@ def document(
         fingerprint=fingerprint(tree, card.fingerprint),
         folder=layout.runs / "evaluate" if compared else Path(os.devnull),
         begun=layout.runs / "preprocess" / RUN_FILE,
+        params={key: str(value) for key, value in flatten(_shaping(tree)).items()},
         tags={
             "convoy.stage": "pipeline",
             "convoy.data": card.fingerprint,
@@ -146,7 +148,7 @@ def _name(data: dict[str, Any], compared: dict[str, Any]) -> str:
     if compared:
         value = compared["systems"][compared["chosen"]][compared["headline"]]["value"]
         name += f" {value:.4f}"
-    commit = git("rev-parse", "--short", "HEAD")
+    commit = git("describe", "--always", "--exclude=*", "--dirty", "--abbrev=7")
     return f"{name} · {commit}" if commit else name
 
 

@@ -93,7 +93,7 @@ def test_the_registry_follows_the_decisions(copy: Workspace) -> None:
     assert not (copy.folder / "champion.json").exists()
     copy.run("convoy", "promote")
     assert standing(copy) == {"champion": "1"}
-    assert copy.run("convoy", "promote") == "now champion: it is the champion already\n"
+    assert copy.run("convoy", "promote") == "still champion: it is the champion already\n"
 
     copy.edit(lambda tree: tree["ensemble"].update(methods=[{"name": "majority"}]))
     assert "is not up to date; run `dvc repro`" in copy.run("convoy", "promote", status=1)

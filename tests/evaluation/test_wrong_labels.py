@@ -70,3 +70,5 @@ def test_the_sentence_says_what_was_not_examined() -> None:
     assert said.endswith("the list of suspects holds 138")
     said = wrong_labels_sentence(found, 138, 8000)
     assert "8,000 training samples were not examined" in said
+    said = wrong_labels_sentence(found, 144, 0)
+    assert said.endswith("holds 144, more than are wrong, as hard samples look alike")

@@ -72,3 +72,8 @@ def test_metrics_have_the_names_that_readers_know() -> None:
     assert [wording.sentence(wording.words(name)) for name in names] == [
         "Log loss", "Macro F1", "ROC AUC", "Validation log loss", "Matthews correlation", "R²",
     ]  # fmt: skip
+
+
+def test_a_sentence_has_a_capital_and_minus_signs() -> None:
+    said = wording.sentence("over seeds: -1.37 [-3.25, +0.51], p = 0.1 (-2), one-sided 10-fold")
+    assert said == "Over seeds: −1.37 [−3.25, +0.51], p = 0.1 (−2), one-sided 10-fold"

@@ -19,7 +19,7 @@ from pipeline.core.run_log import RUN_FILE, Figure, Spool
 from pipeline.tracking.datasets import Datasets
 from pipeline.tracking.document import EVERY_STEP_BELOW, Document, is_shown
 from pipeline.tracking.mirror import ended
-from pipeline.tracking.state import note
+from pipeline.tracking.state import _name, note
 
 
 def document(folder: Path, figures: list[Figure]) -> Document:
@@ -112,8 +112,12 @@ def test_a_description_names_no_commit_that_gives_something_else(
     assert git("commit", "-qm", "first") is not None
     head = git("rev-parse", "HEAD") or ""
     assert note({}, {}, ()).endswith(f"Reproduce: `convoy reproduce {head[:12]}`.")
+    assert _name({"source": {"name": "folder"}, "path": "data/pets"}, {}) == f"pets · {head[:7]}"
     LOCK.write_text("second\n")
     assert note({}, {}, ()).endswith(by_id)
+    assert (
+        _name({"source": {"name": "folder"}, "path": "data/pets"}, {}) == f"pets · {head[:7]}-dirty"
+    )
 
 
 def test_images_are_counted_whatever_the_number_of_their_labels(

@@ -154,6 +154,9 @@ def test_one_column_orders_states_ensembles_and_members(reproduced: Workspace) -
     assert values == sorted(values, reverse=True)
     stages = Counter(run.data.tags["convoy.stage"] for run in found)
     assert stages == {"pipeline": 1, "evaluate": EXPECTED["evaluate"]}
+    (state,) = (run for run in found if run.data.tags["convoy.stage"] == "pipeline")
+    assert state.data.params["recipes.resnet.model.name"] == "resnet"  # so that states compare
+    assert not any(key.startswith(("tracking", "execution")) for key in state.data.params)
 
 
 @pytest.mark.slow

@@ -40,7 +40,8 @@ def section(findings: Findings) -> Section:
             Table(
                 f"Systems by {name}",
                 f"The best by {name} comes first ({direction} is better); press a heading to sort "
-                f"by it. Multiply-adds are for one image.",
+                f"by it. The p-values are corrected for all pairs of systems, unlike that of the "
+                f"verdict, whose pair validation names. Multiply-adds are for one image.",
                 [*_first_columns(name), *_last_columns()],
                 [_row(findings, system) for system in findings.systems],
             ),
