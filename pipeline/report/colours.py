@@ -38,7 +38,7 @@ LINES = (
     Colour("#6a4fb8", "#b7a3f3"),
     Colour("#b3382c", "#f58d80"),
 )
-"""The colours of the lines of a plot; further lines repeat them, dotted."""
+"""The colours of the lines of a plot; further lines repeat them, in dashes and dots."""
 
 
 def look(place: int) -> str:
