@@ -20,7 +20,7 @@ def files(api: mlflow.MlflowClient) -> dict[str, list[str]]:
 
 
 def test_a_moved_repository_shows_its_artifacts_and_writes_new_ones_beside_them(
-    copy: Workspace, tmp_path: Path
+    copy: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted, artifacts = Reader(client(copy)).all(), files(client(copy))
     assert any(artifacts.values())
@@ -33,8 +33,9 @@ def test_a_moved_repository_shows_its_artifacts_and_writes_new_ones_beside_them(
     assert all(run.info.artifact_uri.startswith(f"{there}/") for run in runs(api))
     assert files(api) == artifacts
     (version,) = api.search_model_versions("name = 'convoy'")
-    mlflow.set_tracking_uri(f"sqlite:///{moved.folder}/mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{moved.folder}/mlflow.db")
     mlflow.artifacts.download_artifacts(version.source, dst_path=f"{tmp_path / 'model'}")
+    monkeypatch.undo()
     assert list((tmp_path / "model").rglob("MLmodel"))
     moved.edit(lambda tree: tree["members"]["cnn_1"].update(seed=77))
     moved.stage("train", "cnn_1")
