@@ -27,9 +27,9 @@ def serve(page: str, port: int | None) -> int:
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
     command += ["--host", "127.0.0.1", "--port", str(port)]
     command += ["--default-artifact-root", artifacts]
-    command += ["--uvicorn-opts", "--no-access-log"]  # hundreds of lines would hide the address
     print("MLflow starts, which takes some seconds", flush=True)
-    server = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    none = subprocess.DEVNULL  # a line for each request would hide the address
+    server = subprocess.Popen(command, env=environment, stdout=none, stderr=none)
     try:
         if answers(server, port):
             print(f"MLflow: http://127.0.0.1:{port}{page}  (Ctrl-C stops it)", flush=True)
