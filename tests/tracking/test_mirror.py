@@ -86,7 +86,7 @@ def test_one_run_for_each_entry_nested_under_one_parent(reproduced: Workspace) -
     assert parents["search/cnn/trial_001"] == "search/cnn"
     assert parents["evaluate/mean"] == "evaluate"
     (top,) = [name for name, parent in parents.items() if parent is None]
-    assert re.fullmatch(r"digits 0\.\d{4} · [0-9a-f]{7,}", top)
+    assert re.fullmatch(r"digits 0\.\d{4} · [0-9a-f]{7}-dirty", top)
     assert parents["train/cnn_1"] == parents["preprocess"] == parents["package"] == top
     assert by_name["train/cnn_1"].data.params["members.cnn_1.recipe"] == "cnn"
     assert set(by_name["train/cnn_1"].data.metrics) >= {"val/accuracy", "train/loss"}
@@ -167,7 +167,7 @@ def test_artifacts_of_an_earlier_state_are_left_out(copy: Workspace) -> None:
     assert copy.run("convoy", "sync").endswith("6 runs\n")
     after = content(client(copy))
     (new,) = set(after) - set(before)
-    assert re.fullmatch(r"digits · [0-9a-f]{7,}", new)
+    assert re.fullmatch(r"digits · [0-9a-f]{7}-dirty", new)
     assert {name for name, found in after.items() if found[3] == new} == {
         "preprocess", "augment", "search/resnet", "train/resnet_1", "predict/resnet_1",
     }  # fmt: skip
