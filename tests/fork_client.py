@@ -28,8 +28,15 @@ def main(address: str, arguments: list[str]) -> None:
     server.sendmsg([len(asked).to_bytes(8, "little")], files)
     server.sendall(asked)
     fork = int.from_bytes(server.recv(8), "little")
+
+    def pass_on(signum: int, _: object) -> None:
+        try:  # noqa: SIM105  # contextlib would be imported for each command
+            os.kill(fork, signum)
+        except ProcessLookupError:  # it has ended just now
+            pass
+
     for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, lambda signum, _: os.kill(fork, signum))
+        signal.signal(signum, pass_on)
     status = int.from_bytes(server.recv(8), "little", signed=True)
     if status < 0:
         if -status != signal.SIGKILL:
