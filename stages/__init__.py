@@ -1,5 +1,8 @@
 """The stages, one in each file: each reads its inputs, calls the library, and writes."""
 
-from pipeline.core.interrupt import expect_interrupts
+import sys
 
-expect_interrupts()
+from pipeline.core.interrupt import end_at_once
+
+if sys.argv[0] == "-m":  # this package is imported for `python -m stages.NAME`
+    end_at_once()

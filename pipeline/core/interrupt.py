@@ -1,14 +1,15 @@
-"""Ctrl-C while a program still imports: no traceback, as it tells a user nothing."""
+"""Ctrl-C while a program still imports ends it at once: a traceback would tell a user nothing."""
 
-import sys
-from types import TracebackType
-
-
-def expect_interrupts() -> None:
-    """Let an interrupt end this process without a traceback; call before slow imports."""
-    sys.excepthook = _show
+import signal
 
 
-def _show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    if not issubclass(kind, KeyboardInterrupt):
-        sys.__excepthook__(kind, error, trace)
+def end_at_once() -> None:
+    """Let Ctrl-C end this process without a word; call before slow imports."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def raise_again() -> None:
+    """Let Ctrl-C raise KeyboardInterrupt again."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

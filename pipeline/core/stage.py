@@ -21,6 +21,7 @@ from pipeline.core import dvcfile, process
 from pipeline.core.environment import environment
 from pipeline.core.errors import UserError, full_disk
 from pipeline.core.files import read_json, read_yaml
+from pipeline.core.interrupt import raise_again
 from pipeline.core.lock import hold
 from pipeline.core.lock_file import keep_copy
 from pipeline.core.paths import PARAMS_FILE, SCRATCH, WORK, Layout
@@ -109,6 +110,7 @@ def run(
     Exit status: 0 on success; 1 for a user's mistake, reported in one line; 128 + n for signal n.
     """
     process.prepare()
+    raise_again()
     try:
         tree = read_yaml(PARAMS_FILE)
         checked = parse(tree, str(PARAMS_FILE))
