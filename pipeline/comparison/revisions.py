@@ -148,8 +148,9 @@ def _of_run(run_id: str, experiment: str) -> str | None:
         raise UserError(f"{run_id}: {error}") from None
     ensembles, lock, own = tags.get(ENSEMBLES), tags.get(LOCKED, ""), locked_stages()
     commit = holding(ensembles, lock) if ensembles else None
-    is_exact = bool(commit) and _lock_of(commit or "") == lock
-    if ensembles and ensembles == ensembles_in(own) and (not is_exact or _own_hash(own) == lock):
+    is_committed = commit is not None and _lock_of(commit) == lock
+    is_here = ensembles is not None and ensembles == ensembles_in(own)
+    if is_here and (_own_hash(own) == lock or not is_committed):
         return None
     if commit:
         return commit

@@ -15,7 +15,8 @@ def _plain(name: str) -> str:
     return name
 
 
-def _some(name: str) -> str:
+def _not_blank(name: str) -> str:
+    """Refuse a name that MLflow would refuse too, after all work."""
     if not name.strip():
         raise PydanticCustomError("experiment_name", "a name")
     return name
@@ -27,7 +28,7 @@ ModelName = Annotated[str, AfterValidator(_plain)]
 class Tracking(Strict):
     """How the runs are named in MLflow. MLFLOW_TRACKING_URI sets the server."""
 
-    experiment: Annotated[str, AfterValidator(_some)] = "convoy"
+    experiment: Annotated[str, AfterValidator(_not_blank)] = "convoy"
     registered_model: ModelName = "convoy"
     live: bool = True
     """Show each stage while it runs, by a process beside it that takes 3 s of processor time; false

@@ -77,9 +77,7 @@ def classes_line(card: Card) -> str:
     if card.target_scale:
         return ""
     totals = {name: sum(part[name] for part in card.counts.values()) for name in card.classes}
-    named = [f"{name} {count:,}" for name, count in list(totals.items())[:MOST_NAMED]]
-    more = ", …" if len(totals) > MOST_NAMED else ""
-    return f"{len(totals)} classes: {', '.join(named)}{more}"
+    return f"{len(totals)} classes: {_first([f'{name} {num:,}' for name, num in totals.items()])}"
 
 
 def few_line(card: Card) -> str:
@@ -88,12 +86,15 @@ def few_line(card: Card) -> str:
     few = {name: num for name, num in found.items() if num < FEW_IN_VAL}
     if card.target_scale or not few:
         return ""
-    named = ", ".join(f"{num:,} of {name}" for name, num in list(few.items())[:MOST_NAMED])
-    more = ", …" if len(few) > MOST_NAMED else ""
+    named = _first([f"{num:,} of {name}" for name, num in few.items()])
     return (
-        f"val holds only {named}{more}: ensembles, calibration and thresholds are chosen on it; "
+        f"val holds only {named}: ensembles, calibration and thresholds are chosen on it; "
         "data.num_folds would choose them on every training sample"
     )
+
+
+def _first(named: list[str]) -> str:
+    return ", ".join(named[:MOST_NAMED]) + (", …" if len(named) > MOST_NAMED else "")
 
 
 def shares_lines(findings: list[Finding]) -> list[str]:

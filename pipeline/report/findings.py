@@ -152,8 +152,6 @@ class Findings:
 
     def name_cell(self, name: str) -> Cell:
         marks = {self.chosen: "chosen", self.best_member: "best member"}
-        packaged = self.params.serving.model
-        marks |= {packaged: "packaged"} if packaged in self.params.distil else {}
         return text(name, self.look(name))._replace(detail=marks.get(name, ""))
 
     def table(self, name: str) -> list[Row]:
